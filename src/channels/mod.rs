@@ -1,0 +1,1 @@
+//! Chat channels: adapters in and out.

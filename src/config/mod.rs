@@ -1,0 +1,1 @@
+//! Arguments and files, checked into a Directory.

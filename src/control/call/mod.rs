@@ -1,0 +1,1 @@
+//! A call: legs bridged by the rules, ended by one verdict.

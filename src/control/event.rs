@@ -1,0 +1,212 @@
+//! The facts of the log: everything the API shows is a fold of these. `seq` is given by the journal on append.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::time::Time;
+use super::words::agent::AgentState;
+use super::words::chat::Content;
+use super::words::{
+    AgentId, CallId, CallbackId, ConversationId, CustomerId, EvaluationId, EventId, IdentityId, LeftMessageId, LegId, Lang, MessageId,
+    OfferId, QueueId, RecordingId, SessionId, TicketId,
+};
+
+/// One fact with its time; the unit of the journal.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DomainEvent {
+    /// Its id.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Time,
+    /// The fact.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// Who said a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The customer.
+    Customer,
+    /// The plan.
+    Bot,
+    /// A human agent.
+    Agent,
+    /// The system itself.
+    System,
+}
+
+/// A session's state (API.md).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// Just made.
+    New,
+    /// The plan speaks with the customer.
+    Bot,
+    /// In a line.
+    Queued,
+    /// An agent is rung.
+    Offered,
+    /// With an agent.
+    Active,
+    /// The agent finishes his notes.
+    WrapUp,
+    /// A callback is promised.
+    CallbackPending,
+    /// A message was left.
+    LeftMessage,
+    /// Over.
+    Closed,
+}
+
+/// How an offer ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferEnd {
+    /// Taken.
+    Accepted,
+    /// Declined by the agent or his phone.
+    Rejected,
+    /// Not answered in time.
+    TimedOut,
+    /// The customer left or another reason of ours.
+    Withdrawn,
+}
+
+/// An understood intent with its score.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Scored {
+    /// Target node or built-in intent.
+    pub intent: String,
+    /// 0.0 to 1.0.
+    pub score: f32,
+}
+
+/// The facts, by their name in the API: `session.created` is `SessionCreated`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+#[allow(missing_docs)] // the fields are named by the API's words; shapes: ids as text, `_ms` integers
+pub enum Fact {
+    #[serde(rename = "customer.created")]
+    CustomerCreated { customer: CustomerId, name: Option<String>, lang: Option<Lang> },
+    #[serde(rename = "customer.updated")]
+    CustomerUpdated { customer: CustomerId, fields: Map<String, Value> },
+    #[serde(rename = "identity.linked")]
+    IdentityLinked { identity: IdentityId, customer: CustomerId, channel: String, address: String, level: String },
+    #[serde(rename = "conversation.opened")]
+    ConversationOpened { conversation: ConversationId, customer: CustomerId },
+    #[serde(rename = "session.created")]
+    SessionCreated {
+        session: SessionId,
+        conversation: ConversationId,
+        customer: CustomerId,
+        channel: String,
+        address: String,
+        entry: String,
+        plan: Option<String>,
+        plan_version: Option<String>,
+        call: Option<CallId>,
+    },
+    #[serde(rename = "session.state")]
+    SessionState { session: SessionId, state: SessionState },
+    #[serde(rename = "session.node")]
+    NodeEntered { session: SessionId, node: String, turn: u32 },
+    #[serde(rename = "session.understood")]
+    Understood { session: SessionId, message: Option<MessageId>, text: String, intents: Vec<Scored>, decision: String },
+    #[serde(rename = "session.slot")]
+    SlotFilled { session: SessionId, slot: String, value: Value, masked: bool },
+    #[serde(rename = "session.lookup")]
+    LookupDone { session: SessionId, name: String, outcome: String, value: Value, took_ms: u64 },
+    #[serde(rename = "session.key")]
+    KeyPressed { session: SessionId, key: char },
+    #[serde(rename = "session.closed")]
+    SessionClosed { session: SessionId, ending: String, disposition: String, contained: bool, duration_ms: u64 },
+    #[serde(rename = "message.created")]
+    MessageCreated {
+        message: MessageId,
+        session: SessionId,
+        author: Author,
+        agent: Option<AgentId>,
+        content: Content,
+        lang: Option<Lang>,
+        client_id: Option<String>,
+        external_id: Option<String>,
+        offset_ms: Option<u64>,
+        duration_ms: Option<u64>,
+        confidence: Option<f32>,
+        source: Option<String>,
+    },
+    #[serde(rename = "call.started")]
+    CallStarted { call: CallId, session: SessionId, from: String, to: String, sip_call_id: String },
+    #[serde(rename = "call.answered")]
+    CallAnswered { call: CallId },
+    #[serde(rename = "call.bridged")]
+    CallBridged { call: CallId, agent: Option<AgentId>, leg: LegId },
+    #[serde(rename = "call.held")]
+    CallHeld { call: CallId, leg: LegId, held: bool },
+    #[serde(rename = "call.ended")]
+    CallEnded { call: CallId, ending: String, sip_status: u16, our_fault: bool, duration_ms: u64 },
+    #[serde(rename = "leg.opened")]
+    LegOpened { leg: LegId, call: CallId, role: String, uri: String },
+    #[serde(rename = "leg.closed")]
+    LegClosed { leg: LegId, call: CallId, why: String, stats: super::words::media::LegStats },
+    #[serde(rename = "session.queued")]
+    Queued { session: SessionId, queue: QueueId, skills: Vec<String>, priority: u8, position: usize },
+    #[serde(rename = "session.dequeued")]
+    Dequeued { session: SessionId, queue: QueueId, why: String, waited_ms: u64 },
+    #[serde(rename = "session.offered")]
+    Offered { offer: OfferId, session: SessionId, agent: AgentId, queue: QueueId, context: Value },
+    #[serde(rename = "offer.ended")]
+    OfferEnded { offer: OfferId, session: SessionId, agent: AgentId, end: OfferEnd },
+    #[serde(rename = "session.assigned")]
+    Assigned { session: SessionId, agent: AgentId },
+    #[serde(rename = "agent.state")]
+    AgentState { agent: AgentId, state: AgentState, reason: Option<String> },
+    #[serde(rename = "recording.started")]
+    RecordingStarted { recording: RecordingId, session: SessionId, path: String },
+    #[serde(rename = "recording.finished")]
+    RecordingFinished { recording: RecordingId, session: SessionId, path: String, duration_ms: u64, bytes: u64, sha256: String },
+    #[serde(rename = "recording.failed")]
+    RecordingFailed { recording: RecordingId, session: SessionId, why: String },
+    #[serde(rename = "transcript.finished")]
+    TranscriptFinished { recording: RecordingId, session: SessionId, engine: String, utterances: Value },
+    #[serde(rename = "ticket.opened")]
+    TicketOpened {
+        ticket: TicketId,
+        number: u64,
+        customer: CustomerId,
+        conversation: Option<ConversationId>,
+        session: Option<SessionId>,
+        kind: String,
+        title: String,
+        fields: Map<String, Value>,
+    },
+    #[serde(rename = "ticket.state")]
+    TicketState { ticket: TicketId, state: String, note: Option<String> },
+    #[serde(rename = "message.left")]
+    MessageLeft { left: LeftMessageId, session: SessionId, contact: Option<String>, recording: Option<RecordingId>, text: Option<String>, mode: String },
+    #[serde(rename = "callback.promised")]
+    CallbackPromised { callback: CallbackId, session: SessionId, queue: QueueId, address: String, why: String },
+    #[serde(rename = "evaluation.finished")]
+    EvaluationFinished { evaluation: EvaluationId, session: SessionId, scorecard: String, score: f32, answers: Value },
+    #[serde(rename = "survey.answered")]
+    SurveyAnswered { session: SessionId, survey: String, score: u8 },
+    #[serde(rename = "plan.published")]
+    PlanPublished { plan: String, version: String },
+    #[serde(rename = "system.started")]
+    SystemStarted { version: String },
+    #[serde(rename = "system.overload")]
+    Overload { level: String },
+}
+
+impl DomainEvent {
+    /// Milliseconds of a span, as every `_ms` field has them.
+    #[must_use]
+    pub fn ms(span: Duration) -> u64 {
+        u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    }
+}

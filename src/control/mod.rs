@@ -1,0 +1,13 @@
+//! THE RULES. Pure: no socket, clock, lock, thread, await. `Input` and `now` go in, `Output` comes out.
+
+pub mod acd;
+pub mod call;
+pub mod dialplan;
+pub mod event;
+pub mod random;
+pub mod sdp;
+pub mod session;
+pub mod sip;
+pub mod surface;
+pub mod time;
+pub mod words;

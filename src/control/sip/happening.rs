@@ -1,0 +1,130 @@
+//! What the endpoint tells its owner. A leg is named by its `LegId`; the endpoint makes the id for a leg that comes in.
+
+use bytes::Bytes;
+
+use crate::control::time::Time;
+use crate::control::words::LegId;
+use crate::control::words::sip::Flow;
+
+/// What happened on the signalling side.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// A new INVITE outside any dialog; `100 Trying` is already out. Answer with `ring`, `answer` or `refuse`.
+    Invited(Box<Invited>),
+    /// A provisional answer to our INVITE.
+    Progress {
+        /// Our leg.
+        leg: LegId,
+        /// 101..=199.
+        status: u16,
+        /// Early media, when there is a body.
+        sdp: Option<Bytes>,
+    },
+    /// A 200 to our INVITE; the ACK is already out.
+    Answered {
+        /// Our leg.
+        leg: LegId,
+        /// The answer (we always offer in the INVITE).
+        sdp: Bytes,
+    },
+    /// A final failure of our INVITE (also after `hang_up` cancelled it: 487). The leg is over.
+    Refused {
+        /// Our leg.
+        leg: LegId,
+        /// 300..=699; 408 when nothing came.
+        status: u16,
+    },
+    /// The ACK of our 200 came.
+    Confirmed {
+        /// The caller's leg.
+        leg: LegId,
+        /// The answer, when our 200 carried the offer (late offer).
+        sdp: Option<Bytes>,
+    },
+    /// The caller cancelled before our final answer; 200 and 487 are already out. The leg is over.
+    Cancelled {
+        /// The caller's leg.
+        leg: LegId,
+    },
+    /// A re-INVITE or UPDATE with an offer. Answer with `answer_offer` or `refuse_offer`.
+    Offered {
+        /// The leg.
+        leg: LegId,
+        /// The offer; `None` when the peer asks us to offer.
+        sdp: Option<Bytes>,
+    },
+    /// The answer to our `reoffer`.
+    Reanswered {
+        /// The leg.
+        leg: LegId,
+        /// The answer.
+        sdp: Bytes,
+    },
+    /// Our `reoffer` failed; the session goes on as it was (a 481 or 408 comes as `Lost`).
+    ReofferFailed {
+        /// The leg.
+        leg: LegId,
+        /// The status.
+        status: u16,
+    },
+    /// BYE came and is answered. The leg is over.
+    HungUp {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The peer is gone: no ACK came, a request in the dialog found nobody, the session timer ran out. The leg is over.
+    Lost {
+        /// The leg.
+        leg: LegId,
+        /// For the trace.
+        why: &'static str,
+    },
+    /// A key by INFO (application/dtmf-relay or application/dtmf).
+    Key {
+        /// The leg.
+        leg: LegId,
+        /// `0-9 * # A-D`.
+        key: char,
+    },
+    /// REFER in a dialog; answered 202 already. Report progress with `notify_refer`.
+    Referred {
+        /// The leg of the one who transfers.
+        leg: LegId,
+        /// The Refer-To URI.
+        to: String,
+    },
+    /// A user's bindings changed (REGISTER, expiry).
+    Registered {
+        /// The user part of the address of record.
+        user: String,
+        /// Contacts that stand now; 0 = gone.
+        contacts: usize,
+    },
+}
+
+/// A new call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invited {
+    /// The id made for it.
+    pub leg: LegId,
+    /// When it came.
+    pub at: Time,
+    /// Over which path.
+    pub flow: Flow,
+    /// The request URI as text: `sip:4001010@10.0.0.1`.
+    pub request_uri: String,
+    /// Its user part, percent-decoded: `4001010`; empty when it has none. For `tel:` the number.
+    pub user: String,
+    /// User part of P-Asserted-Identity (from a trusted source) or From.
+    pub caller: String,
+    /// The display name of the caller, when there is one.
+    pub caller_name: Option<String>,
+    /// The registered user who calls, when he proved it by digest or calls over his registered flow.
+    pub authenticated: Option<String>,
+    /// Call-ID.
+    pub call_id: String,
+    /// All other headers by name as they came, for plans and for passing on.
+    pub headers: Vec<(String, String)>,
+    /// The offer; `None` = late offer.
+    pub sdp: Option<Bytes>,
+}

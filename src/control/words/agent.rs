@@ -1,0 +1,155 @@
+//! What agents, supervisors and integrators ask of the rules through the API, and how they are answered.
+
+use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, TicketId};
+use super::chat::Content;
+
+/// An agent's state as the rules keep it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Not signed in (no phone binding, no desk).
+    Offline,
+    /// May be offered sessions.
+    Available,
+    /// Has a session.
+    Busy,
+    /// On a break; the reason is free text.
+    Away,
+    /// Finishing a session's notes.
+    WrapUp,
+}
+
+/// A command that expects an answer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum AgentCommand {
+    /// The agent's own wish for his state.
+    SetState {
+        /// Who.
+        agent: AgentId,
+        /// To what: `Available`, `Away` or `Offline`.
+        state: AgentState,
+        /// Why he is away.
+        reason: Option<String>,
+    },
+    /// Takes an offered chat (calls are taken on the phone).
+    Accept {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// Declines an offer.
+    Reject {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// A line to the customer of a session.
+    Say {
+        /// The session.
+        session: SessionId,
+        /// De-duplicates per session for ever.
+        client_id: String,
+        /// Who says it; `None` = the API's owner.
+        agent: Option<AgentId>,
+        /// What.
+        content: Content,
+    },
+    /// Ends a session.
+    Close {
+        /// The session.
+        session: SessionId,
+        /// The summary code.
+        disposition: Option<String>,
+    },
+    /// Hands a session to a queue.
+    Transfer {
+        /// The session.
+        session: SessionId,
+        /// To which queue.
+        queue: QueueId,
+    },
+    /// Ends wrap-up.
+    Ready {
+        /// Who.
+        agent: AgentId,
+    },
+    /// Places a call to `to` and connects it to a number, plan or agent.
+    Originate {
+        /// A SIP URI or a number.
+        to: String,
+        /// Which entry of the center the callee lands at.
+        entry: String,
+    },
+    /// Opens a ticket by hand.
+    OpenTicket {
+        /// For whom.
+        customer: CustomerId,
+        /// Which session gave rise to it.
+        session: Option<SessionId>,
+        /// `late_delivery` …
+        kind: String,
+        /// One line.
+        title: String,
+        /// More.
+        fields: serde_json::Map<String, serde_json::Value>,
+    },
+}
+
+/// A command's good answer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// The session and the message, made or found again.
+    Message {
+        /// The session.
+        session: SessionId,
+        /// The message.
+        message: super::MessageId,
+        /// The same `external_id` or `client_id` came before.
+        replayed: bool,
+    },
+    /// A session that was begun.
+    Session(SessionId),
+    /// A ticket that was opened.
+    Ticket(TicketId),
+    /// A callback that was promised.
+    Callback(CallbackId),
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No such thing.
+    #[error("{what} {id} is not known")]
+    Unknown {
+        /// `session`, `agent` …
+        what: &'static str,
+        /// As asked.
+        id: String,
+    },
+    /// Its state does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The server is full or draining.
+    #[error("the server takes no new work now")]
+    Busy,
+}
+
+/// Something an agent's desk must show at once.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Notice {
+    /// A session is offered: the screen pop.
+    Offered {
+        /// The offer.
+        offer: OfferId,
+        /// The session.
+        session: SessionId,
+        /// Intent, slots, lookups and transcript so far.
+        context: serde_json::Value,
+    },
+    /// The offer is gone.
+    Withdrawn {
+        /// The offer.
+        offer: OfferId,
+    },
+}

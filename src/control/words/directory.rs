@@ -1,0 +1,216 @@
+//! The configuration as the rules see it: one immutable snapshot, replaced whole (`Input::Directory`).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::media::{Codec, WorkerId};
+use super::sip::{ListenerId, Transport};
+use super::{AgentId, QueueId};
+use crate::control::dialplan::plan::Plan;
+
+/// One snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// SIP sockets.
+    pub listeners: Vec<Listener>,
+    /// Media threads and their RTP ports.
+    pub workers: Vec<Worker>,
+    /// The realm of digest challenges and the host part of our own URIs.
+    pub domain: String,
+    /// The salt of stateless nonces; chance from the edge, the same over a reload.
+    pub secret: u64,
+    /// Human agents.
+    pub agents: BTreeMap<AgentId, Agent>,
+    /// Queues.
+    pub queues: BTreeMap<QueueId, Queue>,
+    /// Published plans by id.
+    pub plans: BTreeMap<String, Arc<Plan>>,
+    /// Who answers which number; the first that fits wins, exact before pattern.
+    pub numbers: Vec<Number>,
+    /// Where calls to the outside go, by name.
+    pub trunks: BTreeMap<String, Trunk>,
+    /// What is limited.
+    pub limits: Limits,
+    /// Codecs we offer, best first.
+    pub codecs: Vec<Codec>,
+    /// Is every call recorded? A plan's `record` step may still switch.
+    pub record_calls: bool,
+    /// Queue waiting music: a file of the prompt folder.
+    pub hold_music: Option<String>,
+    /// Below this folder recordings go, as `YYYY/MM/DD/<rec id>.wav`.
+    pub recordings: PathBuf,
+}
+
+/// A SIP socket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listener {
+    /// Its place.
+    pub id: ListenerId,
+    /// How SIP travels on it.
+    pub transport: Transport,
+    /// Where it is bound.
+    pub bound: SocketAddr,
+    /// What Via, Contact and SDP say instead of the bound address (1:1 NAT).
+    pub advertised: SocketAddr,
+}
+
+/// A media thread's ports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Worker {
+    /// Which.
+    pub id: WorkerId,
+    /// The address in our SDP.
+    pub advertised: IpAddr,
+    /// Even UDP ports, all bound at start.
+    pub ports: Vec<u16>,
+}
+
+/// A human agent.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Agent {
+    /// From the user name, lasting.
+    pub id: AgentId,
+    /// What REGISTER and digest call him: `anna`.
+    pub user: String,
+    /// The name people see.
+    pub name: String,
+    /// The extension others dial, when he has one.
+    pub extension: Option<String>,
+    /// Digest secret H(A1) by algorithm: MD5 and SHA-256 of `user:realm:password`, hex.
+    #[serde(skip)]
+    pub ha1: Ha1,
+    /// A fixed SIP URI to call instead of the registered contact (a desk phone on the old PBX).
+    pub uri: Option<String>,
+    /// Skill → level 1..=10: `insurance`, `lang:zh-CN`.
+    pub skills: BTreeMap<String, u8>,
+    /// The queues he serves.
+    pub queues: Vec<QueueId>,
+    /// What he may carry at once; a call costs 1.0 by default, a chat 0.05.
+    pub capacity: f32,
+    /// Is he available as soon as his phone registers?
+    pub auto_available: bool,
+}
+
+/// Digest secrets of one user.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Ha1 {
+    /// RFC 2617 MD5.
+    pub md5: String,
+    /// RFC 8760 SHA-256.
+    pub sha256: String,
+}
+
+impl std::fmt::Debug for Ha1 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ha1(kept secret)")
+    }
+}
+
+/// Who is offered the next session of a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// Longest without a session.
+    LongestIdle,
+    /// Fewest sessions since midnight.
+    FewestToday,
+}
+
+/// A queue.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Queue {
+    /// From the name, lasting.
+    pub id: QueueId,
+    /// `driver_claims`.
+    pub name: String,
+    /// Who of those with the skills.
+    pub selection: Selection,
+    /// Skills needed besides those of the `queue` step.
+    pub skills: Vec<String>,
+    /// What a session takes of an agent's capacity, by channel.
+    pub cost: BTreeMap<String, f32>,
+    /// How long one agent rings.
+    pub ring: Duration,
+    /// What a missed offer makes of the agent.
+    pub missed: super::agent::AgentState,
+    /// The longest wrap-up.
+    pub wrap_up: Duration,
+    /// After this the overflow applies, when the plan says nothing else.
+    pub max_wait: Duration,
+    /// The service level: answered within `answer` for `target` of all.
+    pub sla: Option<(Duration, f32)>,
+}
+
+/// Where a dialled number leads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Number {
+    /// `4001010`, `sip:driver@*`, or a prefix `9*`.
+    pub pattern: String,
+    /// What answers.
+    pub target: Target,
+}
+
+/// What answers a number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A plan by id.
+    Plan(String),
+    /// An agent's phone.
+    Agent(AgentId),
+    /// A queue, without a plan.
+    Queue(QueueId),
+    /// A trunk: the call goes out there.
+    Trunk(String),
+}
+
+/// A way to the outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trunk {
+    /// Its name.
+    pub name: String,
+    /// Host and port of the far end.
+    pub remote: SocketAddr,
+    /// Over which transport.
+    pub transport: Transport,
+    /// User and password, when the far end challenges us.
+    pub credentials: Option<Credentials>,
+    /// Sources whose calls are this trunk's; they are not challenged.
+    pub sources: Vec<IpAddr>,
+}
+
+/// A user and a password for digest challenges to us.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({}, kept secret)", self.user)
+    }
+}
+
+/// What is limited.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Concurrent calls; above: 503 with Retry-After.
+    pub calls: usize,
+    /// Concurrent chat sessions.
+    pub chats: usize,
+    /// How long a released RTP port rests.
+    pub port_rest: Duration,
+    /// Without a packet for this long from a peer that should send, the leg is lost.
+    pub media_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { calls: 4_000, chats: 50_000, port_rest: Duration::from_secs(2), media_timeout: Duration::from_secs(30) }
+    }
+}

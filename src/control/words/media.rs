@@ -1,0 +1,268 @@
+//! What the rules ask of the sound, and what the sound reports.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::speech::Listening;
+use super::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
+
+/// A media thread. A room and its legs live on one worker for their whole life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct WorkerId(pub u16);
+
+/// A wire codec.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Codec {
+    /// G.711 µ-law, RTP payload type 0.
+    Pcmu,
+    /// G.711 A-law, RTP payload type 8.
+    Pcma,
+}
+
+/// What offer and answer agreed for one leg's audio.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stream {
+    /// Our UDP port, leased from the worker's range.
+    pub port: u16,
+    /// Where the peer asked us to send; the worker latches to the real source by probation.
+    pub remote: Option<SocketAddr>,
+    /// The codec both sides speak.
+    pub codec: Codec,
+    /// The RTP payload type of `codec` in this session.
+    pub payload_type: u8,
+    /// The payload type of RFC 4733 telephone-event, when agreed.
+    pub telephone_event: Option<u8>,
+    /// Milliseconds of sound a packet (RFC 4566 `ptime`).
+    pub ptime_ms: u8,
+    /// May we send? False when the peer holds us or is inactive.
+    pub send: bool,
+    /// May the peer send? False when we hold.
+    pub receive: bool,
+}
+
+/// Something to be heard.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Prompt {
+    /// Text in a language: a recorded file `<prompt folder>/<lang>/<id>.wav` wins over synthesis.
+    Text {
+        /// Name of the recorded file that wins, when there is one.
+        id: Option<String>,
+        /// What to say.
+        text: String,
+        /// In which language.
+        lang: Lang,
+    },
+    /// A file of the prompt folder.
+    File(String),
+    /// Hold music: the named file, or the built-in music when `None`.
+    Music(Option<String>),
+    /// A sine of so many hertz for so long (the message beep, tests).
+    Tone {
+        /// Frequency in hertz.
+        hertz: u16,
+        /// Length in milliseconds.
+        ms: u32,
+    },
+    /// Nothing, for so many milliseconds.
+    Silence {
+        /// Length in milliseconds.
+        ms: u32,
+    },
+}
+
+/// Which keys and sounds stop a prompt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub enum BargeIn {
+    /// Nothing does.
+    Off,
+    /// A key.
+    Dtmf,
+    /// A key or the start of speech.
+    Vad,
+    /// A key or recognised words (a cough or 嗯 ducks and resumes).
+    Words,
+}
+
+/// A wish of the rules, carried out by the worker that owns the room.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Opens a leg in a room (the room is made with its first leg). It hears nobody yet.
+    OpenLeg {
+        /// The room.
+        room: RoomId,
+        /// The new leg.
+        leg: LegId,
+        /// The agreed stream.
+        stream: Stream,
+    },
+    /// New addresses, codec or direction after a re-INVITE.
+    UpdateLeg {
+        /// The leg.
+        leg: LegId,
+        /// The stream as agreed now.
+        stream: Stream,
+    },
+    /// Ends a leg: its last report comes as [`Event::LegClosed`].
+    CloseLeg {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Sets one cell of the hearing matrix. 0.0 = deaf, 1.0 = as spoken.
+    Hear {
+        /// Who hears.
+        ear: LegId,
+        /// Who is heard.
+        mouth: LegId,
+        /// Linear gain.
+        gain: f32,
+    },
+    /// Plays prompts to one leg, replacing what plays there. Ends with [`Event::PlayFinished`].
+    Play {
+        /// The ear.
+        leg: LegId,
+        /// The playback's name.
+        play: PlayId,
+        /// One after the other.
+        prompts: Vec<Prompt>,
+        /// Round and round until stopped.
+        repeat: bool,
+        /// What may stop it by itself.
+        barge_in: BargeIn,
+    },
+    /// Stops a playback, if it still plays.
+    StopPlay {
+        /// The ear.
+        leg: LegId,
+        /// The playback.
+        play: PlayId,
+    },
+    /// Sends keys by RFC 4733 (or as tones where telephone-event was not agreed).
+    SendKeys {
+        /// Who gets them.
+        leg: LegId,
+        /// `0-9 * # A-D`.
+        keys: String,
+    },
+    /// Opens the leg's ear to the recognizer for one turn.
+    Listen {
+        /// The speaker.
+        leg: LegId,
+        /// The turn's terms.
+        listening: Arc<Listening>,
+    },
+    /// Ends the turn without a result.
+    StopListen {
+        /// The speaker.
+        leg: LegId,
+        /// The turn.
+        turn: TurnId,
+    },
+    /// Begins a stereo recording: left what `customer` says, right what `customer` hears.
+    StartRecording {
+        /// The room.
+        room: RoomId,
+        /// The recording.
+        recording: RecordingId,
+        /// Whose mouth is left and whose ear is right.
+        customer: LegId,
+        /// Below the recordings folder.
+        path: PathBuf,
+    },
+    /// Closes the recording; [`Event::RecordingFinished`] follows.
+    StopRecording {
+        /// The room.
+        room: RoomId,
+        /// The recording.
+        recording: RecordingId,
+    },
+}
+
+/// Packet counts of one leg, at its end.
+#[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct LegStats {
+    /// Packets received.
+    pub received: u64,
+    /// Packets that never came, by sequence number.
+    pub lost: u64,
+    /// Packets that came too late to be played.
+    pub late: u64,
+    /// Packets sent.
+    pub sent: u64,
+    /// Interarrival jitter of RFC 3550 A.8, in milliseconds.
+    pub jitter_ms: f32,
+    /// Datagrams that were no RTP or came from a stranger.
+    pub refused: u64,
+}
+
+/// How a playback came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlayOutcome {
+    /// All of it was heard.
+    Done,
+    /// It was stopped, replaced or barged into.
+    Stopped,
+    /// A prompt could not be had (file missing, synthesizer failed).
+    Failed,
+}
+
+/// What the sound reports.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A key was pressed (once a press, whichever way it came).
+    KeyPressed {
+        /// By whom.
+        leg: LegId,
+        /// `0-9 * # A-D`.
+        key: char,
+    },
+    /// The playback ended.
+    PlayFinished {
+        /// The ear.
+        leg: LegId,
+        /// Which playback.
+        play: PlayId,
+        /// How.
+        outcome: PlayOutcome,
+    },
+    /// Speech was confirmed in a listening turn.
+    SpeechStarted {
+        /// By whom.
+        leg: LegId,
+        /// The turn.
+        turn: TurnId,
+    },
+    /// No packet for the media time-out though the peer should send.
+    MediaLost {
+        /// From whom.
+        leg: LegId,
+    },
+    /// The leg is closed and its port may rest.
+    LegClosed {
+        /// The leg.
+        leg: LegId,
+        /// Its counts.
+        stats: LegStats,
+    },
+    /// The file is closed and named by its sum.
+    RecordingFinished {
+        /// The recording.
+        recording: RecordingId,
+        /// Below the recordings folder.
+        path: PathBuf,
+        /// Sound in the file.
+        duration: Duration,
+        /// Bytes in the file.
+        bytes: u64,
+        /// SHA-256 of the file, hex.
+        sha256: String,
+    },
+    /// The file could not be written.
+    RecordingFailed {
+        /// The recording.
+        recording: RecordingId,
+        /// What the disk said.
+        why: String,
+    },
+}

@@ -1,0 +1,37 @@
+//! The vocabulary shared with the edges: ids, commands, events. Plain data; no rule, no I/O.
+
+pub mod agent;
+pub mod chat;
+pub mod directory;
+pub mod id;
+pub mod lookup;
+pub mod media;
+pub mod sip;
+pub mod speech;
+
+pub use id::*;
+
+/// A BCP 47 language tag as the plan writes it: `zh-CN`, `en-US`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Lang(pub std::sync::Arc<str>);
+
+impl Lang {
+    /// Makes a tag from text as it is.
+    #[must_use]
+    pub fn new(tag: &str) -> Lang {
+        Lang(tag.into())
+    }
+
+    /// The primary subtag: `zh` of `zh-CN`.
+    #[must_use]
+    pub fn primary(&self) -> &str {
+        self.0.split('-').next().unwrap_or(&self.0)
+    }
+}
+
+impl std::fmt::Display for Lang {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

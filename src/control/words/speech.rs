@@ -1,0 +1,124 @@
+//! What a listening turn asks for, and what was heard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Lang, LegId, TurnId};
+
+/// What kind of value the caller is asked for; engines and end-pointing adapt to it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Expect {
+    /// A free sentence or a menu choice.
+    Sentence,
+    /// A string of digits: longer pauses belong to it.
+    Digits,
+    /// A licence plate, a name, a code.
+    Code,
+    /// Yes or no.
+    YesNo,
+}
+
+/// Hints of the node along with a turn.
+#[derive(Clone, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Hints {
+    /// A name that is the same for the same content, so that engines can keep what they build from it.
+    pub key: u64,
+    /// Sentences the caller may say here (options' examples, yes/no words, slot values).
+    pub phrases: Vec<String>,
+    /// A JSGF grammar body (rules without header) when the plan gives a closed form; else made from the phrases.
+    pub grammar: Option<String>,
+}
+
+/// The terms of one turn.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Listening {
+    /// The turn.
+    pub turn: TurnId,
+    /// The language spoken.
+    pub lang: Lang,
+    /// What is asked for.
+    pub expect: Expect,
+    /// The node's hints.
+    pub hints: Arc<Hints>,
+    /// Silence that ends an utterance.
+    pub end_silence: Duration,
+    /// The longest utterance.
+    pub max: Duration,
+}
+
+/// Another reading of the same sound.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Alternative {
+    /// The words.
+    pub text: String,
+    /// 0.0 to 1.0.
+    pub confidence: f32,
+}
+
+/// A recognised utterance.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Heard {
+    /// The words; for an engine that writes pinyin only, the pinyin.
+    pub text: String,
+    /// Other readings, best first.
+    pub alternatives: Vec<Alternative>,
+    /// 0.0 to 1.0; 1.0 where the engine cannot tell.
+    pub confidence: f32,
+    /// The language it was recognised in.
+    pub lang: Lang,
+    /// Toneless pinyin syllables separated by spaces, for engines that write no characters.
+    pub pinyin: Option<String>,
+    /// Which engine heard it.
+    pub engine: Arc<str>,
+    /// Where the utterance began, from the leg's opening.
+    pub offset: Duration,
+    /// How long it was.
+    pub duration: Duration,
+    /// From the last frame of speech to this text.
+    pub latency: Duration,
+}
+
+/// Why an utterance gave no text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Nothing {
+    /// Sound, but no words that may be trusted (noise, music, foreign speech refused).
+    Rejected,
+    /// All recognizers were busy: the plan's `asr_overload` applies.
+    Overloaded,
+    /// No engine serves this language: keys only.
+    NoEngine,
+    /// The engine failed or timed out.
+    Failed,
+}
+
+/// What the recognizer reports.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// Words so far; may change.
+    Partial {
+        /// By whom.
+        leg: LegId,
+        /// In which turn.
+        turn: TurnId,
+        /// The words so far.
+        text: String,
+    },
+    /// The utterance.
+    Heard {
+        /// By whom.
+        leg: LegId,
+        /// In which turn.
+        turn: TurnId,
+        /// What.
+        heard: Heard,
+    },
+    /// Speech came, but no text.
+    Nothing {
+        /// By whom.
+        leg: LegId,
+        /// In which turn.
+        turn: TurnId,
+        /// Why.
+        why: Nothing,
+    },
+}

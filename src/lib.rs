@@ -1,0 +1,15 @@
+//! Hotline: a contact-center telephony server. This file is the table of contents; ARCHITECTURE.md is the map.
+
+pub mod api;
+pub mod channels;
+pub mod commands;
+pub mod config;
+pub mod control;
+pub mod media;
+pub mod net;
+pub mod nlu;
+pub mod phone;
+pub mod qa;
+pub mod speech;
+pub mod store;
+pub mod telemetry;

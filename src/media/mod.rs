@@ -1,0 +1,1 @@
+//! THE SOUND. OS threads with a 20 ms tick; no async, no locks.

@@ -1,0 +1,1 @@
+//! SIP on the wire: UDP and TCP, bytes to messages and back.

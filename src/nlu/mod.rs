@@ -1,0 +1,1 @@
+//! Language understanding: text to intent and slots. Pure.

@@ -1,0 +1,1 @@
+//! A SIP/RTP phone: `hotline call`, and the far end of tests.

@@ -1,0 +1,1 @@
+//! After the call: transcripts and scorecards.

@@ -1,0 +1,1 @@
+//! Recognizers, synthesizers, turn-taking.
