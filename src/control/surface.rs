@@ -9,7 +9,7 @@ use super::words::agent::{AgentCommand, Notice, Refusal, Reply};
 use super::words::directory::Directory;
 use super::words::lookup::{Finding, Lookup};
 use super::words::media::WorkerId;
-use super::words::sip::Transmit;
+use super::words::sip::{Flow, Transmit};
 use super::words::{AgentId, CommandId, LookupId, chat, media, speech};
 
 /// What the edges tell the rules.
@@ -17,6 +17,8 @@ use super::words::{AgentId, CommandId, LookupId, chat, media, speech};
 pub enum Input {
     /// A SIP message, parsed at the door.
     Sip(Received),
+    /// A SIP stream broke or could not be made.
+    SipBroken(Flow),
     /// From a media worker.
     Media(media::Event),
     /// From a recognizer.

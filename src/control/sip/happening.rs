@@ -1,5 +1,7 @@
 //! What the endpoint tells its owner. A leg is named by its `LegId`; the endpoint makes the id for a leg that comes in.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::control::time::Time;
@@ -99,6 +101,27 @@ pub enum Happening {
         user: String,
         /// Contacts that stand now; 0 = gone.
         contacts: usize,
+    },
+    /// What the peer says of a transfer we asked him for by `refer`.
+    TransferProgress {
+        /// The leg of the peer.
+        leg: LegId,
+        /// The status of his call, 100..=699; >= 200 is the last word.
+        status: u16,
+    },
+    /// Our `register` was granted.
+    SignedOn {
+        /// As in the registration.
+        user: String,
+        /// For how long; it is refreshed by itself.
+        expires: Duration,
+    },
+    /// Our `register` failed; it is tried again by itself unless the status is 401, 403, 404 or 407.
+    SignOnFailed {
+        /// As in the registration.
+        user: String,
+        /// 300..=699; 408 when nothing came.
+        status: u16,
     },
 }
 

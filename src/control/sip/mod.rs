@@ -1,6 +1,12 @@
 //! SIP as rules: messages, transactions, dialogs, the registrar, and the endpoint that speaks for the center.
 
+pub mod endpoint;
 pub mod happening;
+pub mod message;
+
+pub use endpoint::{Accepting, Contact, Counts, Endpoint, Outgoing, Registration, Settings};
+pub use happening::{Happening, Invited};
+pub use message::{Malformed, Message};
 
 use super::words::sip::Flow;
 
@@ -10,12 +16,5 @@ pub struct Received {
     /// The path back.
     pub flow: Flow,
     /// The message.
-    pub message: message::Message,
-}
-
-/// Messages, lossless: print ∘ parse = identity.
-pub mod message {
-    /// A request or a response.
-    #[derive(Debug, Clone)]
-    pub struct Message;
+    pub message: Message,
 }

@@ -1,7 +1,7 @@
 //! What agents, supervisors and integrators ask of the rules through the API, and how they are answered.
 
-use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, TicketId};
 use super::chat::Content;
+use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, TicketId};
 
 /// An agent's state as the rules keep it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]

@@ -211,6 +211,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { calls: 4_000, chats: 50_000, port_rest: Duration::from_secs(2), media_timeout: Duration::from_secs(30) }
+        Limits {
+            calls: 4_000,
+            chats: 50_000,
+            port_rest: Duration::from_secs(2),
+            media_timeout: Duration::from_secs(30),
+        }
     }
 }

@@ -1,0 +1,168 @@
+//! What the endpoint is told: configuration, outgoing calls, registrations.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::control::time::Time;
+use crate::control::words::directory::{Credentials, Directory, Ha1, Listener};
+use crate::control::words::sip::Flow;
+
+/// The configuration of an endpoint; replaced whole at run time by [`super::Endpoint::configure`].
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Our sockets; Via and Contact say their advertised address.
+    pub listeners: Vec<Listener>,
+    /// The realm of digest challenges.
+    pub realm: String,
+    /// The salt of stateless nonces; the same over a reload.
+    pub secret: u64,
+    /// `User-Agent` and `Server`.
+    pub user_agent: String,
+    /// Who may register and prove himself, by user name.
+    pub users: Arc<BTreeMap<String, Ha1>>,
+    /// Sources that are never challenged and whose P-Asserted-Identity is believed (trunks).
+    pub trusted: Vec<IpAddr>,
+    /// What is bounded.
+    pub limits: Limits,
+}
+
+/// What an endpoint bounds; above it new work is refused, what runs goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Legs at once; a new INVITE above it: 503 with Retry-After.
+    pub legs: usize,
+    /// Server transactions at once; a new request outside a dialog above it: 503.
+    pub transactions: usize,
+    /// Bindings of all users together; a new one above it: 503.
+    pub bindings: usize,
+    /// Contacts of one user; the oldest gives way.
+    pub contacts: usize,
+    /// Shorter registrations: 423.
+    pub min_expires: Duration,
+    /// Longer registrations are shortened to this.
+    pub max_expires: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            legs: 10_000,
+            transactions: 100_000,
+            bindings: 20_000,
+            contacts: 8,
+            min_expires: Duration::from_secs(60),
+            max_expires: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl Settings {
+    /// An endpoint with these sockets, no users and the usual limits.
+    #[must_use]
+    pub fn new(listeners: Vec<Listener>, realm: &str, secret: u64) -> Settings {
+        Settings {
+            listeners,
+            realm: realm.to_owned(),
+            secret,
+            user_agent: concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned(),
+            users: Arc::default(),
+            trusted: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The center's settings: agents may register, trunk sources are trusted.
+    #[must_use]
+    pub fn of_directory(directory: &Directory) -> Settings {
+        let users = directory
+            .agents
+            .values()
+            .map(|agent| (agent.user.clone(), agent.ha1.clone()))
+            .collect();
+        Settings {
+            users: Arc::new(users),
+            trusted: directory.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect(),
+            limits: Limits {
+                legs: directory.limits.calls.saturating_mul(3),
+                ..Limits::default()
+            },
+            ..Settings::new(directory.listeners.clone(), &directory.domain, directory.secret)
+        }
+    }
+}
+
+/// A call we place.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where the INVITE goes; `connection: None` on a stream asks the edge to connect.
+    pub target: Flow,
+    /// `sip:anna@10.0.0.5:5062`.
+    pub request_uri: String,
+    /// A name-addr without tag: `"Caller" <sip:13800138000@center.example>`.
+    pub from: String,
+    /// A name-addr without tag: `<sip:anna@center.example>`.
+    pub to: String,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The offer.
+    pub sdp: Bytes,
+    /// For a 401 or 407.
+    pub credentials: Option<Credentials>,
+}
+
+/// A binding we ask of a registrar (a phone's side), refreshed by itself until `unregister`.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Where the REGISTER goes.
+    pub target: Flow,
+    /// The registrar: `sip:center.example`.
+    pub registrar: String,
+    /// The address of record: `sip:anna@center.example`.
+    pub record: String,
+    /// The user part of our Contact, and the name in the happenings.
+    pub user: String,
+    /// How long we ask for.
+    pub expires: Duration,
+    /// For a 401 or 407.
+    pub credentials: Option<Credentials>,
+}
+
+/// A registered contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The contact URI as the phone gave it: the request URI of a call to it.
+    pub uri: String,
+    /// The path the REGISTER came over: the target of a call to it, also through NAT.
+    pub flow: Flow,
+    /// Until when it stands.
+    pub expires: Time,
+}
+
+/// Whether new calls are taken. In-dialog requests are always served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepting {
+    /// Yes.
+    All,
+    /// No more: INVITE and OPTIONS get 503.
+    Draining,
+    /// Not now: INVITE gets 503 with Retry-After.
+    Full {
+        /// When the peer may try again.
+        retry_after: Duration,
+    },
+}
+
+/// What is open now (invariant C2: all zero but the bindings after the last call and 64×T1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Client and server transactions.
+    pub transactions: usize,
+    /// Legs, from INVITE to the end of BYE.
+    pub dialogs: usize,
+    /// Registered contacts.
+    pub bindings: usize,
+}
