@@ -207,6 +207,10 @@ pub struct Limits {
     pub port_rest: Duration,
     /// Without a packet for this long from a peer that should send, the leg is lost.
     pub media_timeout: Duration,
+    /// A contact within this time of the last one joins the same conversation.
+    pub conversation_idle: Duration,
+    /// A chat session without a line for this long is closed; the next line opens another one.
+    pub chat_idle: Duration,
 }
 
 impl Default for Limits {
@@ -216,6 +220,8 @@ impl Default for Limits {
             chats: 50_000,
             port_rest: Duration::from_secs(2),
             media_timeout: Duration::from_secs(30),
+            conversation_idle: Duration::from_hours(24),
+            chat_idle: Duration::from_mins(30),
         }
     }
 }
