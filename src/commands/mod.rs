@@ -1,1 +1,38 @@
-//! The command line, one file a subcommand.
+//! The command line. One file a command; each has its clap `Args` and `pub fn run(Args) -> anyhow::Result<ExitCode>`.
+//! An `Err` is printed with its causes and exits 2; a command that worked but says "no" (a failed check) returns 1 itself.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What goes to the shell when a command could not do its work.
+const BROKEN: u8 = 2;
+
+/// A contact-center telephony server: spoken menus, queues, recordings and chats over one session API.
+#[derive(Parser, Debug)]
+#[command(name = "hotline", version, arg_required_else_help = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {}
+
+/// Reads the command line and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Line::parse().command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hotline: {error:#}");
+            ExitCode::from(BROKEN)
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {}
+    }
+}
