@@ -35,8 +35,7 @@ const BANNED: &[(&str, &str)] = &[
 ];
 
 /// Methods whose order is the hasher's.
-const ORDERED_BY_CHANCE: &[&str] =
-    &["iter", "iter_mut", "keys", "values", "values_mut", "drain", "into_iter", "into_keys", "into_values"];
+const ORDERED_BY_CHANCE: &[&str] = &["iter", "iter_mut", "keys", "values", "values_mut", "drain", "into_iter", "into_keys", "into_values"];
 
 /// All breaks of purity in the product part of a file.
 pub fn check(source: &Source) -> Vec<Break> {
@@ -121,7 +120,13 @@ mod tests {
     #[test]
     fn each_banned_word_bites() {
         for (word, _) in BANNED {
-            assert_eq!(check(&Source::new("src/nlu/x.rs", &format!("let a = {word};"))).iter().filter(|b| b.what.contains(&format!("`{word}`"))).count(), 1);
+            assert_eq!(
+                check(&Source::new("src/nlu/x.rs", &format!("let a = {word};")))
+                    .iter()
+                    .filter(|b| b.what.contains(&format!("`{word}`")))
+                    .count(),
+                1
+            );
         }
     }
 

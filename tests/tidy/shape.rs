@@ -43,7 +43,8 @@ pub fn module_doc(source: &Source) -> Vec<Break> {
 
 /// `unwrap` outside tests, and `expect` that says nothing.
 pub fn no_unwrap(source: &Source) -> Vec<Break> {
-    let mut breaks = find(source, &source.product, &[".unwrap()", ".unwrap_err()", ".unwrap_unchecked()"], "use ?, or expect(\"why it holds\")");
+    let mut breaks =
+        find(source, &source.product, &[".unwrap()", ".unwrap_err()", ".unwrap_unchecked()"], "use ?, or expect(\"why it holds\")");
     breaks.extend(find(source, &with_strings(source), &[".expect(\"\")"], "say why it holds"));
     breaks
 }
@@ -63,8 +64,14 @@ pub fn no_sleep(source: &Source) -> Vec<Break> {
 
 /// Unbounded queues and locks shared between threads.
 pub fn no_unbounded(source: &Source) -> Vec<Break> {
-    let mut breaks = find(source, &source.product, &["unbounded_channel", "unbounded()", "unbounded::<", "mpsc::channel()"], "give it a bound and an answer to full");
-    let locks = ["Arc<Mutex", "Arc<RwLock", "Arc<tokio::sync::Mutex", "Arc<std::sync::Mutex", "Arc<tokio::sync::RwLock", "Arc<std::sync::RwLock"];
+    let mut breaks = find(
+        source,
+        &source.product,
+        &["unbounded_channel", "unbounded()", "unbounded::<", "mpsc::channel()"],
+        "give it a bound and an answer to full",
+    );
+    let locks =
+        ["Arc<Mutex", "Arc<RwLock", "Arc<tokio::sync::Mutex", "Arc<std::sync::Mutex", "Arc<tokio::sync::RwLock", "Arc<std::sync::RwLock"];
     breaks.extend(find(source, &source.product, &locks, "one owner, and messages to him"));
     breaks.extend(find(source, &source.product, &["static mut "], "state is owned, not global"));
     breaks
@@ -183,7 +190,10 @@ mod tests {
 
     #[test]
     fn unbounded_channels_and_shared_locks_bite() {
-        assert_eq!(no_unbounded(&source("let (a, b) = mpsc::unbounded_channel(); let c: Arc<Mutex<u8>>; std::sync::mpsc::channel();")).len(), 3);
+        assert_eq!(
+            no_unbounded(&source("let (a, b) = mpsc::unbounded_channel(); let c: Arc<Mutex<u8>>; std::sync::mpsc::channel();")).len(),
+            3
+        );
         assert_eq!(no_unbounded(&source("let (a, b) = mpsc::channel(16); let c: Arc<Sound>;")).len(), 0);
     }
 }

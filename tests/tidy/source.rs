@@ -190,7 +190,10 @@ fn item_end(bytes: &[u8], at: usize) -> usize {
 
 #[test]
 fn literals_and_comments_are_blanked_and_lines_stay() {
-    let source = Source::new("src/x.rs", "let a = \"unwrap() \\\" x\"; // sleep(\nlet b = r#\"async \"q\" \"#; /* later\n */ let c = 'x'; fn f<'a>() {}");
+    let source = Source::new(
+        "src/x.rs",
+        "let a = \"unwrap() \\\" x\"; // sleep(\nlet b = r#\"async \"q\" \"#; /* later\n */ let c = 'x'; fn f<'a>() {}",
+    );
     assert_eq!(source.code.lines().count(), 3);
     for word in ["unwrap", "sleep", "async", "later", "'x'"] {
         assert!(!source.code.contains(word), "{word} must be blanked in {}", source.code);
@@ -206,7 +209,8 @@ fn a_wide_character_literal_does_not_open_a_string() {
 
 #[test]
 fn test_modules_are_no_product() {
-    let source = Source::new("src/x.rs", "fn a() { b(); }\n#[cfg(test)]\nmod tests { fn c() { d(); } }\n#[cfg(test)]\nuse x::y;\nfn e() {}");
+    let source =
+        Source::new("src/x.rs", "fn a() { b(); }\n#[cfg(test)]\nmod tests { fn c() { d(); } }\n#[cfg(test)]\nuse x::y;\nfn e() {}");
     assert!(source.product.contains("b();") && source.product.contains("fn e()"));
     assert!(!source.product.contains("d();") && !source.product.contains("use x"));
 }
