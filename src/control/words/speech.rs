@@ -91,6 +91,48 @@ pub enum Nothing {
     Failed,
 }
 
+/// Samples of one [`Job::Frames`]: 20 ms at 16 kHz.
+pub const FRAME_SAMPLES: usize = 320;
+
+/// What a media worker sends to a recognizer thread. One turn has any number of utterances, one after the other:
+/// `Begin`, `Frames`…, then `Finish` or `Cancel`.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "frames travel inline so that a tick allocates nothing")]
+pub enum Job {
+    /// Speech was confirmed; its frames follow, from 300 ms before the start.
+    Begin {
+        /// Whose.
+        leg: LegId,
+        /// The terms of the turn.
+        listening: Arc<Listening>,
+        /// Where the first frame stands, from the leg's opening.
+        offset: Duration,
+    },
+    /// The next 20 ms of the utterance: mono, 16 kHz.
+    Frames {
+        /// Whose.
+        leg: LegId,
+        /// In which turn.
+        turn: TurnId,
+        /// The sound.
+        pcm: [i16; FRAME_SAMPLES],
+    },
+    /// The utterance ended by silence or by its longest length: recognise it.
+    Finish {
+        /// Whose.
+        leg: LegId,
+        /// In which turn.
+        turn: TurnId,
+    },
+    /// Forget the utterance: the turn was stopped, the leg closed or frames were lost on the way.
+    Cancel {
+        /// Whose.
+        leg: LegId,
+        /// In which turn.
+        turn: TurnId,
+    },
+}
+
 /// What the recognizer reports.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {

@@ -1,0 +1,3 @@
+//! Wire codecs.
+
+pub mod g711;

@@ -1,0 +1,155 @@
+//! A worker's sockets, poller and clock: non-blocking UDP, level-triggered epoll, one timerfd of 20 ms.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use super::worker::{Ports, StartError};
+
+/// The largest datagram we look at: G.711 of 200 ms is 1,612 bytes; what is longer is cut and refused.
+pub const DATAGRAM: usize = 2_048;
+
+const TICK: Duration = Duration::from_millis(20);
+const TIMER: u64 = u64::MAX;
+const READY: usize = 256;
+const STALE: usize = 1_024;
+const ALL_PORTS: usize = 1 << 16;
+const NOT_OURS: u32 = u32::MAX;
+
+/// What woke the worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Woken {
+    /// So many ticks are due.
+    Ticks(u64),
+    /// A packet waits on this socket.
+    Socket(usize),
+}
+
+/// The bound ports of one worker.
+#[derive(Debug)]
+pub struct Sockets {
+    bound: Vec<(u16, UdpSocket)>,
+    by_port: Vec<u32>,
+    poller: Epoll,
+    timer: TimerFd,
+    ready: Vec<EpollEvent>,
+}
+
+impl Sockets {
+    /// Binds every port and starts the clock.
+    ///
+    /// # Errors
+    /// The port that could not be bound, or what the system refused.
+    pub fn bind(ip: IpAddr, ports: &Ports) -> Result<Sockets, StartError> {
+        let wanted: Vec<u16> = match ports {
+            Ports::Even(range) => range.clone().filter(|port| port % 2 == 0).collect(),
+            Ports::Any(count) => vec![0; *count],
+        };
+        let mut bound = Vec::with_capacity(wanted.len());
+        for port in wanted {
+            let socket = open(ip, port).map_err(|why| StartError::OurPort { ip, port, why })?;
+            bound.push((socket.local_addr()?.port(), socket));
+        }
+        let mut by_port = vec![NOT_OURS; ALL_PORTS];
+        for (index, (port, _)) in bound.iter().enumerate() {
+            by_port[usize::from(*port)] = u32::try_from(index).unwrap_or(NOT_OURS);
+        }
+        let (poller, timer) = clock().map_err(io::Error::from)?;
+        Ok(Sockets {
+            bound,
+            by_port,
+            poller,
+            timer,
+            ready: vec![EpollEvent::empty(); READY],
+        })
+    }
+
+    /// The ports, in the order they were bound.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<u16> {
+        self.bound.iter().map(|(port, _)| *port).collect()
+    }
+
+    /// Lets packets of a port in; what lay there from before is thrown away.
+    pub fn watch(&self, port: u16) {
+        let Some(index) = self.index(port) else { return };
+        let mut scratch = [0u8; 1];
+        let stale = (0..STALE)
+            .take_while(|_| self.bound[index].1.recv_from(&mut scratch).is_ok())
+            .count();
+        tracing::trace!(port, stale, "RTP port opened");
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
+        if let Err(why) = self.poller.add(&self.bound[index].1, event) {
+            tracing::error!(port, %why, "cannot watch an RTP port");
+        }
+    }
+
+    /// Stops looking at a port.
+    pub fn unwatch(&self, port: u16) {
+        if let Some(index) = self.index(port)
+            && let Err(why) = self.poller.delete(&self.bound[index].1)
+        {
+            tracing::error!(port, %why, "cannot leave an RTP port");
+        }
+    }
+
+    /// Waits for packets or the clock; the count is for [`Sockets::woken`].
+    pub fn wait(&mut self) -> usize {
+        self.poller.wait(&mut self.ready, EpollTimeout::NONE).unwrap_or(0)
+    }
+
+    /// The `at`-th thing that [`Sockets::wait`] saw.
+    pub fn woken(&self, at: usize) -> Woken {
+        match self.ready[at].data() {
+            TIMER => Woken::Ticks(self.expirations()),
+            index => Woken::Socket(usize::try_from(index).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// Reads one datagram: port, length, source. `None` when there is none.
+    pub fn receive(&self, index: usize, into: &mut [u8; DATAGRAM]) -> Option<(u16, usize, SocketAddr)> {
+        let (port, socket) = self.bound.get(index)?;
+        // An ICMP answer to something we sent shows up here as an error; the next packet is not touched by it.
+        let (length, from) = socket.recv_from(into).ok()?;
+        Some((*port, length, from))
+    }
+
+    /// Sends one datagram; false when the kernel did not take it.
+    pub fn send(&self, port: u16, to: SocketAddr, packet: &[u8]) -> bool {
+        self.index(port)
+            .is_some_and(|index| self.bound[index].1.send_to(packet, to).is_ok())
+    }
+
+    fn index(&self, port: u16) -> Option<usize> {
+        usize::try_from(self.by_port[usize::from(port)])
+            .ok()
+            .filter(|index| *index < self.bound.len())
+    }
+
+    fn expirations(&self) -> u64 {
+        let mut count = [0u8; 8];
+        match nix::unistd::read(&self.timer, &mut count) {
+            Ok(8) => u64::from_ne_bytes(count),
+            _ => 0,
+        }
+    }
+}
+
+fn open(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(SocketAddr::new(ip, port))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn clock() -> Result<(Epoll, TimerFd), Errno> {
+    let poller = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+    timer.set(Expiration::Interval(TimeSpec::from_duration(TICK)), TimerSetTimeFlags::empty())?;
+    poller.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
+    Ok((poller, timer))
+}
