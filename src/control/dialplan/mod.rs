@@ -1,4 +1,20 @@
 //! The dialplan: one YAML file a hotline, read, checked, and run by one pure runner.
 
+pub mod calendar;
+pub mod desk;
+pub mod expr;
+pub mod knowledge;
+pub mod load;
+pub mod pick;
 pub mod plan;
+pub mod problem;
+pub mod runner;
+pub mod spoken;
+pub mod template;
+pub mod understand;
 pub mod wish;
+
+pub use load::{Loaded, Source, load};
+pub use plan::Plan;
+pub use problem::{Problem, Severity};
+pub use runner::{Caller, Medium, Runner, Start};

@@ -1,4 +1,17 @@
-//! A checked plan: what the runner executes.
+//! A checked plan: what the runner executes. Made only by [`super::load`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::calendar::Calendar;
+use super::expr::Expr;
+use super::knowledge::Knowledge;
+use super::template::Template;
+use super::understand::Understanding;
+use crate::control::words::media::BargeIn;
+use crate::control::words::speech::Hints;
+use crate::control::words::{Lang, QueueId};
 
 /// A published version of a plan.
 #[derive(Debug, Clone, Default)]
@@ -7,4 +20,713 @@ pub struct Plan {
     pub id: String,
     /// Hash of its canonical content.
     pub version: String,
+    /// The name people see.
+    pub title: String,
+    /// Languages, the default first.
+    pub languages: Vec<Lang>,
+    /// DIDs and URI patterns that enter here.
+    pub numbers: Vec<String>,
+    /// Channels it serves; empty = all.
+    pub channels: Vec<String>,
+    /// Values a step may use: slots, lookups.
+    pub values: Values,
+    /// Flow: nodes, menus, and where to begin.
+    pub flow: Flow,
+    /// Behaviour where a step says nothing.
+    pub defaults: Defaults,
+    /// How sentences are understood.
+    pub understanding: Arc<Understanding>,
+    /// Opening hours, articles and queue defaults from the files beside it.
+    pub surroundings: Surroundings,
+}
+
+/// What a plan takes from the files beside it.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The plan's own calendar's name.
+    pub calendar: Option<String>,
+    /// All calendars by name.
+    pub calendars: Arc<BTreeMap<String, Calendar>>,
+    /// Articles by knowledge base.
+    pub knowledge: Arc<BTreeMap<String, Knowledge>>,
+    /// When the desk's default overflow comes, per queue.
+    pub max_wait: BTreeMap<QueueId, Duration>,
+}
+
+/// Slots and lookups by name.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    /// What is asked for.
+    pub slots: BTreeMap<String, Slot>,
+    /// What is looked up.
+    pub lookups: BTreeMap<String, LookupSpec>,
+}
+
+/// The nodes and where to begin.
+#[derive(Debug, Clone, Default)]
+pub struct Flow {
+    /// The first node.
+    pub start: String,
+    /// All nodes.
+    pub nodes: BTreeMap<String, Node>,
+    /// All menus; a menu step holds the index.
+    pub menus: Vec<Menu>,
+    /// Commands understood everywhere.
+    pub always: Vec<Always>,
+    /// Node → nodes whose menus lead there (who is whose ancestor).
+    pub parents: BTreeMap<String, Vec<String>>,
+}
+
+/// A node: steps in order, branches flattened to jumps.
+#[derive(Debug, Clone, Default)]
+pub struct Node {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Its line in the file, for traces.
+    pub line: usize,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Only when this holds.
+    pub when: Option<Expr>,
+    /// What it does.
+    pub verb: Verb,
+    /// Its line in the file.
+    pub line: usize,
+    /// Its column in the file.
+    pub column: usize,
+}
+
+/// Where the flow goes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// A node.
+    Node(String),
+    /// To a person: the plan's node `human`, or its first queue.
+    Human,
+    /// One level up.
+    Back,
+    /// Say it again.
+    Repeat,
+    /// Read the keys.
+    Keys,
+    /// Good-bye.
+    End,
+}
+
+/// A text in several languages.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Texts {
+    /// The name of a recorded prompt.
+    pub id: Option<String>,
+    /// By language tag.
+    pub by_lang: BTreeMap<Lang, Template>,
+}
+
+impl Texts {
+    /// The text in this language, in another form of the same language, or in the first one there is.
+    #[must_use]
+    pub fn of(&self, lang: &Lang) -> Option<&Template> {
+        let related = || {
+            self.by_lang
+                .iter()
+                .find(|(tag, _)| tag.primary() == lang.primary())
+                .map(|(_, text)| text)
+        };
+        self.by_lang.get(lang).or_else(related).or_else(|| self.by_lang.values().next())
+    }
+
+    /// Has it any text?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_lang.is_empty()
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    /// Speaks.
+    Say(Texts),
+    /// Plays a file of the prompt folder; `*` plays without end.
+    Play(Play),
+    /// Asks for a choice; the index of [`Flow::menus`].
+    Menu(usize),
+    /// Fills slots.
+    Ask(Vec<String>),
+    /// Yes or no.
+    Confirm(Box<Confirm>),
+    /// Asks outside.
+    Lookup(LookupStep),
+    /// Goes on at this step of the node.
+    Jump(usize),
+    /// Goes on at this step unless the expression holds.
+    JumpUnless(Expr, usize),
+    /// A knowledge article.
+    Answer(Box<Answer>),
+    /// Into a line.
+    Queue(Box<QueueStep>),
+    /// To another phone.
+    Transfer(Box<Transfer>),
+    /// Leaves a message.
+    LeaveMessage(Box<LeaveMessage>),
+    /// Promises a call back.
+    Callback(Callback),
+    /// Opens a ticket.
+    Ticket(Box<Ticket>),
+    /// Writes to the customer.
+    Message(Box<Message>),
+    /// Asks for a mark from 1 to 5.
+    Survey(Box<Survey>),
+    /// Switches the recorder.
+    Record(Switch),
+    /// Sets variables.
+    Set(Vec<(String, Template)>),
+    /// Forgets variables.
+    Clear(Vec<String>),
+    /// A/B.
+    Split(Split),
+    /// Goes by opening hours.
+    Hours(Hours),
+    /// So often at most.
+    Limit(Limit),
+    /// Runs a node and comes back.
+    Call(String),
+    /// An outside application decides.
+    Webhook(Box<Webhook>),
+    /// Goes there.
+    Goto(Target),
+    /// Ends.
+    Hangup(Option<Texts>),
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// A `play` step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Play {
+    /// Below the prompt folder.
+    pub file: String,
+    /// How often; `None` = until the caller hangs up.
+    pub times: Option<u32>,
+}
+
+/// A menu.
+#[derive(Debug, Clone, Default)]
+pub struct Menu {
+    /// Its name: of `menus`, or of the node it stands in.
+    pub name: String,
+    /// What is said.
+    pub prompt: Texts,
+    /// The choices.
+    pub options: Vec<MenuOption>,
+    /// What the recognizer may expect, by language.
+    pub hints: BTreeMap<Lang, Arc<Hints>>,
+}
+
+/// A menu's choice.
+#[derive(Debug, Clone)]
+pub struct MenuOption {
+    /// The key or keys.
+    pub key: Option<String>,
+    /// Where it leads.
+    pub goto: Target,
+    /// Its name for people.
+    pub label: Texts,
+    /// Example sentences by language, as written (with `{slot}`).
+    pub examples: BTreeMap<Lang, Vec<String>>,
+    /// Only then.
+    pub when: Option<Expr>,
+}
+
+impl MenuOption {
+    /// The intent's name: the node it leads to, or the reserved word.
+    #[must_use]
+    pub fn intent(&self) -> &str {
+        self.goto.name()
+    }
+}
+
+impl Target {
+    /// The node's name, or the reserved word.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Target::Node(name) => name,
+            Target::Human => "human",
+            Target::Back => "back",
+            Target::Repeat => "repeat",
+            Target::Keys => "keys",
+            Target::End => "end",
+        }
+    }
+}
+
+/// A command understood everywhere.
+#[derive(Debug, Clone)]
+pub struct Always {
+    /// Its name: `human`, `repeat`, `back`, `english` …
+    pub name: String,
+    /// Its key.
+    pub key: Option<char>,
+    /// What it does.
+    pub does: Target,
+    /// The language it switches to.
+    pub lang: Option<Lang>,
+    /// Sentences by language.
+    pub examples: BTreeMap<Lang, Vec<String>>,
+}
+
+/// A slot's kind of value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlotType {
+    /// A string of digits.
+    Digits,
+    /// Letters and digits.
+    Code,
+    /// A phone number.
+    Phone,
+    /// A Chinese licence plate.
+    PlateCn,
+    /// A day.
+    Date,
+    /// A day and a time.
+    DateTime,
+    /// An amount of money.
+    Money,
+    /// A number.
+    Number,
+    /// A person's name.
+    Name,
+    /// An e-mail address.
+    Email,
+    /// A length of time.
+    Duration,
+    /// Yes or no.
+    YesNo,
+    /// One of a list.
+    Choice,
+    /// A Chinese identity number.
+    IdCn,
+    /// A card number (Luhn).
+    Card,
+    /// Free words.
+    Text,
+    /// The caller's own sound.
+    Recording,
+}
+
+/// A slot.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// Its kind.
+    pub kind: SlotType,
+    /// Characters at least and at most.
+    pub length: Option<(usize, usize)>,
+    /// A variable that may know it already.
+    pub from: Option<super::expr::Path>,
+    /// The question.
+    pub ask: Texts,
+    /// Is it read back?
+    pub readback: Readback,
+    /// Must it be known?
+    pub need: Need,
+    /// Kept out of traces.
+    pub mask: Mask,
+    /// Longest recording.
+    pub max: Duration,
+    /// For `choice`: where the values come from.
+    pub choices: Choices,
+    /// A condition on the value, and what is said when it fails.
+    pub valid: Option<(Expr, Texts)>,
+    /// Attempts before the defaults apply.
+    pub tries: Option<u32>,
+    /// What the recognizer may expect, by language.
+    pub hints: BTreeMap<Lang, Arc<Hints>>,
+}
+
+/// Is a value read back?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Readback {
+    /// No.
+    #[default]
+    No,
+    /// "I have …, is that right?"
+    Yes,
+}
+
+/// Must a slot be known?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Need {
+    /// Yes.
+    #[default]
+    Required,
+    /// "I don't know" is an answer.
+    Optional,
+}
+
+/// Is a value kept out of traces?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mask {
+    /// No.
+    #[default]
+    Open,
+    /// Shown as `***`.
+    Masked,
+}
+
+/// Where a choice's values come from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Choices {
+    /// It is no choice.
+    #[default]
+    None,
+    /// Fixed values with what people say for them, by language.
+    Fixed(Vec<FixedChoice>),
+    /// A list in a variable and the field that names an item.
+    List(super::expr::Path, String),
+}
+
+/// A fixed choice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FixedChoice {
+    /// The value.
+    pub value: String,
+    /// What people say for it, by language; the value itself counts too.
+    pub words: BTreeMap<Lang, Vec<String>>,
+}
+
+/// A named lookup.
+#[derive(Debug, Clone)]
+pub struct LookupSpec {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// With variables; `${…}` is put in already.
+    pub url: Template,
+    /// Header names and values.
+    pub headers: Vec<(String, Template)>,
+    /// A JSON body's fields.
+    pub body: Option<Vec<(String, Template)>>,
+    /// How long to wait.
+    pub timeout: Duration,
+    /// How long the answer may be kept.
+    pub cache: Option<Duration>,
+    /// What is said when it takes long.
+    pub wait_say: Texts,
+    /// Variable → place in the answer.
+    pub pick: Vec<(String, super::pick::Place)>,
+    /// Environment variables that have no value.
+    pub missing_env: Vec<String>,
+}
+
+/// A `confirm` step.
+#[derive(Debug, Clone)]
+pub struct Confirm {
+    /// The question.
+    pub prompt: Texts,
+    /// On yes; `None` = the next step.
+    pub yes: Option<Target>,
+    /// On no; `None` = the next step.
+    pub no: Option<Target>,
+}
+
+/// A `lookup` step with its arms.
+#[derive(Debug, Clone)]
+pub struct LookupStep {
+    /// Which.
+    pub name: String,
+    /// On 404.
+    pub not_found: Option<Target>,
+    /// On failure.
+    pub error: Option<Target>,
+    /// On no answer in time.
+    pub timeout: Option<Target>,
+}
+
+/// An `answer` step.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The knowledge base.
+    pub kb: String,
+    /// The article; `None`: what the customer asked last.
+    pub topic: Option<String>,
+    /// When nothing fits; else to a person.
+    pub unsure: Option<Target>,
+}
+
+/// A `queue` step.
+#[derive(Debug, Clone)]
+pub struct QueueStep {
+    /// Which line.
+    pub to: QueueId,
+    /// Its name.
+    pub name: String,
+    /// Skills needed.
+    pub skills: Vec<Template>,
+    /// Priority: the default and by customer tag.
+    pub priority: (u8, Vec<(String, u8)>),
+    /// What the agent sees.
+    pub context: Vec<String>,
+    /// The last agent first: within, wait.
+    pub sticky: Option<(Duration, Duration)>,
+    /// Music while waiting.
+    pub music: Option<String>,
+    /// Position announcements.
+    pub announce: Option<Duration>,
+    /// A callback offer.
+    pub callback_after: Option<Duration>,
+    /// What happens when it takes long.
+    pub overflow: Vec<OverflowStep>,
+}
+
+/// An entry of the overflow ladder.
+#[derive(Debug, Clone)]
+pub struct OverflowStep {
+    /// After so long.
+    pub after: Duration,
+    /// More agents may take it.
+    pub widen: Option<(QueueId, String)>,
+    /// Or the line is left.
+    pub goto: Option<Target>,
+}
+
+/// A `transfer` step.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// Where to.
+    pub to: Template,
+    /// Which trunk.
+    pub trunk: Option<String>,
+    /// Headers besides ours.
+    pub headers: Vec<(String, Template)>,
+    /// How long it may ring.
+    pub ring: Duration,
+    /// On 486.
+    pub on_busy: Option<Target>,
+    /// On no answer.
+    pub on_no_answer: Option<Target>,
+    /// On any other failure.
+    pub on_failed: Option<Target>,
+}
+
+/// A `leave_message` step.
+#[derive(Debug, Clone, Default)]
+pub struct LeaveMessage {
+    /// `form | waiting | ticket | bulletin`.
+    pub mode: String,
+    /// Contacts that will do: `phone`, `email`.
+    pub need: Vec<String>,
+    /// The longest message.
+    pub max: Duration,
+    /// Its own words before the tone.
+    pub prompt: Texts,
+}
+
+/// A `callback` step.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    /// Whose agents call.
+    pub queue: Option<QueueId>,
+    /// To which number; else the caller's.
+    pub number: Option<Template>,
+}
+
+/// A `ticket` step.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// The plan's type.
+    pub kind: String,
+    /// One line.
+    pub title: Texts,
+    /// More.
+    pub fields: Vec<(String, Template)>,
+    /// What goes with it: slots, `transcript`.
+    pub attach: Vec<String>,
+    /// The variable that holds it.
+    pub save_as: Option<String>,
+}
+
+/// A `message` step.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Channels in order.
+    pub channels: Vec<String>,
+    /// The words.
+    pub text: Texts,
+}
+
+/// A `survey` step.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Its id.
+    pub id: String,
+    /// Only then.
+    pub when: Option<Expr>,
+    /// The question; else the built-in one.
+    pub prompt: Texts,
+}
+
+/// A `split` step.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// Its name in reports.
+    pub id: String,
+    /// The same customer always gets the same arm?
+    pub by: SplitBy,
+    /// Weight and where to.
+    pub arms: Vec<(u32, Target)>,
+}
+
+/// What an A/B split goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitBy {
+    /// The customer.
+    Customer,
+    /// Chance, per call.
+    Call,
+}
+
+/// An `hours` step.
+#[derive(Debug, Clone)]
+pub struct Hours {
+    /// Whose hours; else the plan's.
+    pub calendar: Option<String>,
+    /// While open; `None` = the next step.
+    pub open: Option<Target>,
+    /// While closed; `None` = the next step.
+    pub closed: Option<Target>,
+}
+
+/// A `limit` step.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// So often.
+    pub times: u32,
+    /// Within the limit; `None` = the next step.
+    pub goto: Option<Target>,
+    /// Beyond it.
+    pub then: Target,
+}
+
+/// A `webhook` step.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where to.
+    pub url: Template,
+    /// How long to wait.
+    pub timeout: Duration,
+    /// When it fails: compulsory.
+    pub fallback: Target,
+    /// Where its `goto` may lead.
+    pub targets: Vec<String>,
+}
+
+/// Behaviour where a step says nothing.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// What may stop a prompt.
+    pub barge_in: BargeIn,
+    /// Confidence from which a choice is taken, and from which it is asked back.
+    pub thresholds: (f32, f32),
+    /// Whose options are understood.
+    pub matching: Matching,
+    /// What the current menu's own options win by.
+    pub local_bias: f32,
+    /// Silence: after how long, how often, then.
+    pub no_input: (Duration, u32, Target),
+    /// Not understood: how often, then.
+    pub no_match: (u32, Target),
+    /// Is a second wish offered afterwards?
+    pub multi_intent: MultiIntent,
+    /// Recognizers busy: read keys.
+    pub asr_overload: Target,
+    /// Where a failure without its own arm leads.
+    pub error: Target,
+}
+
+/// Whose options are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matching {
+    /// The current menu's.
+    Local,
+    /// Every menu's.
+    Tree,
+}
+
+/// What happens with a second wish in the same sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MultiIntent {
+    /// It is offered afterwards.
+    Offer,
+    /// It is dropped.
+    Ignore,
+}
+
+const SILENCE: Duration = Duration::from_secs(5);
+const TRIES: u32 = 2;
+
+impl Default for Defaults {
+    fn default() -> Defaults {
+        Defaults {
+            barge_in: BargeIn::Words,
+            thresholds: (0.75, 0.45),
+            matching: Matching::Tree,
+            local_bias: 0.10,
+            no_input: (SILENCE, TRIES, Target::Keys),
+            no_match: (TRIES, Target::Human),
+            multi_intent: MultiIntent::Offer,
+            asr_overload: Target::Keys,
+            error: Target::Human,
+        }
+    }
+}
+
+impl Plan {
+    /// The language spoken first.
+    #[must_use]
+    pub fn default_lang(&self) -> Lang {
+        self.languages.first().cloned().unwrap_or_else(|| Lang::new("zh-CN"))
+    }
+
+    /// The nearest declared language to a wish.
+    #[must_use]
+    pub fn lang_for(&self, wish: Option<&Lang>) -> Lang {
+        let Some(wish) = wish else { return self.default_lang() };
+        let related = || self.languages.iter().find(|lang| lang.primary() == wish.primary());
+        self.languages
+            .iter()
+            .find(|lang| *lang == wish)
+            .or_else(related)
+            .cloned()
+            .unwrap_or_else(|| self.default_lang())
+    }
+
+    /// The node a target leads to, when it is a node: `human` without a node of that name is the first one that queues.
+    #[must_use]
+    pub fn node_of(&self, target: &Target) -> Option<&str> {
+        match target {
+            Target::Node(name) => self.flow.nodes.get_key_value(name.as_str()).map(|(name, _)| name.as_str()),
+            Target::Human => self
+                .flow
+                .nodes
+                .get_key_value("human")
+                .map(|(name, _)| name.as_str())
+                .or_else(|| self.first_queue()),
+            Target::Back | Target::Repeat | Target::Keys | Target::End => None,
+        }
+    }
+
+    fn first_queue(&self) -> Option<&str> {
+        let queues = |node: &Node| node.steps.iter().any(|step| matches!(step.verb, Verb::Queue(_)));
+        self.flow.nodes.iter().find(|(_, node)| queues(node)).map(|(name, _)| name.as_str())
+    }
 }

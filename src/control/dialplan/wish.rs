@@ -205,6 +205,13 @@ pub enum Wish {
         /// The variable that holds it.
         save_as: Option<String>,
     },
+    /// Promise the customer a call back.
+    Callback {
+        /// Whose agents call; `None` = anybody.
+        queue: Option<QueueId>,
+        /// The number to call.
+        address: String,
+    },
     /// Send the same customer a line on the first of these channels he has.
     Message {
         /// Channels in order.
