@@ -1,1 +1,22 @@
-//! Language understanding: text to intent and slots. Pure.
+//! Language understanding: text to intents and slot values. Pure: no clock, no chance from outside, no I/O.
+//!
+//! `normalise` → `token` → `feature` (n-gram blocks) → `svm` (margins) → `confidence` → [`Classifier`] decides.
+//! Values in a sentence are found by `slots`, taken out of it by `redact`, and said again by `spoken`.
+
+pub mod background;
+pub mod classifier;
+pub mod clause;
+mod confidence;
+mod feature;
+mod model;
+pub mod normalise;
+pub mod packs;
+mod random;
+mod rank;
+mod svm;
+mod thesaurus;
+mod token;
+mod traditional;
+
+pub use classifier::{Classifier, Focus, Intent, Options, TrainError};
+pub use rank::{Decision, Hit, Medium, Ranked, Thresholds};

@@ -1,0 +1,486 @@
+//! The classifier of one plan: trained when the plan is loaded, asked for each sentence.
+
+use std::collections::BTreeMap;
+
+use super::background;
+use super::clause::{clauses, core, is_empty};
+use super::feature::{Grams, Hashed, Weights, hash};
+use super::model::{Judged, Model};
+use super::rank::{Hit, Medium, Ranked};
+use super::thesaurus::Thesaurus;
+
+/// One intent: usually an option of a menu.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Intent {
+    /// Its id.
+    pub id: String,
+    /// The intent whose menu leads here; said in one breath, the child wins.
+    pub parent: Option<String>,
+    /// What callers say, in all languages; `{slot}` stands for any value.
+    pub examples: Vec<String>,
+    /// Title, label, key words: they count as examples.
+    pub titles: Vec<String>,
+}
+
+/// How to train.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Options {
+    /// Words that mean the same in this plan, beside the built-in ones.
+    pub synonyms: Vec<Vec<String>>,
+    /// Sentences that belong to no intent, beside the built-in background.
+    pub out_of_scope: Vec<String>,
+    /// The media to be ready for; each costs a training.
+    pub media: Vec<Medium>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            synonyms: Vec::new(),
+            out_of_scope: Vec::new(),
+            media: vec![Medium::Voice, Medium::Chat],
+        }
+    }
+}
+
+/// Why there is no classifier. The plan's author can mend each.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TrainError {
+    /// Nothing to learn.
+    #[error("no intent has an example sentence; give at least one option of one menu some `examples`")]
+    NoExamples,
+    /// Two intents share a name.
+    #[error("intent `{0}` is given twice; join its examples under one id")]
+    Twice(String),
+    /// A parent that is no intent.
+    #[error("intent `{child}` names the parent `{parent}`, which is no intent")]
+    UnknownParent {
+        /// Whose.
+        child: String,
+        /// Which.
+        parent: String,
+    },
+    /// An example without a word in it.
+    #[error("intent `{intent}` has the example {example:?}, which holds no word")]
+    EmptyExample {
+        /// Whose.
+        intent: String,
+        /// Which.
+        example: String,
+    },
+}
+
+/// Which intents count where the caller stands.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub enum Focus<'a> {
+    /// All alike.
+    #[default]
+    Everywhere,
+    /// All, but these get a bonus on their confidence.
+    Prefer {
+        /// The current menu's options.
+        intents: &'a [&'a str],
+        /// The bonus, as in the plan's `local_bias`.
+        bias: f32,
+    },
+    /// These only.
+    Only {
+        /// The current menu's options and what is always understood.
+        intents: &'a [&'a str],
+    },
+}
+
+/// A trained classifier.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    ids: Vec<String>,
+    parents: Vec<Option<usize>>,
+    thesaurus: Thesaurus,
+    /// Sentences given as examples, by their core: class, or `None` where two intents share one.
+    known: Hashed<Option<usize>>,
+    voice: Option<Model>,
+    chat: Option<Model>,
+    /// For pinyin without characters.
+    sound: Option<Model>,
+}
+
+/// Blocks W, C, P, S for speech.
+const VOICE: Weights = Weights([1.0, 1.0, 1.0, 0.5]);
+/// … for typed lines: the sound counts less.
+const CHAT: Weights = Weights([1.0, 1.0, 0.35, 0.5]);
+/// … for pinyin only.
+const SOUND: Weights = Weights([0.0, 0.0, 1.0, 0.0]);
+/// Intents in a ranking.
+const RANKED: usize = 5;
+/// A sentence that was given as an example is that intent, as surely as anything is.
+const GIVEN: f32 = 0.98;
+/// A part of a sentence counts a little less than the whole.
+const PART: f32 = 0.97;
+/// Confidences this close are alike.
+const ABOUT_AS_SURE: f32 = 0.15;
+/// A second intent must be this sure to be offered at all.
+const ALSO: f32 = 0.5;
+
+impl Classifier {
+    /// Trains on the intents of a plan.
+    ///
+    /// # Errors
+    /// What is wrong with the intents, see [`TrainError`].
+    pub fn train(intents: &[Intent], options: &Options) -> Result<Classifier, TrainError> {
+        let numbers = numbered(intents)?;
+        let thesaurus = Thesaurus::new(&options.synonyms);
+        let mut grams = Vec::new();
+        let mut labels = Vec::new();
+        let mut known = Hashed::default();
+        for (class, intent) in intents.iter().enumerate() {
+            for text in intent.examples.iter().chain(&intent.titles) {
+                if is_empty(text) {
+                    return Err(TrainError::EmptyExample {
+                        intent: intent.id.clone(),
+                        example: text.clone(),
+                    });
+                }
+                grams.push(Grams::of(text, None, &thesaurus));
+                labels.push(Some(class));
+                remember(&mut known, text, class);
+            }
+        }
+        if grams.is_empty() {
+            return Err(TrainError::NoExamples);
+        }
+        grams.extend(options.out_of_scope.iter().map(|text| Grams::of(text, None, &thesaurus)));
+        grams.extend(background::sentences().map(|text| Grams::of(text, None, &thesaurus)));
+        labels.resize(grams.len(), None);
+        let classes = intents.len();
+        let train = |weights| Model::train(&grams, &labels, classes, weights);
+        let voice = options.media.contains(&Medium::Voice).then(|| train(VOICE));
+        let chat = options.media.contains(&Medium::Chat).then(|| train(CHAT));
+        let sound = (voice.is_some() && grams.iter().any(Grams::has_sound)).then(|| train(SOUND));
+        let parents = intents
+            .iter()
+            .map(|intent| intent.parent.as_ref().and_then(|id| numbers.get(id.as_str()).copied()))
+            .collect();
+        Ok(Classifier {
+            ids: intents.iter().map(|intent| intent.id.clone()).collect(),
+            parents,
+            thesaurus,
+            known,
+            voice,
+            chat,
+            sound,
+        })
+    }
+
+    /// The intents, in the order they were given.
+    pub fn intents(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// Understands a sentence. `pinyin`: toneless syllables from a recognizer that writes no characters; `text` may then be empty or the same.
+    pub fn classify(&self, text: &str, pinyin: Option<&str>, medium: Medium, focus: Focus<'_>) -> Ranked {
+        let Some(model) = self.model(pinyin, medium) else {
+            return Ranked::default();
+        };
+        let allowed = self.allowed(focus);
+        let whole = self.judge(model, text, pinyin, &allowed);
+        let mut judged = whole.clone();
+        let mut breath = Vec::new();
+        let parts = if pinyin.is_some() { Vec::new() } else { clauses(text) };
+        for part in parts.iter().filter(|_| parts.len() > 1) {
+            let Some(top) = self.judge(model, part, None, &allowed).into_iter().next() else {
+                continue;
+            };
+            let confidence = top.confidence * PART;
+            match judged.iter_mut().find(|known| known.class == top.class) {
+                Some(known) => known.confidence = known.confidence.max(confidence),
+                None => judged.push(Judged { confidence, ..top }),
+            }
+            if confidence >= ALSO && !breath.contains(&top.class) {
+                breath.push(top.class);
+            }
+        }
+        self.rank(judged, breath, focus)
+    }
+
+    fn model(&self, pinyin: Option<&str>, medium: Medium) -> Option<&Model> {
+        let written = match medium {
+            Medium::Voice => self.voice.as_ref().or(self.chat.as_ref()),
+            Medium::Chat => self.chat.as_ref().or(self.voice.as_ref()),
+        };
+        if pinyin.is_some() {
+            self.sound.as_ref().or(written)
+        } else {
+            written
+        }
+    }
+
+    fn allowed(&self, focus: Focus<'_>) -> Vec<bool> {
+        match focus {
+            Focus::Only { intents } => self.ids.iter().map(|id| intents.contains(&id.as_str())).collect(),
+            _ => vec![true; self.ids.len()],
+        }
+    }
+
+    /// The best classes of a sentence or a part of one.
+    fn judge(&self, model: &Model, text: &str, pinyin: Option<&str>, allowed: &[bool]) -> Vec<Judged> {
+        let grams = match pinyin {
+            Some(pinyin) => Grams::of("", Some(pinyin), &self.thesaurus),
+            None => Grams::of(text, None, &self.thesaurus),
+        };
+        let mut judged = model.judge(&grams, allowed, RANKED);
+        if pinyin.is_none()
+            && let Some(&Some(class)) = self.known.get(&hash(core(text).as_bytes(), 0))
+            && allowed[class]
+        {
+            let (mut given, rest): (Vec<Judged>, Vec<Judged>) = judged.into_iter().partition(|known| known.class == class);
+            given.iter_mut().for_each(|known| known.confidence = known.confidence.max(GIVEN));
+            given.extend(rest);
+            judged = given;
+        }
+        judged
+    }
+
+    /// Puts them in order, the menu's bonus included, and keeps what can be done one after the other.
+    fn rank(&self, mut judged: Vec<Judged>, breath: Vec<usize>, focus: Focus<'_>) -> Ranked {
+        if let Focus::Prefer { intents, bias } = focus {
+            for known in judged.iter_mut().filter(|known| intents.contains(&self.ids[known.class].as_str())) {
+                known.confidence = (known.confidence + bias).min(1.0);
+            }
+        }
+        // A menu that leads to another intent of the same breath is only the way there.
+        let on_the_way = |class: usize| breath.iter().any(|&other| self.leads_to(class, other));
+        judged.sort_by(|a, b| {
+            on_the_way(a.class)
+                .cmp(&on_the_way(b.class))
+                .then(b.confidence.total_cmp(&a.confidence))
+                .then(b.margin.total_cmp(&a.margin))
+        });
+        // Wishes that are about as sure are done in the order they were said.
+        let sure = judged.first().map_or(0.0, |top| top.confidence - ABOUT_AS_SURE);
+        let said = |known: &Judged| breath.iter().position(|&class| class == known.class);
+        let near = judged
+            .iter()
+            .take_while(|known| known.confidence >= sure && said(known).is_some() && !on_the_way(known.class))
+            .count();
+        judged[..near].sort_by_key(said);
+        judged.truncate(RANKED);
+        let best = judged.first().map(|top| top.class);
+        let hit = |known: &Judged| Hit {
+            intent: self.ids[known.class].clone(),
+            margin: known.margin,
+            confidence: known.confidence,
+        };
+        let also = judged
+            .iter()
+            .skip(1)
+            .filter(|known| breath.contains(&known.class) && !on_the_way(known.class));
+        let also = also
+            .filter(|known| best.is_none_or(|best| !self.leads_to(best, known.class)))
+            .map(hit)
+            .collect();
+        Ranked {
+            hits: judged.iter().map(hit).collect(),
+            also,
+        }
+    }
+
+    /// Is `above` an ancestor of `below`?
+    fn leads_to(&self, above: usize, below: usize) -> bool {
+        std::iter::successors(self.parents[below], |&class| self.parents[class])
+            .take(self.ids.len())
+            .any(|class| class == above)
+    }
+}
+
+fn numbered(intents: &[Intent]) -> Result<BTreeMap<&str, usize>, TrainError> {
+    let mut numbers = BTreeMap::new();
+    for (number, intent) in intents.iter().enumerate() {
+        if numbers.insert(intent.id.as_str(), number).is_some() {
+            return Err(TrainError::Twice(intent.id.clone()));
+        }
+    }
+    for intent in intents {
+        if let Some(parent) = intent.parent.as_ref().filter(|parent| !numbers.contains_key(parent.as_str())) {
+            return Err(TrainError::UnknownParent {
+                child: intent.id.clone(),
+                parent: parent.clone(),
+            });
+        }
+    }
+    Ok(numbers)
+}
+
+fn remember(known: &mut Hashed<Option<usize>>, text: &str, class: usize) {
+    let core = core(text);
+    if core.is_empty() {
+        return;
+    }
+    let entry = known.entry(hash(core.as_bytes(), 0)).or_insert(Some(class));
+    if *entry != Some(class) {
+        *entry = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nlu::rank::{Decision, Thresholds};
+
+    fn intent(id: &str, parent: Option<&str>, examples: &[&str], titles: &[&str]) -> Intent {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Intent {
+            id: id.to_owned(),
+            parent: parent.map(str::to_owned),
+            examples: owned(examples),
+            titles: owned(titles),
+        }
+    }
+
+    /// The options of the driver hotline, as its plan gives them.
+    fn driver() -> Classifier {
+        let intents = [
+            intent(
+                "salary",
+                None,
+                &[
+                    "为什么到今天工资还没发",
+                    "上个月的钱没到账",
+                    "提现怎么还没到",
+                    "奖金少算了",
+                    "my pay has not arrived",
+                    "where is my salary",
+                    "bonus is missing",
+                ],
+                &["工资问题", "pay"],
+            ),
+            intent(
+                "prereport",
+                None,
+                &[
+                    "刚下车的乘客可能要投诉我先备个案",
+                    "乘客要给我差评我先说一下",
+                    "备案",
+                    "a passenger may complain about me",
+                    "I want to put something on record",
+                ],
+                &["投诉备案", "report a passenger"],
+            ),
+            intent("car", None, &["车坏了", "车出问题了", "my car broke down"], &["车辆问题", "my car"]),
+            intent(
+                "repair",
+                Some("car"),
+                &[
+                    "车坏了去哪儿修",
+                    "附近哪里能修车",
+                    "发动机打不着火",
+                    "where can I get it fixed",
+                    "nearest garage",
+                ],
+                &["去哪儿修", "garage"],
+            ),
+            intent(
+                "insurance",
+                Some("car"),
+                &[
+                    "我车坏了想报保险",
+                    "追尾了怎么走保险",
+                    "{plate}出险了",
+                    "I want to claim insurance",
+                    "I had an accident",
+                ],
+                &["报保险", "insurance"],
+            ),
+            intent("human", None, &["转人工", "找真人", "人工客服", "agent", "talk to a person"], &[]),
+            intent("repeat", None, &["再说一遍", "没听清", "say that again"], &[]),
+        ];
+        Classifier::train(&intents, &Options::default()).expect("the plan is sound")
+    }
+
+    fn accepted(classifier: &Classifier, text: &str, medium: Medium) -> Vec<String> {
+        let ranked = classifier.classify(text, None, medium, Focus::Everywhere);
+        match ranked.decide(Thresholds::default()) {
+            Decision::Accept(intents) => intents,
+            other => panic!("{text}: {other:?} of {ranked:?}"),
+        }
+    }
+
+    #[test]
+    fn s23_two_wishes_in_one_breath_are_both_understood() {
+        let driver = driver();
+        for medium in [Medium::Voice, Medium::Chat] {
+            assert_eq!(
+                accepted(&driver, "你好，我车坏了，我想报保险，去哪儿修", medium),
+                ["insurance", "repair"]
+            );
+            assert_eq!(accepted(&driver, "你好我车坏了我想报保险去哪儿修", medium), ["insurance", "repair"]);
+        }
+    }
+
+    #[test]
+    fn a_given_example_is_its_intent() {
+        let driver = driver();
+        for (text, intent) in [
+            ("车坏了", "car"),
+            ("我车坏了", "car"),
+            ("转人工", "human"),
+            ("京A12345出险了", "insurance"),
+            ("uh my car broke down", "car"),
+        ] {
+            assert_eq!(accepted(&driver, text, Medium::Voice), [intent], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_sound_alone_is_understood() {
+        let ranked = driver().classify("", Some("wei shen me gong zi hai mei fa"), Medium::Voice, Focus::Everywhere);
+        assert_eq!(ranked.best().map(|hit| hit.intent.as_str()), Some("salary"));
+        assert!(ranked.hits[0].confidence >= 0.45, "{ranked:?}");
+    }
+
+    #[test]
+    fn what_no_option_offers_is_not_accepted() {
+        let driver = driver();
+        for text in ["今天股票涨了没有", "what time is the football game", "嗯", "", "。。。", "12"] {
+            assert_eq!(
+                driver
+                    .classify(text, None, Medium::Chat, Focus::Everywhere)
+                    .decide(Thresholds::default()),
+                Decision::NoMatch,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_named_intents_count_when_a_menu_is_local() {
+        let ranked = driver().classify(
+            "车坏了去哪儿修",
+            None,
+            Medium::Chat,
+            Focus::Only {
+                intents: &["salary", "car"],
+            },
+        );
+        assert!(
+            ranked.hits.iter().all(|hit| hit.intent == "salary" || hit.intent == "car"),
+            "{ranked:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_plan_is_said() {
+        let train = |intents: &[Intent]| Classifier::train(intents, &Options::default()).map(|_| ()).expect_err("refused");
+        assert_eq!(train(&[]), TrainError::NoExamples);
+        assert_eq!(
+            train(&[intent("a", None, &["x"], &[]), intent("a", None, &["y"], &[])]),
+            TrainError::Twice("a".to_owned())
+        );
+        assert_eq!(
+            train(&[intent("a", None, &["?!"], &[])]),
+            TrainError::EmptyExample {
+                intent: "a".to_owned(),
+                example: "?!".to_owned()
+            }
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! Sentences as sparse vectors: hashed n-grams in blocks, TF-IDF, each block of length 1.
+//!
+//! W: words 1–2-grams and characters 1–3-grams. C: letters inside words, 2–5-grams. P: toneless pinyin 1–3-grams. S: concepts of the thesaurus.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use pinyin::ToPinyin;
+
+use super::normalise::masked;
+use super::thesaurus::Thesaurus;
+use super::token::{Token, tokens};
+
+/// A kind of feature; each is scaled by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Block {
+    /// Words and characters.
+    W,
+    /// Letters inside words.
+    C,
+    /// Pinyin.
+    P,
+    /// Concepts.
+    S,
+}
+
+/// How many blocks there are.
+const BLOCKS: usize = 4;
+/// Longest n-gram of words.
+const WORD_GRAM: usize = 2;
+/// Longest n-gram of characters and of pinyin syllables.
+const HAN_GRAM: usize = 3;
+/// N-grams of letters, the word's edges counted as letters.
+const LETTER_GRAMS: std::ops::RangeInclusive<usize> = 2..=5;
+
+/// The weight of each block, in the order W, C, P, S.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Weights(pub [f32; BLOCKS]);
+
+/// The n-grams of one sentence, hashed, by block, repeats included.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Grams(pub [Vec<u64>; BLOCKS]);
+
+/// Hashes are spread already.
+#[derive(Default)]
+pub(super) struct Same(u64);
+
+impl Hasher for Same {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+/// A table for look-ups by a hash.
+pub(super) type Hashed<V> = HashMap<u64, V, BuildHasherDefault<Same>>;
+
+/// FNV-1a with a last mix, so that the low bits are good too.
+pub(super) fn hash(bytes: &[u8], seed: u64) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for &byte in bytes {
+        state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    state ^= state >> 32;
+    state = state.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    state ^ (state >> 32)
+}
+
+impl Grams {
+    /// The n-grams of a sentence as said or typed; `pinyin` is what a recognizer without characters gave.
+    pub(super) fn of(text: &str, pinyin: Option<&str>, thesaurus: &Thesaurus) -> Grams {
+        let mut grams = Grams::default();
+        let text = masked(text);
+        let tokens = tokens(&text);
+        for run in tokens.split(|token| *token == Token::Break) {
+            grams.words(run);
+            if pinyin.is_none() {
+                grams.sounds(run.iter().map(|token| {
+                    if let Token::Han(c, _) = token {
+                        c.to_pinyin().map(|p| p.plain())
+                    } else {
+                        None
+                    }
+                }));
+            }
+        }
+        for token in &tokens {
+            if let Token::Word(word) = token {
+                grams.letters(word);
+            }
+        }
+        if let Some(pinyin) = pinyin {
+            grams.sounds(pinyin.split_whitespace().map(Some));
+        }
+        thesaurus.concepts(&tokens, &mut grams.0[Block::S as usize]);
+        grams
+    }
+
+    fn words(&mut self, run: &[Token<'_>]) {
+        for (start, first) in run.iter().enumerate() {
+            let longest = if matches!(first, Token::Han(..) | Token::Mask) {
+                HAN_GRAM
+            } else {
+                WORD_GRAM
+            };
+            let mut state = Block::W as u64;
+            for token in run[start..].iter().take(longest) {
+                let part = match token {
+                    Token::Word(word) | Token::Number(word) | Token::Han(_, word) => word.as_bytes(),
+                    Token::Mask | Token::Break => b"\0",
+                };
+                state = hash(part, state.wrapping_add(1));
+                self.0[Block::W as usize].push(state);
+            }
+        }
+    }
+
+    fn letters(&mut self, word: &str) {
+        let edged: Vec<char> = [' '].into_iter().chain(word.chars()).chain([' ']).collect();
+        for length in LETTER_GRAMS {
+            let mut parts = edged.windows(length).peekable();
+            // A word shorter than the n-gram counts once, whole.
+            if parts.peek().is_none() {
+                self.letter_gram(&edged);
+                break;
+            }
+            for part in parts {
+                self.letter_gram(part);
+            }
+        }
+    }
+
+    fn letter_gram(&mut self, part: &[char]) {
+        let mut bytes = [0u8; 64];
+        let mut length = 0;
+        for c in part.iter().take(bytes.len() / 4) {
+            length += c.encode_utf8(&mut bytes[length..]).len();
+        }
+        self.0[Block::C as usize].push(hash(&bytes[..length], 0x10 + Block::C as u64));
+    }
+
+    fn sounds<'a>(&mut self, syllables: impl Iterator<Item = Option<&'a str>>) {
+        let syllables: Vec<Option<&str>> = syllables.collect();
+        for start in 0..syllables.len() {
+            let mut state = 0x20 + Block::P as u64;
+            for syllable in syllables[start..].iter().take(HAN_GRAM) {
+                let Some(syllable) = syllable else { break };
+                state = hash(syllable.as_bytes(), state.wrapping_add(1));
+                self.0[Block::P as usize].push(state);
+            }
+        }
+    }
+}
+
+/// A sentence's vector: known features by ascending number, and how much of the sentence is known.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Vector {
+    /// (feature, value), ascending by feature.
+    pub items: Vec<(u32, f32)>,
+    /// The known share of the sentence's n-gram weight, 0.0 to 1.0.
+    pub known: f32,
+}
+
+/// The vocabulary of the examples.
+#[derive(Clone, Debug)]
+pub(super) struct Vocabulary {
+    ids: Hashed<u32>,
+    idf: Vec<f32>,
+    /// What an n-gram that no example has would weigh.
+    unknown_idf: f32,
+}
+
+impl Vocabulary {
+    /// Counts the n-grams of the examples.
+    pub(super) fn build<'a>(examples: impl Iterator<Item = &'a Grams>, weights: Weights) -> Vocabulary {
+        let mut ids = Hashed::<u32>::default();
+        let (mut seen_in, mut last, mut total) = (Vec::<u32>::new(), Vec::<u32>::new(), 0u32);
+        for grams in examples {
+            total += 1;
+            let used = grams
+                .0
+                .iter()
+                .zip(weights.0)
+                .filter(|(_, weight)| *weight > 0.0)
+                .map(|(block, _)| block);
+            for &gram in used.flatten() {
+                let id = *ids.entry(gram).or_insert(seen_in.len() as u32) as usize;
+                if id == seen_in.len() {
+                    seen_in.push(0);
+                    last.push(0);
+                }
+                if last[id] != total {
+                    last[id] = total;
+                    seen_in[id] += 1;
+                }
+            }
+        }
+        let idf = |df: f32| ((1.0 + total as f32) / (1.0 + df)).ln() + 1.0;
+        Vocabulary {
+            ids,
+            idf: seen_in.iter().map(|&df| idf(df as f32)).collect(),
+            unknown_idf: idf(0.0),
+        }
+    }
+
+    /// How many n-grams are known.
+    pub(super) fn len(&self) -> usize {
+        self.idf.len()
+    }
+
+    /// The vector of a sentence.
+    pub(super) fn vector(&self, grams: &Grams, weights: Weights) -> Vector {
+        let mut vector = Vector::default();
+        let (mut known, mut all) = (0.0, 0.0);
+        for (block, scale) in grams.0.iter().zip(weights.0) {
+            if scale <= 0.0 || block.is_empty() {
+                continue;
+            }
+            let start = vector.items.len();
+            let mut ids: Vec<u32> = block.iter().filter_map(|gram| self.ids.get(gram).copied()).collect();
+            let unknown = (block.len() - ids.len()) as f32 * self.unknown_idf;
+            ids.sort_unstable();
+            for same in ids.chunk_by(|a, b| a == b) {
+                vector
+                    .items
+                    .push((same[0], (1.0 + (same.len() as f32).ln()) * self.idf[same[0] as usize]));
+            }
+            let items = &mut vector.items[start..];
+            let (sum, squares) = items.iter().fold((0.0, 0.0), |(sum, squares), &(_, v)| (sum + v, squares + v * v));
+            known += scale * sum;
+            all += scale * (sum + unknown);
+            let factor = scale / f32::sqrt(squares).max(f32::MIN_POSITIVE);
+            items.iter_mut().for_each(|item| item.1 *= factor);
+        }
+        vector.items.sort_unstable_by_key(|item| item.0);
+        vector.known = if all > 0.0 { known / all } else { 0.0 };
+        vector
+    }
+}
+
+/// The scalar product of two vectors.
+pub(super) fn dot(a: &[(u32, f32)], b: &[(u32, f32)]) -> f32 {
+    let (mut i, mut j, mut sum) = (0, 0, 0.0);
+    while i < a.len() && j < b.len() {
+        match a[i].0.cmp(&b[j].0) {
+            std::cmp::Ordering::Less => i += 1,
+            std::cmp::Ordering::Greater => j += 1,
+            std::cmp::Ordering::Equal => {
+                sum += a[i].1 * b[j].1;
+                i += 1;
+                j += 1;
+            }
+        }
+    }
+    sum
+}
+
+/// A vector's length.
+pub(super) fn norm(a: &[(u32, f32)]) -> f32 {
+    a.iter().map(|item| item.1 * item.1).sum::<f32>().sqrt()
+}
