@@ -42,10 +42,7 @@ impl Block {
     /// An empty block.
     #[must_use]
     pub fn boxed() -> Box<Block> {
-        Box::new(Block {
-            samples: [0; BLOCK_SAMPLES],
-            len: 0,
-        })
+        Box::new(Block { samples: [0; BLOCK_SAMPLES], len: 0 })
     }
 }
 
@@ -108,15 +105,8 @@ pub struct Sealed {
 /// When the thread cannot be made.
 pub fn start(folder: PathBuf, report: impl FnMut(Report) + Send + 'static) -> io::Result<Handle> {
     let (jobs, inbox) = crossbeam_channel::bounded(JOBS);
-    let disk = Disk {
-        folder,
-        report,
-        open: HashMap::new(),
-        closing: VecDeque::new(),
-    };
-    let thread = std::thread::Builder::new()
-        .name("disk".to_owned())
-        .spawn(move || disk.run(&inbox))?;
+    let disk = Disk { folder, report, open: HashMap::new(), closing: VecDeque::new() };
+    let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(move || disk.run(&inbox))?;
     Ok(Handle { jobs, thread })
 }
 
@@ -142,11 +132,7 @@ pub fn inspect(file: &Path) -> io::Result<Sealed> {
     let bytes = file.metadata()?.len();
     let mut sum = Sha256::new();
     io::copy(&mut file, &mut SumWriter(&mut sum))?;
-    Ok(Sealed {
-        duration: duration(bytes.saturating_sub(HEADER_BYTES)),
-        bytes,
-        sha256: hex::encode(sum.finalize()),
-    })
+    Ok(Sealed { duration: duration(bytes.saturating_sub(HEADER_BYTES)), bytes, sha256: hex::encode(sum.finalize()) })
 }
 
 struct SumWriter<'a>(&'a mut Sha256);
@@ -242,11 +228,7 @@ impl<F: FnMut(Report)> Disk<F> {
     fn run(mut self, inbox: &Receiver<Job>) {
         let mut scratch = vec![0u8; SUM_STEP].into_boxed_slice();
         loop {
-            let job = if self.closing.is_empty() {
-                inbox.recv().map_err(|_| TryRecvError::Disconnected)
-            } else {
-                inbox.try_recv()
-            };
+            let job = if self.closing.is_empty() { inbox.recv().map_err(|_| TryRecvError::Disconnected) } else { inbox.try_recv() };
             match job {
                 Ok(job) => self.take(job, &mut scratch),
                 Err(TryRecvError::Empty) => self.sum_a_step(&mut scratch),
@@ -274,10 +256,7 @@ impl<F: FnMut(Report)> Disk<F> {
 
     fn create(&self, path: &Path, spare: Sender<Box<Block>>) -> io::Result<Open> {
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a recording's path must stay below the recordings folder",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a recording's path must stay below the recordings folder"));
         }
         let whole = self.folder.join(path);
         if let Some(parent) = whole.parent() {
@@ -285,12 +264,7 @@ impl<F: FnMut(Report)> Disk<F> {
         }
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(whole)?;
         file.write_all_at(&header(0), 0)?;
-        Ok(Open {
-            path: path.to_owned(),
-            file,
-            data: 0,
-            spare,
-        })
+        Ok(Open { path: path.to_owned(), file, data: 0, spare })
     }
 
     fn write(&mut self, recording: RecordingId, work: impl FnOnce(&mut Open) -> io::Result<()>) {
@@ -304,11 +278,7 @@ impl<F: FnMut(Report)> Disk<F> {
 
     fn close(&mut self, recording: RecordingId) {
         let Some(open) = self.open.remove(&recording) else { return };
-        self.closing.push_back(Closing {
-            recording,
-            open,
-            sum: Sha256::new(),
-        });
+        self.closing.push_back(Closing { recording, open, sum: Sha256::new() });
     }
 
     fn sum_a_step(&mut self, scratch: &mut [u8]) {
@@ -347,10 +317,7 @@ impl<F: FnMut(Report)> Disk<F> {
 impl Open {
     fn append(&mut self, mut block: Box<Block>, scratch: &mut [u8]) -> io::Result<()> {
         let bytes = block.len * SAMPLE_BYTES as usize;
-        for (pair, sample) in scratch[..bytes]
-            .chunks_exact_mut(SAMPLE_BYTES as usize)
-            .zip(&block.samples[..block.len])
-        {
+        for (pair, sample) in scratch[..bytes].chunks_exact_mut(SAMPLE_BYTES as usize).zip(&block.samples[..block.len]) {
             pair.copy_from_slice(&sample.to_le_bytes());
         }
         block.len = 0;
@@ -394,10 +361,7 @@ mod tests {
 
     fn block(left: i16, right: i16) -> Box<Block> {
         let mut block = Block::boxed();
-        block
-            .samples
-            .chunks_exact_mut(2)
-            .for_each(|pair| pair.copy_from_slice(&[left, right]));
+        block.samples.chunks_exact_mut(2).for_each(|pair| pair.copy_from_slice(&[left, right]));
         block.len = BLOCK_SAMPLES;
         block
     }
@@ -419,29 +383,13 @@ mod tests {
         let reports = run(
             folder.path(),
             vec![
-                Job::Open {
-                    recording,
-                    path: "day/one.wav".into(),
-                    spare,
-                },
-                Job::Append {
-                    recording,
-                    block: block(100, -100),
-                },
+                Job::Open { recording, path: "day/one.wav".into(), spare },
+                Job::Append { recording, block: block(100, -100) },
                 Job::Gap { recording, pairs: 4_000 },
                 Job::Close { recording },
             ],
         );
-        let [
-            Report::Media(media::Event::RecordingFinished {
-                duration,
-                bytes,
-                sha256,
-                path,
-                ..
-            }),
-        ] = &reports[..]
-        else {
+        let [Report::Media(media::Event::RecordingFinished { duration, bytes, sha256, path, .. })] = &reports[..] else {
             panic!("{reports:?}")
         };
         assert_eq!(*duration, Duration::from_secs(1));
@@ -449,14 +397,7 @@ mod tests {
         assert_eq!(path, Path::new("day/one.wav"));
         let whole = folder.path().join("day/one.wav");
         assert_eq!(hex::encode(Sha256::digest(fs::read(&whole).unwrap())), *sha256);
-        assert_eq!(
-            inspect(&whole).unwrap(),
-            Sealed {
-                duration: *duration,
-                bytes: *bytes,
-                sha256: sha256.clone()
-            }
-        );
+        assert_eq!(inspect(&whole).unwrap(), Sealed { duration: *duration, bytes: *bytes, sha256: sha256.clone() });
         let samples: Vec<i16> = hound::WavReader::open(whole).unwrap().samples().map(Result::unwrap).collect();
         assert_eq!((samples[0], samples[1], samples[8_000], samples.len()), (100, -100, 0, 16_000));
         assert_eq!(home.len(), 1, "the empty block came home");
@@ -466,14 +407,7 @@ mod tests {
     fn a_path_outside_the_folder_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (spare, _home) = crossbeam_channel::bounded(1);
-        let reports = run(
-            folder.path(),
-            vec![Job::Open {
-                recording: id(2),
-                path: "../escape.wav".into(),
-                spare,
-            }],
-        );
+        let reports = run(folder.path(), vec![Job::Open { recording: id(2), path: "../escape.wav".into(), spare }]);
         assert!(
             matches!(&reports[..], [Report::Media(media::Event::RecordingFailed { why, .. })] if why.contains("below the recordings folder"))
         );
@@ -486,11 +420,7 @@ mod tests {
         let mut bytes = header(8_000).to_vec();
         bytes.extend(std::iter::repeat_n(7u8, 16_003));
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(
-            hound::WavReader::open(&path).unwrap().duration(),
-            2_000,
-            "readable as the crash left it"
-        );
+        assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 2_000, "readable as the crash left it");
         fs::write(folder.path().join("foreign.wav"), b"not ours").unwrap();
         assert_eq!(recover(folder.path()).unwrap(), [path.clone()]);
         assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 4_000);

@@ -45,12 +45,7 @@ impl Mixer {
     /// A mixer without rooms.
     #[must_use]
     pub fn new(settings: Settings, disk: Sender<disk::Job>, speech: Vec<Sender<speech::Job>>) -> Mixer {
-        Mixer {
-            settings,
-            disk,
-            speech,
-            reports: VecDeque::new(),
-        }
+        Mixer { settings, disk, speech, reports: VecDeque::new() }
     }
 
     /// Carries out a command.

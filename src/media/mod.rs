@@ -9,8 +9,12 @@ pub mod codec;
 pub mod disk;
 pub mod mixer;
 pub mod priority;
+pub mod resample;
+pub mod rtp;
 pub mod sockets;
 pub mod sound;
+pub mod tone;
+pub mod wav;
 pub mod worker;
 
 pub use sound::{Audio, Sound};
@@ -39,10 +43,7 @@ pub struct Job {
 
 impl From<media::Command> for Job {
     fn from(command: media::Command) -> Job {
-        Job {
-            command,
-            sounds: Vec::new(),
-        }
+        Job { command, sounds: Vec::new() }
     }
 }
 

@@ -4,10 +4,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// Sets the niceness of the calling thread (Linux: a thread has its own); false when the system refuses.
-#[expect(
-    unsafe_code,
-    reason = "setpriority has no safe binding; it takes plain numbers and touches no memory"
-)]
+#[expect(unsafe_code, reason = "setpriority has no safe binding; it takes plain numbers and touches no memory")]
 pub fn set_nice(nice: i32) -> bool {
     // SAFETY: no pointers; PRIO_PROCESS with id 0 means the calling thread.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) == 0 }

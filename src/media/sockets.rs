@@ -60,13 +60,7 @@ impl Sockets {
             by_port[usize::from(*port)] = u32::try_from(index).unwrap_or(NOT_OURS);
         }
         let (poller, timer) = clock().map_err(io::Error::from)?;
-        Ok(Sockets {
-            bound,
-            by_port,
-            poller,
-            timer,
-            ready: vec![EpollEvent::empty(); READY],
-        })
+        Ok(Sockets { bound, by_port, poller, timer, ready: vec![EpollEvent::empty(); READY] })
     }
 
     /// The ports, in the order they were bound.
@@ -79,9 +73,7 @@ impl Sockets {
     pub fn watch(&self, port: u16) {
         let Some(index) = self.index(port) else { return };
         let mut scratch = [0u8; 1];
-        let stale = (0..STALE)
-            .take_while(|_| self.bound[index].1.recv_from(&mut scratch).is_ok())
-            .count();
+        let stale = (0..STALE).take_while(|_| self.bound[index].1.recv_from(&mut scratch).is_ok()).count();
         tracing::trace!(port, stale, "RTP port opened");
         let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
         if let Err(why) = self.poller.add(&self.bound[index].1, event) {
@@ -121,14 +113,11 @@ impl Sockets {
 
     /// Sends one datagram; false when the kernel did not take it.
     pub fn send(&self, port: u16, to: SocketAddr, packet: &[u8]) -> bool {
-        self.index(port)
-            .is_some_and(|index| self.bound[index].1.send_to(packet, to).is_ok())
+        self.index(port).is_some_and(|index| self.bound[index].1.send_to(packet, to).is_ok())
     }
 
     fn index(&self, port: u16) -> Option<usize> {
-        usize::try_from(self.by_port[usize::from(port)])
-            .ok()
-            .filter(|index| *index < self.bound.len())
+        usize::try_from(self.by_port[usize::from(port)]).ok().filter(|index| *index < self.bound.len())
     }
 
     fn expirations(&self) -> u64 {

@@ -52,22 +52,14 @@ impl Audio {
     #[must_use]
     pub fn new(linear: Vec<i16>) -> Audio {
         let encode = |codec| linear.iter().map(|sample| g711::encode(codec, *sample)).collect();
-        Audio {
-            pcmu: encode(Codec::Pcmu),
-            pcma: encode(Codec::Pcma),
-            linear: linear.into(),
-        }
+        Audio { pcmu: encode(Codec::Pcmu), pcma: encode(Codec::Pcma), linear: linear.into() }
     }
 
     /// A sine of `hertz` for `ms` milliseconds at −9 dBFS.
     #[must_use]
     pub fn tone(hertz: u16, ms: u32) -> Audio {
         let step = std::f64::consts::TAU * f64::from(hertz) / f64::from(RATE);
-        Audio::new(
-            (0..samples(ms))
-                .map(|at| ((step * at as f64).sin() * HALF_AMPLITUDE) as i16)
-                .collect(),
-        )
+        Audio::new((0..samples(ms)).map(|at| ((step * at as f64).sin() * HALF_AMPLITUDE) as i16).collect())
     }
 
     /// Silence of `ms` milliseconds.
@@ -112,10 +104,7 @@ mod tests {
         assert!(sound.outcome().is_none());
         assert!(sound.fill(Ok(Audio::silence(40))));
         assert!(!sound.fill(Err("too late".to_owned())));
-        assert_eq!(
-            sound.outcome().and_then(Result::ok).map(Audio::duration),
-            Some(Duration::from_millis(40))
-        );
+        assert_eq!(sound.outcome().and_then(Result::ok).map(Audio::duration), Some(Duration::from_millis(40)));
     }
 
     #[test]

@@ -120,14 +120,7 @@ pub fn start(
     let counts = Arc::new(Counts::default());
     let sockets = Sockets::bind(config.bind, &config.ports)?;
     let ports = sockets.numbers();
-    let mixer = Mixer::new(
-        Settings {
-            media_timeout: config.media_timeout,
-            seed: u64::from(config.id.0),
-        },
-        disk,
-        speech,
-    );
+    let mixer = Mixer::new(Settings { media_timeout: config.media_timeout, seed: u64::from(config.id.0) }, disk, speech);
     let worker = Worker {
         sockets,
         mixer,
@@ -139,12 +132,7 @@ pub fn start(
     };
     let name = format!("media-{}", config.id.0);
     let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&config))?;
-    Ok(Handle {
-        jobs,
-        ports,
-        counts,
-        thread,
-    })
+    Ok(Handle { jobs, ports, counts, thread })
 }
 
 struct Worker<F> {
@@ -162,18 +150,10 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
         if let Some(core) = config.core
             && !priority::stay_on(core)
         {
-            tracing::warn!(
-                core,
-                worker = config.id.0,
-                "the system does not let the media thread choose its core"
-            );
+            tracing::warn!(core, worker = config.id.0, "the system does not let the media thread choose its core");
         }
         if config.nice != 0 && !priority::set_nice(config.nice) {
-            tracing::info!(
-                nice = config.nice,
-                worker = config.id.0,
-                "the media thread keeps its niceness: CAP_SYS_NICE is missing"
-            );
+            tracing::info!(nice = config.nice, worker = config.id.0, "the media thread keeps its niceness: CAP_SYS_NICE is missing");
         }
         let mut datagram = [0u8; DATAGRAM];
         loop {
@@ -212,9 +192,7 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
         let now = self.started.elapsed();
         let (sockets, counts) = (&self.sockets, &*self.counts);
         counts.received.fetch_add(1, Ordering::Relaxed);
-        self.mixer.receive(now, port, from, &datagram[..length], &mut |port, to, packet| {
-            send(sockets, counts, port, to, packet)
-        });
+        self.mixer.receive(now, port, from, &datagram[..length], &mut |port, to, packet| send(sockets, counts, port, to, packet));
     }
 
     fn ticks(&mut self, due: u64) {
@@ -222,8 +200,7 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
         let (sockets, counts) = (&self.sockets, &*self.counts);
         counts.late_ticks.fetch_add(due.saturating_sub(1), Ordering::Relaxed);
         for _ in 0..due.min(MADE_UP_TICKS) {
-            self.mixer
-                .tick(now, &mut |port, to, packet| send(sockets, counts, port, to, packet));
+            self.mixer.tick(now, &mut |port, to, packet| send(sockets, counts, port, to, packet));
             counts.ticks.fetch_add(1, Ordering::Relaxed);
         }
         self.mixer.counted(counts);
@@ -254,10 +231,6 @@ enum Inbox {
 }
 
 fn send(sockets: &Sockets, counts: &Counts, port: u16, to: SocketAddr, packet: &[u8]) {
-    let counter = if sockets.send(port, to, packet) {
-        &counts.sent
-    } else {
-        &counts.unsent
-    };
+    let counter = if sockets.send(port, to, packet) { &counts.sent } else { &counts.unsent };
     counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -35,14 +35,8 @@ pub fn decode(codec: Codec, byte: u8) -> i16 {
 /// Encodes as many samples as both slices hold.
 pub fn encode_into(codec: Codec, linear: &[i16], wire: &mut [u8]) {
     match codec {
-        Codec::Pcmu => wire
-            .iter_mut()
-            .zip(linear)
-            .for_each(|(byte, sample)| *byte = encode(Codec::Pcmu, *sample)),
-        Codec::Pcma => wire
-            .iter_mut()
-            .zip(linear)
-            .for_each(|(byte, sample)| *byte = encode(Codec::Pcma, *sample)),
+        Codec::Pcmu => wire.iter_mut().zip(linear).for_each(|(byte, sample)| *byte = encode(Codec::Pcmu, *sample)),
+        Codec::Pcma => wire.iter_mut().zip(linear).for_each(|(byte, sample)| *byte = encode(Codec::Pcma, *sample)),
     }
 }
 
@@ -52,10 +46,7 @@ pub fn decode_into(codec: Codec, wire: &[u8], linear: &mut [i16]) {
         Codec::Pcmu => &ULAW_DECODE,
         Codec::Pcma => &ALAW_DECODE,
     };
-    linear
-        .iter_mut()
-        .zip(wire)
-        .for_each(|(sample, byte)| *sample = table[usize::from(*byte)]);
+    linear.iter_mut().zip(wire).for_each(|(sample, byte)| *sample = table[usize::from(*byte)]);
 }
 
 /// The byte of digital silence.
@@ -84,11 +75,7 @@ const fn ulaw_to_linear(byte: u8) -> i16 {
 /// `sample` has 13 bits, as the Recommendation writes it.
 const fn alaw_from_linear(sample: i32) -> u8 {
     let (sign, magnitude) = if sample < 0 { (0, -sample - 1) } else { (0x80, sample) };
-    let segment = if magnitude < 32 {
-        0
-    } else {
-        31 - magnitude.leading_zeros() as i32 - 4
-    };
+    let segment = if magnitude < 32 { 0 } else { 31 - magnitude.leading_zeros() as i32 - 4 };
     let step = (magnitude >> (if segment < 2 { 1 } else { segment })) & 0x0F;
     ((sign | (segment << 4) | step) as u8) ^ 0x55
 }
@@ -152,16 +139,8 @@ mod tests {
     use super::*;
 
     /// ITU-T G.711 table 2a/2b: decision values of the positive µ-law segments (14 bits) and the code of each segment's end.
-    const ULAW_SEGMENT_ENDS: [(i32, u8); 8] = [
-        (31, 0xF0),
-        (95, 0xE0),
-        (223, 0xD0),
-        (479, 0xC0),
-        (991, 0xB0),
-        (2015, 0xA0),
-        (4063, 0x90),
-        (8159, 0x80),
-    ];
+    const ULAW_SEGMENT_ENDS: [(i32, u8); 8] =
+        [(31, 0xF0), (95, 0xE0), (223, 0xD0), (479, 0xC0), (991, 0xB0), (2015, 0xA0), (4063, 0x90), (8159, 0x80)];
 
     #[test]
     fn ulaw_matches_the_segments_of_the_recommendation() {
