@@ -3,6 +3,7 @@
 pub mod endpoint;
 pub mod happening;
 pub mod message;
+pub mod transaction;
 
 pub use endpoint::{Accepting, Contact, Counts, Endpoint, Outgoing, Registration, Settings};
 pub use happening::{Happening, Invited};
