@@ -1,0 +1,157 @@
+//! Agents: people with a SIP phone. Read from `sip-config/phones.toml`.
+
+use std::collections::BTreeMap;
+
+use md5::{Digest, Md5};
+use sha2::Sha256;
+
+use crate::control::words::directory::{Agent, Ha1};
+use crate::control::words::{AgentId, QueueId};
+
+use super::problem::{Problem, did_you_mean};
+use super::toml_file::{Section, TomlFile, Value};
+
+const HIGHEST_LEVEL: u64 = 10;
+const SHORTEST_PASSWORD: usize = 6;
+const ONE_CALL: f32 = 1.0;
+
+/// An agent with what only the edges may know.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Phone {
+    /// As the rules see him.
+    pub agent: Agent,
+    /// In clear, when the file gives it so; the demo and the softphone hint need it.
+    pub password: Option<String>,
+    /// Names of queues with the problem to report when one is unknown.
+    pub queues: Vec<(String, Problem)>,
+}
+
+/// Reads `[agents.<user>]` tables. Digest secrets are made for `realm`.
+pub fn read(name: &str, text: &str, realm: &str, out: &mut Vec<Problem>) -> Vec<Phone> {
+    let file = TomlFile::parse(name, text, out);
+    let mut top = file.top();
+    let mut phones = Vec::new();
+    if let Some(mut agents) = top.section("agents", out) {
+        for (user, value) in agents.entries() {
+            match value.section() {
+                Ok(section) => phones.push(phone(&user, section, realm, out)),
+                Err(problem) => out.push(problem),
+            }
+        }
+    }
+    top.finish(out);
+    phones
+}
+
+fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Problem>) -> Phone {
+    if !user.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter)) {
+        out.push(section.problem(format!("`{user}` cannot be a SIP user"), "use letters, digits, - _ ."));
+    }
+    let uri = section.maybe("uri", out, |value| value.parsed("a SIP URI such as \"sip:2001@10.0.0.5\"", sip_uri));
+    let password = section.maybe("password", out, Value::text);
+    let ha1 = secrets(user, realm, password.as_deref(), &mut section, out);
+    if ha1.is_none() && uri.is_none() {
+        out.push(section.problem("has neither `password` nor `uri`", "give a password for his phone to register with, or the uri of his desk phone"));
+    }
+    let queues = section.read("queues", Vec::new(), out, |value| {
+        value.list(|entry| Ok((entry.text()?, entry.problem(format!("no queue is called `{}`", entry.text()?), ""))))
+    });
+    let agent = Agent {
+        id: AgentId::of_name(user),
+        user: user.to_owned(),
+        name: section.read("name", user.to_owned(), out, Value::text),
+        extension: section.maybe("extension", out, Value::text),
+        ha1: ha1.unwrap_or_default(),
+        uri,
+        skills: skills(&mut section, out),
+        queues: queues.iter().map(|(name, _)| QueueId::of_name(name)).collect(),
+        capacity: section.read("capacity", ONE_CALL, out, Value::fraction),
+        auto_available: section.read("auto_available", true, out, Value::switch),
+    };
+    section.finish(out);
+    Phone { agent, password, queues }
+}
+
+fn sip_uri(text: &str) -> Result<String, String> {
+    if text.starts_with("sip:") && text.len() > "sip:".len() { Ok(text.to_owned()) } else { Err("it does not begin with `sip:`".into()) }
+}
+
+fn secrets(user: &str, realm: &str, password: Option<&str>, section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Ha1> {
+    let md5 = section.maybe("ha1_md5", out, |value| value.parsed("32 hex digits: MD5 of user:realm:password", |text| hex_of(text, 16)));
+    let sha256 = section.maybe("ha1_sha256", out, |value| value.parsed("64 hex digits: SHA-256 of user:realm:password", |text| hex_of(text, 32)));
+    match password {
+        Some(password) if password.len() < SHORTEST_PASSWORD => {
+            out.push(section.problem("the password is short enough to be guessed", format!("take {SHORTEST_PASSWORD} characters or more")));
+            None
+        }
+        Some(password) => Some(ha1(user, realm, password)),
+        None if md5.is_some() || sha256.is_some() => Some(Ha1 { md5: md5.unwrap_or_default(), sha256: sha256.unwrap_or_default() }),
+        None => None,
+    }
+}
+
+fn hex_of(text: &str, bytes: usize) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    match hex::decode(&text) {
+        Ok(raw) if raw.len() == bytes => Ok(text),
+        Ok(raw) => Err(format!("it has {} bytes", raw.len())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// H(A1) of RFC 7616 §3.4.2 in both algorithms.
+#[must_use]
+pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 {
+    let a1 = format!("{user}:{realm}:{password}");
+    Ha1 { md5: hex::encode(Md5::digest(&a1)), sha256: hex::encode(Sha256::digest(&a1)) }
+}
+
+fn skills(section: &mut Section<'_>, out: &mut Vec<Problem>) -> BTreeMap<String, u8> {
+    let Some(mut table) = section.section("skills", out) else { return BTreeMap::new() };
+    let levels = table.entries().into_iter();
+    let level = |value: &Value<'_>| value.number(1..=HIGHEST_LEVEL).map(|level| u8::try_from(level).unwrap_or(u8::MAX));
+    levels.filter_map(|(skill, value)| level(&value).map_err(|problem| out.push(problem)).ok().map(|level| (skill, level))).collect()
+}
+
+/// Reports queues that nobody defined.
+pub fn check_queues(phones: &[Phone], known: &[&str], out: &mut Vec<Problem>) {
+    for (name, problem) in phones.iter().flat_map(|phone| &phone.queues).filter(|(name, _)| !known.contains(&name.as_str())) {
+        out.push(Problem { mend: did_you_mean(name, known.iter().copied()), ..problem.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANNA: &str = "[agents.anna]\nname = \"Anna\"\npassword = \"secret-1\"\nextension = \"2001\"\nskills = {insurance = 5, \"lang:zh-CN\" = 10}\nqueues = [\"claims\"]\n";
+
+    #[test]
+    fn s23_skill_groups_an_agent_has_skills_with_levels_and_queues() {
+        let mut out = Vec::new();
+        let phones = read("phones.toml", ANNA, "hotline", &mut out);
+        assert_eq!(out, []);
+        let anna = &phones[0].agent;
+        assert_eq!((anna.skills["insurance"], anna.skills["lang:zh-CN"]), (5, 10));
+        assert_eq!(anna.queues, [QueueId::of_name("claims")]);
+        assert_eq!(anna.ha1.md5, hex::encode(Md5::digest("anna:hotline:secret-1")));
+    }
+
+    #[test]
+    fn an_unknown_queue_is_reported_with_its_line_and_the_nearest_name() {
+        let mut out = Vec::new();
+        let phones = read("phones.toml", ANNA, "hotline", &mut out);
+        check_queues(&phones, &["claim", "general"], &mut out);
+        assert_eq!(out[0].to_string(), "phones.toml:6:11: error: agents.anna.queues[0]: no queue is called `claims`; did you mean `claim`?");
+    }
+
+    #[test]
+    fn an_agent_without_phone_a_short_password_and_a_high_level_are_refused() {
+        let mut out = Vec::new();
+        read("phones.toml", "[agents.a]\n[agents.b]\npassword = \"1\"\nskills = {x = 11}\nskill = 1\n[agents.\"c d\"]\nuri = \"tel:1\"", "hotline", &mut out);
+        let said: String = out.iter().map(|problem| format!("{problem}\n")).collect();
+        for part in ["neither `password` nor `uri`", "short enough to be guessed", "11 is out of range", "did you mean `skills`?", "cannot be a SIP user", "does not begin with `sip:`"] {
+            assert!(said.contains(part), "{part} is missing in\n{said}");
+        }
+    }
+}
