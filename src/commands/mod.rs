@@ -1,6 +1,8 @@
 //! The command line. One file a command; each has its clap `Args` and `pub fn run(Args) -> anyhow::Result<ExitCode>`.
 //! An `Err` is printed with its causes and exits 2; a command that worked but says "no" (a failed check) returns 1 itself.
 
+mod check;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -17,7 +19,9 @@ struct Line {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {}
+enum Command {
+    Check(check::Args),
+}
 
 /// Reads the command line and runs the command.
 #[must_use]
@@ -33,6 +37,8 @@ pub fn main() -> ExitCode {
 
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
-        match self {}
+        match self {
+            Command::Check(args) => check::run(args),
+        }
     }
 }

@@ -1,4 +1,292 @@
 //! The configuration: arguments and files become one checked [`Config`], or a list of problems that say how to mend them.
 
+pub mod files;
+pub mod phones;
 pub mod problem;
+pub mod server;
 pub mod toml_file;
+pub mod trunks;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::control::dialplan::load::{self, Loaded};
+use crate::control::words::AgentId;
+use crate::control::words::directory::{Agent, Directory, Listener, Number, Target, Trunk, Worker};
+use crate::control::words::media::WorkerId;
+use crate::control::words::sip::{ListenerId, Transport};
+
+use files::Origin;
+use phones::Phone;
+use problem::{Problem, any_error, did_you_mean};
+use server::{Calls, NumberLine, Ports, Server};
+
+/// Arguments that every command with a configuration takes.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Args {
+    /// The folder that holds sip-config/, dialplans/, prompts/, recordings/ and data/; what is missing there is built in
+    #[arg(long, env = "HOTLINE_HOME", default_value = ".", value_name = "DIR")]
+    pub home: PathBuf,
+    /// A SIP socket instead of those of hotline.toml, for instance udp:0.0.0.0:5060; may be repeated; port 0 takes a free one
+    #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", value_parser = server::listener)]
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// The address of the HTTP API instead of that of hotline.toml
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub api: Option<SocketAddr>,
+    /// The database instead of that of hotline.toml: sqlite:FILE or postgres://…
+    #[arg(long, env = "HOTLINE_DATABASE", hide_env_values = true, value_name = "URL", value_parser = server::database)]
+    pub database: Option<String>,
+    /// The folder of plans instead of that of hotline.toml
+    #[arg(long, value_name = "DIR")]
+    pub dialplans: Option<PathBuf>,
+    /// The folder of recognizer models instead of that of hotline.toml
+    #[arg(long, env = "HOTLINE_MODELS", value_name = "DIR")]
+    pub models: Option<PathBuf>,
+}
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// For the rules.
+    pub directory: Arc<Directory>,
+    /// For the edges.
+    pub server: Arc<Server>,
+    /// Agents' phones with passwords where they are known in clear.
+    pub phones: Arc<Vec<Phone>>,
+    /// What was read.
+    pub sources: Sources,
+    /// Warnings; errors are never in a `Config`.
+    pub warnings: Vec<Problem>,
+}
+
+/// Where a configuration came from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sources {
+    /// The home folder.
+    pub home: PathBuf,
+    /// Were the TOML files built in?
+    pub config: Origin,
+    /// Were the plans built in?
+    pub plans: Origin,
+}
+
+/// Reads and checks everything. `secret` is the salt of stateless nonces: chance at start, the same over a reload.
+///
+/// # Errors
+/// All problems, warnings too, when there is an error among them.
+pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
+    let mut out = Vec::new();
+    let texts = files::toml_texts(&args.home, &mut out);
+    let (mut server, calls) = server::read(&texts.hotline.name, &texts.hotline.text, &mut out);
+    server.place_below(&args.home);
+    overrule(&mut server, args);
+    let phones = phones::read(&texts.phones.name, &texts.phones.text, &server.sip.domain, &mut out);
+    let trunks = trunks::read(&texts.trunks.name, &texts.trunks.text, &mut out);
+    let (sources, plan_origin) = files::plan_texts(&server.folders.dialplans, &mut out);
+    let loaded = load::load(&sources, &environment(&server));
+    out.extend(loaded.problems.iter().cloned().map(Problem::from));
+    let queues: Vec<&str> = loaded.desk.queues.keys().map(String::as_str).collect();
+    phones::check_queues(&phones, &queues, &mut out);
+    if texts.origin == Origin::BuiltIn && !server.sip.listen.iter().all(|(_, address)| address.ip().is_loopback()) {
+        let mend = format!("copy the files to {}/ and choose passwords", files::CONFIG_FOLDER);
+        out.push(Problem::of_file(&texts.phones.name, "the example agents' passwords are known to everybody", mend).as_warning());
+    }
+    let directory = directory(&server, calls, secret, &phones, trunks, loaded, &mut out);
+    if any_error(&out) {
+        return Err(out);
+    }
+    let sources = Sources { home: args.home.clone(), config: texts.origin, plans: plan_origin };
+    Ok(Config { directory: Arc::new(directory), server: Arc::new(server), phones: Arc::new(phones), sources, warnings: out })
+}
+
+fn overrule(server: &mut Server, args: &Args) {
+    if !args.listen.is_empty() {
+        server.sip.listen.clone_from(&args.listen);
+    }
+    server.api = args.api.unwrap_or(server.api);
+    if let Some(database) = &args.database {
+        server.database.clone_from(database);
+    }
+    if let Some(dialplans) = &args.dialplans {
+        server.folders.dialplans.clone_from(dialplans);
+    }
+    if let Some(models) = &args.models {
+        server.folders.models.clone_from(models);
+    }
+}
+
+/// `[variables]`, and over it the environment.
+fn environment(server: &Server) -> BTreeMap<String, String> {
+    let mut all = server.variables.clone();
+    all.extend(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))));
+    all
+}
+
+fn directory(
+    server: &Server,
+    calls: Calls,
+    secret: u64,
+    phones: &[Phone],
+    trunks: Vec<Trunk>,
+    loaded: Loaded,
+    out: &mut Vec<Problem>,
+) -> Directory {
+    let agents: BTreeMap<AgentId, Agent> = phones.iter().map(|phone| (phone.agent.id, phone.agent.clone())).collect();
+    let trunks: BTreeMap<String, Trunk> = trunks.into_iter().map(|trunk| (trunk.name.clone(), trunk)).collect();
+    let numbers = numbers(&calls.numbers, phones, &trunks, &loaded, out);
+    Directory {
+        listeners: listeners(server),
+        workers: workers(server),
+        domain: server.sip.domain.clone(),
+        secret,
+        agents,
+        queues: loaded.desk.queues.into_values().map(|queue| (queue.id, queue)).collect(),
+        plans: loaded.plans,
+        numbers,
+        trunks,
+        limits: calls.limits,
+        codecs: calls.codecs,
+        record_calls: calls.record,
+        hold_music: calls.hold_music,
+        recordings: server.folders.recordings.clone(),
+    }
+}
+
+/// Sockets as configured; the wiring puts in what was really bound where a port is 0.
+fn listeners(server: &Server) -> Vec<Listener> {
+    let listener = |(at, (transport, bound)): (usize, &(Transport, SocketAddr))| Listener {
+        id: ListenerId(u16::try_from(at).unwrap_or(u16::MAX)),
+        transport: *transport,
+        bound: *bound,
+        advertised: SocketAddr::new(server.advertised(bound.ip()), bound.port()),
+    };
+    server.sip.listen.iter().enumerate().map(listener).collect()
+}
+
+/// The even RTP ports shared out in blocks; with free ports the wiring puts in what was really bound.
+fn workers(server: &Server) -> Vec<Worker> {
+    let count = usize::from(server.media.workers);
+    let even: Vec<u16> = match &server.media.ports {
+        Ports::Range(range) => range.clone().filter(|port| port % 2 == 0).collect(),
+        Ports::Free(_) => Vec::new(),
+    };
+    let share = even.len().div_ceil(count).max(1);
+    let advertised = server.advertised(server.media.bind);
+    let ports = |worker: usize| even.iter().skip(worker * share).take(share).copied().collect();
+    (0..count).map(|worker| Worker { id: WorkerId(u16::try_from(worker).unwrap_or(u16::MAX)), advertised, ports: ports(worker) }).collect()
+}
+
+/// Who answers which number: the operator's own lines first, then the plans', then the extensions.
+fn numbers(
+    lines: &[NumberLine],
+    phones: &[Phone],
+    trunks: &BTreeMap<String, Trunk>,
+    loaded: &Loaded,
+    out: &mut Vec<Problem>,
+) -> Vec<Number> {
+    let mut claims: Vec<(Number, String)> = Vec::new();
+    for line in lines {
+        match target(line, phones, trunks, loaded) {
+            Ok(target) => claims.push((Number { pattern: line.pattern.clone(), target }, line.problem.place.clone())),
+            Err(mend) => out.push(Problem { mend, ..line.problem.clone() }),
+        }
+    }
+    for plan in loaded.plans.values() {
+        let target = || Target::Plan(plan.id.clone());
+        claims.extend(
+            plan.numbers.iter().map(|pattern| (Number { pattern: pattern.clone(), target: target() }, format!("plan {}", plan.id))),
+        );
+    }
+    for agent in phones.iter().map(|phone| &phone.agent) {
+        let extension = agent.extension.iter().map(|extension| Number { pattern: extension.clone(), target: Target::Agent(agent.id) });
+        claims.extend(extension.map(|number| (number, format!("agent {}", agent.user))));
+    }
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for (number, claimant) in &claims {
+        if let Some(first) = seen.insert(&number.pattern, claimant) {
+            let what = format!("the number {} is claimed twice, by {first} and by {claimant}", number.pattern);
+            out.push(Problem::of_file("numbers", what, "take it away from one of them"));
+        }
+    }
+    claims.into_iter().map(|(number, _)| number).collect()
+}
+
+fn target(line: &NumberLine, phones: &[Phone], trunks: &BTreeMap<String, Trunk>, loaded: &Loaded) -> Result<Target, String> {
+    let unknown = |names: Vec<&str>| did_you_mean(&line.name, names);
+    match line.kind.as_str() {
+        "plan" if loaded.plans.contains_key(&line.name) => Ok(Target::Plan(line.name.clone())),
+        "plan" => Err(unknown(loaded.plans.keys().map(String::as_str).collect())),
+        "queue" => loaded
+            .desk
+            .queues
+            .get(&line.name)
+            .map(|queue| Target::Queue(queue.id))
+            .ok_or_else(|| unknown(loaded.desk.queues.keys().map(String::as_str).collect())),
+        "agent" if phones.iter().any(|phone| phone.agent.user == line.name) => Ok(Target::Agent(AgentId::of_name(&line.name))),
+        "agent" => Err(unknown(phones.iter().map(|phone| phone.agent.user.as_str()).collect())),
+        _ if trunks.contains_key(&line.name) => Ok(Target::Trunk(line.name.clone())),
+        _ => Err(unknown(trunks.keys().map(String::as_str).collect())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(files: &[(&str, &str)]) -> (tempfile::TempDir, Args) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let args = Args { home: folder.path().to_owned(), ..Args::default() };
+        (folder, args)
+    }
+
+    #[test]
+    fn the_example_file_says_the_defaults() {
+        let mut out = Vec::new();
+        let (server, calls) = server::read("hotline.toml", include_str!("../../sip-config/hotline.toml"), &mut out);
+        assert_eq!(out, []);
+        assert_eq!((server, calls), (Server::default(), Calls::default()));
+    }
+
+    #[test]
+    fn ports_are_shared_out_without_overlap() {
+        let mut server = Server::default();
+        server.media.workers = 3;
+        server.media.ports = Ports::Range(20_000..=20_013);
+        let workers = workers(&server);
+        let all: Vec<u16> = workers.iter().flat_map(|worker| worker.ports.clone()).collect();
+        assert_eq!(all, [20_000, 20_002, 20_004, 20_006, 20_008, 20_010, 20_012]);
+        assert_eq!(workers[2].ports, [20_012]);
+    }
+
+    #[test]
+    fn arguments_win_over_files() {
+        let (_folder, mut args) = home(&[("sip-config/hotline.toml", "[api]\nlisten = \"127.0.0.1:9\"\n")]);
+        args.api = Some("127.0.0.1:0".parse().unwrap());
+        args.listen = vec![server::listener("udp:127.0.0.1:0").unwrap()];
+        let config = load(&args, 1).unwrap();
+        assert_eq!(config.server.api.port(), 0);
+        assert_eq!(config.directory.listeners.len(), 1);
+        assert!(config.directory.agents.is_empty(), "a folder without phones.toml has no agents");
+    }
+
+    #[test]
+    fn a_number_that_leads_nowhere_or_is_claimed_twice_is_an_error() {
+        let phones = "[agents.anna]\npassword = \"secret-1\"\nextension = \"2001\"\n";
+        let (_folder, args) = home(&[
+            ("sip-config/phones.toml", phones),
+            ("sip-config/hotline.toml", "[numbers]\n\"2001\" = \"agent:anna\"\n\"7\" = \"agent:ana\"\n"),
+        ]);
+        let said: String = load(&args, 1).unwrap_err().iter().map(|problem| format!("{problem}\n")).collect();
+        assert!(said.contains("no agent is called `ana`; did you mean `anna`?"), "{said}");
+        assert!(said.contains("the number 2001 is claimed twice"), "{said}");
+        assert!(said.contains("hotline.toml:3:7"), "{said}");
+    }
+}

@@ -51,7 +51,12 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
     let password = section.maybe("password", out, Value::text);
     let ha1 = secrets(user, realm, password.as_deref(), &mut section, out);
     if ha1.is_none() && uri.is_none() {
-        out.push(section.problem("has neither `password` nor `uri`", "give a password for his phone to register with, or the uri of his desk phone"));
+        out.push(
+            section.problem(
+                "has neither `password` nor `uri`",
+                "give a password for his phone to register with, or the uri of his desk phone",
+            ),
+        );
     }
     let queues = section.read("queues", Vec::new(), out, |value| {
         value.list(|entry| Ok((entry.text()?, entry.problem(format!("no queue is called `{}`", entry.text()?), ""))))
@@ -78,7 +83,8 @@ fn sip_uri(text: &str) -> Result<String, String> {
 
 fn secrets(user: &str, realm: &str, password: Option<&str>, section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Ha1> {
     let md5 = section.maybe("ha1_md5", out, |value| value.parsed("32 hex digits: MD5 of user:realm:password", |text| hex_of(text, 16)));
-    let sha256 = section.maybe("ha1_sha256", out, |value| value.parsed("64 hex digits: SHA-256 of user:realm:password", |text| hex_of(text, 32)));
+    let sha256 =
+        section.maybe("ha1_sha256", out, |value| value.parsed("64 hex digits: SHA-256 of user:realm:password", |text| hex_of(text, 32)));
     match password {
         Some(password) if password.len() < SHORTEST_PASSWORD => {
             out.push(section.problem("the password is short enough to be guessed", format!("take {SHORTEST_PASSWORD} characters or more")));
@@ -142,15 +148,30 @@ mod tests {
         let mut out = Vec::new();
         let phones = read("phones.toml", ANNA, "hotline", &mut out);
         check_queues(&phones, &["claim", "general"], &mut out);
-        assert_eq!(out[0].to_string(), "phones.toml:6:11: error: agents.anna.queues[0]: no queue is called `claims`; did you mean `claim`?");
+        assert_eq!(
+            out[0].to_string(),
+            "phones.toml:6:11: error: agents.anna.queues[0]: no queue is called `claims`; did you mean `claim`?"
+        );
     }
 
     #[test]
     fn an_agent_without_phone_a_short_password_and_a_high_level_are_refused() {
         let mut out = Vec::new();
-        read("phones.toml", "[agents.a]\n[agents.b]\npassword = \"1\"\nskills = {x = 11}\nskill = 1\n[agents.\"c d\"]\nuri = \"tel:1\"", "hotline", &mut out);
+        read(
+            "phones.toml",
+            "[agents.a]\n[agents.b]\npassword = \"1\"\nskills = {x = 11}\nskill = 1\n[agents.\"c d\"]\nuri = \"tel:1\"",
+            "hotline",
+            &mut out,
+        );
         let said: String = out.iter().map(|problem| format!("{problem}\n")).collect();
-        for part in ["neither `password` nor `uri`", "short enough to be guessed", "11 is out of range", "did you mean `skills`?", "cannot be a SIP user", "does not begin with `sip:`"] {
+        for part in [
+            "neither `password` nor `uri`",
+            "short enough to be guessed",
+            "11 is out of range",
+            "did you mean `skills`?",
+            "cannot be a SIP user",
+            "does not begin with `sip:`",
+        ] {
             assert!(said.contains(part), "{part} is missing in\n{said}");
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::control::dialplan::problem::{self, nearest};
+
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
@@ -55,6 +57,17 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+impl From<problem::Problem> for Problem {
+    fn from(found: problem::Problem) -> Problem {
+        let severity = match found.severity {
+            problem::Severity::Error => Severity::Error,
+            problem::Severity::Warning => Severity::Warning,
+        };
+        let place = format!("{}:{}:{}", found.file, found.line, found.column);
+        Problem { severity, place, field: found.id.to_owned(), what: found.what, mend: found.mend.unwrap_or_default() }
+    }
+}
+
 /// Is any of them an error?
 #[must_use]
 pub fn any_error(problems: &[Problem]) -> bool {
@@ -65,28 +78,11 @@ pub fn any_error(problems: &[Problem]) -> bool {
 #[must_use]
 pub fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
-    let near = names.iter().map(|name| (distance(word, name), *name)).min();
-    match near {
-        Some((distance, name)) if distance <= 1 + word.chars().count() / 3 => format!("did you mean `{name}`?"),
-        _ if names.is_empty() => String::new(),
-        _ => format!("known here: {}", names.join(", ")),
+    match nearest(word, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => String::new(),
+        None => format!("known here: {}", names.join(", ")),
     }
-}
-
-/// Levenshtein's distance in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, letter) in left.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = at + 1;
-        for (column, other) in right.iter().enumerate() {
-            let replaced = corner + usize::from(letter != *other);
-            corner = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(corner + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]
@@ -97,8 +93,6 @@ mod tests {
     fn a_near_name_is_proposed_and_a_far_one_is_not() {
         assert_eq!(did_you_mean("lisen", ["listen", "domain"]), "did you mean `listen`?");
         assert_eq!(did_you_mean("zzz", ["listen", "domain"]), "known here: listen, domain");
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use crate::control::words::directory::Limits;
 use crate::control::words::media::Codec;
@@ -173,7 +172,11 @@ impl Default for Server {
     fn default() -> Server {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         Server {
-            sip: Sip { listen: vec![(Transport::Udp, any(SIP_PORT)), (Transport::Tcp, any(SIP_PORT))], advertise: None, domain: "hotline".into() },
+            sip: Sip {
+                listen: vec![(Transport::Udp, any(SIP_PORT)), (Transport::Tcp, any(SIP_PORT))],
+                advertise: None,
+                domain: "hotline".into(),
+            },
             media: Media { workers: 1, bind: Ipv4Addr::UNSPECIFIED.into(), ports: Ports::Range(RTP_PORTS) },
             api: SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT)),
             folders: Folders {
@@ -219,7 +222,9 @@ impl Server {
         for folder in [&mut folders.data, &mut folders.recordings, &mut folders.prompts, &mut folders.models, &mut folders.dialplans] {
             *folder = home.join(&*folder);
         }
-        if let Some(file) = self.database.strip_prefix("sqlite:").map(|rest| rest.trim_start_matches("//")).filter(|file| !file.starts_with('/')) {
+        if let Some(file) =
+            self.database.strip_prefix("sqlite:").map(|rest| rest.trim_start_matches("//")).filter(|file| !file.starts_with('/'))
+        {
             self.database = format!("sqlite:{}", home.join(file).display());
         }
     }
@@ -246,13 +251,16 @@ pub fn read(name: &str, text: &str, out: &mut Vec<Problem>) -> (Server, Calls) {
     with(&mut top, "api", out, |section, out| server.api = section.read("listen", server.api, out, Value::socket_address));
     with(&mut top, "folders", out, |section, out| folders(section, &mut server.folders, out));
     with(&mut top, "store", out, |section, out| {
-        server.database = section.read("database", server.database.clone(), out, |value| value.parsed("a URL such as \"sqlite:data/hotline.db\" or \"postgres://user@host/name\"", database));
+        server.database = section.read("database", server.database.clone(), out, |value| {
+            value.parsed("a URL such as \"sqlite:data/hotline.db\" or \"postgres://user@host/name\"", database)
+        });
     });
     with(&mut top, "speech", out, |section, out| speech(section, &mut server.speech, out));
     with(&mut top, "numbers", out, |section, out| calls.numbers = numbers(section, out));
     with(&mut top, "variables", out, |section, out| {
         let entries = section.entries().into_iter();
-        server.variables = entries.filter_map(|(name, value)| value.text().map_err(|problem| out.push(problem)).ok().map(|text| (name, text))).collect();
+        server.variables =
+            entries.filter_map(|(name, value)| value.text().map_err(|problem| out.push(problem)).ok().map(|text| (name, text))).collect();
     });
     if !top.read("reload", true, out, Value::switch) {
         server.reload = Reload::Off;
@@ -296,8 +304,10 @@ pub fn listener(text: &str) -> Result<(Transport, SocketAddr), String> {
 fn media(section: &mut Section<'_>, media: &mut Media, calls: &mut Calls, out: &mut Vec<Problem>) {
     media.workers = small(section.read("workers", media.workers.into(), out, |value| value.number(1..=MOST_WORKERS)));
     media.bind = section.read("bind", media.bind, out, Value::ip);
-    media.ports = section.read("ports", media.ports.clone(), out, |value| value.parsed("a range such as \"20000-23999\", or \"free:64\"", ports));
-    calls.codecs = section.read("codecs", calls.codecs.clone(), out, |value| value.list(|entry| entry.parsed("\"PCMU\" or \"PCMA\"", codec)));
+    media.ports =
+        section.read("ports", media.ports.clone(), out, |value| value.parsed("a range such as \"20000-23999\", or \"free:64\"", ports));
+    calls.codecs =
+        section.read("codecs", calls.codecs.clone(), out, |value| value.list(|entry| entry.parsed("\"PCMU\" or \"PCMA\"", codec)));
     calls.limits.port_rest = section.read("port_rest", calls.limits.port_rest, out, Value::duration);
     calls.limits.media_timeout = section.read("timeout", calls.limits.media_timeout, out, Value::duration);
     if calls.codecs.is_empty() {
@@ -360,15 +370,27 @@ pub fn database(text: &str) -> Result<String, String> {
 
 fn speech(section: &mut Section<'_>, speech: &mut Speech, out: &mut Vec<Problem>) {
     speech.threads = small(section.read("threads", speech.threads.into(), out, |value| value.number(1..=MOST_SPEECH_THREADS)));
-    speech.live.extend(by_language(section, "live", out, "an engine: \"auto\", \"pocketsphinx\", \"whisper:<model>\", \"zipformer:<folder>\", \"http:<url>\", \"ws:<url>\" or \"off\""));
+    speech.live.extend(by_language(
+        section,
+        "live",
+        out,
+        "an engine: \"auto\", \"pocketsphinx\", \"whisper:<model>\", \"zipformer:<folder>\", \"http:<url>\", \"ws:<url>\" or \"off\"",
+    ));
     speech.after_call = by_language(section, "after_call", out, "an engine: \"auto\", \"whisper:<model>\", \"http:<url>\" …");
     speech.voices = by_language(section, "voices", out, "a voice: \"espeak:<name>\", \"command:<line>\" or \"http:<url>\"");
 }
 
-fn by_language<T: FromStr<Err = String>>(section: &mut Section<'_>, key: &str, out: &mut Vec<Problem>, wanted: &str) -> BTreeMap<String, T> {
+fn by_language<T: FromStr<Err = String>>(
+    section: &mut Section<'_>,
+    key: &str,
+    out: &mut Vec<Problem>,
+    wanted: &str,
+) -> BTreeMap<String, T> {
     let Some(mut table) = section.section(key, out) else { return BTreeMap::new() };
     let entries = table.entries().into_iter();
-    entries.filter_map(|(lang, value)| value.parsed(wanted, str::parse).map_err(|problem| out.push(problem)).ok().map(|engine| (lang, engine))).collect()
+    entries
+        .filter_map(|(lang, value)| value.parsed(wanted, str::parse).map_err(|problem| out.push(problem)).ok().map(|engine| (lang, engine)))
+        .collect()
 }
 
 impl FromStr for Engine {
@@ -384,7 +406,10 @@ impl FromStr for Engine {
             ("zipformer", model) => Ok(Engine::Zipformer(model.to_owned())),
             ("http" | "https", url) if url.starts_with("//") => Ok(Engine::Http(text.to_owned())),
             ("ws" | "wss", url) if url.starts_with("//") => Ok(Engine::Ws(text.to_owned())),
-            _ => Err(format!("`{kind}` is no engine; {}", did_you_mean(kind, ["auto", "pocketsphinx", "whisper", "zipformer", "http", "ws", "off"]))),
+            _ => Err(format!(
+                "`{kind}` is no engine; {}",
+                did_you_mean(kind, ["auto", "pocketsphinx", "whisper", "zipformer", "http", "ws", "off"])
+            )),
         }
     }
 }
@@ -410,13 +435,14 @@ fn numbers(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Vec<NumberLine>
             _ => Err("it names no target"),
         });
         match split {
-            Ok((kind, name)) => lines.push(NumberLine { problem: value.problem(format!("no {kind} is called `{name}`"), ""), pattern, kind, name }),
+            Ok((kind, name)) => {
+                lines.push(NumberLine { problem: value.problem(format!("no {kind} is called `{name}`"), ""), pattern, kind, name })
+            }
             Err(problem) => out.push(problem),
         }
     }
     lines
 }
-
 
 #[cfg(test)]
 mod tests {

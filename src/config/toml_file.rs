@@ -23,7 +23,13 @@ impl<'t> TomlFile<'t> {
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let place = place(name, text, error.span().unwrap_or(0..0));
-            out.push(Problem { severity: Severity::Error, place, field: String::new(), what: error.message().to_owned(), mend: "mend the TOML here".into() });
+            out.push(Problem {
+                severity: Severity::Error,
+                place,
+                field: String::new(),
+                what: error.message().to_owned(),
+                mend: "mend the TOML here".into(),
+            });
         }
         TomlFile { name, text, root: root.into_inner() }
     }
@@ -82,7 +88,13 @@ impl<'a> Section<'a> {
     }
 
     /// As `maybe`, and a problem when it is missing.
-    pub fn must<T>(&mut self, key: &str, mend: &str, out: &mut Vec<Problem>, read: impl FnOnce(&Value<'a>) -> Result<T, Problem>) -> Option<T> {
+    pub fn must<T>(
+        &mut self,
+        key: &str,
+        mend: &str,
+        out: &mut Vec<Problem>,
+        read: impl FnOnce(&Value<'a>) -> Result<T, Problem>,
+    ) -> Option<T> {
         if self.table.get(key).is_none() {
             self.asked.push(key.to_owned());
             out.push(self.problem(format!("`{key}` is missing"), mend));

@@ -19,7 +19,9 @@ impl Source {
     /// Makes the three texts.
     pub fn new(path: &str, text: &str) -> Source {
         let code = blank_literals(text);
-        let product = blank_tests(&code);
+        let test_file = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let product =
+            if test_file { code.chars().map(|letter| if letter == '\n' { '\n' } else { ' ' }).collect() } else { blank_tests(&code) };
         Source { path: path.to_owned(), text: text.to_owned(), code, product }
     }
 

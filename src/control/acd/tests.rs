@@ -1,3 +1,5 @@
+//! The rules of the queues, by example.
+
 use super::*;
 use crate::control::dialplan::wish::Overflow;
 use crate::control::words::directory::{Agent, Ha1, Selection};

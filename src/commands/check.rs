@@ -1,0 +1,105 @@
+//! `hotline check`: reads the configuration as `serve` would, prints every problem, and what the server would do.
+
+use std::process::ExitCode;
+
+use crate::config::files::Origin;
+use crate::config::problem::{Problem, Severity};
+use crate::config::{self, Config};
+use crate::control::words::directory::{Directory, Target};
+
+/// Checks the configuration and says what the server would do with it.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  hotline check --home /srv/hotline\n\nExit status: 0 = it would start, 1 = there are errors.")]
+pub struct Args {
+    #[command(flatten)]
+    config: config::Args,
+    /// Warnings count as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Never; problems are its result.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (problems, config) = match config::load(&args.config, 0) {
+        Ok(config) => (config.warnings.clone(), Some(config)),
+        Err(problems) => (problems, None),
+    };
+    print_problems(&problems);
+    if let Some(config) = &config {
+        print!("{}", plan_of(config));
+    }
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    println!("{} error(s), {} warning(s)", errors, problems.len() - errors);
+    let good = errors == 0 && (!args.strict || problems.is_empty());
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints problems to standard error, one a line.
+pub fn print_problems(problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+}
+
+/// What the server would do, as lines.
+fn plan_of(config: &Config) -> String {
+    let directory = &config.directory;
+    let server = &config.server;
+    let origin = |origin: Origin| if origin == Origin::BuiltIn { "built in" } else { "from files" };
+    let mut text = format!("configuration {}, plans {}\n", origin(config.sources.config), origin(config.sources.plans));
+    for listener in &directory.listeners {
+        text += &format!("SIP    {} on {}, says {}\n", listener.transport.token(), listener.bound, listener.advertised);
+    }
+    text +=
+        &format!("RTP    {} thread(s), {:?}, says {}\n", server.media.workers, server.media.ports, server.advertised(server.media.bind));
+    text += &format!("API    http://{}\n", server.api);
+    text += &format!("store  {}\n", without_password(&server.database));
+    text += &format!(
+        "record {} into {}\n",
+        if directory.record_calls { "every call" } else { "what plans ask for" },
+        server.folders.recordings.display()
+    );
+    for (language, engine) in &server.speech.live {
+        text += &format!("hears  {language}: {engine:?}\n");
+    }
+    for number in &directory.numbers {
+        text += &format!("number {} → {}\n", number.pattern, name_of(directory, &number.target));
+    }
+    for queue in directory.queues.values() {
+        let agents: Vec<&str> =
+            directory.agents.values().filter(|agent| agent.queues.contains(&queue.id)).map(|agent| agent.user.as_str()).collect();
+        text += &format!("queue  {}: {}\n", queue.name, if agents.is_empty() { "nobody serves it".to_owned() } else { agents.join(", ") });
+    }
+    text
+}
+
+fn name_of(directory: &Directory, target: &Target) -> String {
+    match target {
+        Target::Plan(id) => format!("plan {id}"),
+        Target::Agent(id) => format!("agent {}", directory.agents.get(id).map_or("?", |agent| &agent.user)),
+        Target::Queue(id) => format!("queue {}", directory.queues.get(id).map_or("?", |queue| &queue.name)),
+        Target::Trunk(name) => format!("trunk {name}"),
+    }
+}
+
+/// A database URL that may be printed.
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(host)) if scheme < host => format!("{}://…{}", &url[..scheme], &url[host..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_the_database_url_is_not_printed() {
+        assert_eq!(without_password("postgres://me:secret@db/hotline"), "postgres://…@db/hotline");
+        assert_eq!(without_password("sqlite:data/x.db"), "sqlite:data/x.db");
+    }
+}
