@@ -5,6 +5,7 @@ pub mod channels;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod control_handle;
 pub mod media;
 pub mod net;
 pub mod nlu;

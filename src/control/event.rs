@@ -295,6 +295,14 @@ pub enum Fact {
         state: String,
         note: Option<String>,
     },
+    #[serde(rename = "ticket.commented")]
+    TicketCommented { ticket: TicketId, author: String, text: String },
+    #[serde(rename = "customer.activity")]
+    ActivitySeen { customer: CustomerId, kind: String, title: String, url: Option<String> },
+    #[serde(rename = "session.disposition")]
+    Disposition { session: SessionId, disposition: String, agent: Option<AgentId> },
+    #[serde(rename = "callback.state")]
+    CallbackState { callback: CallbackId, state: String },
     #[serde(rename = "message.left")]
     MessageLeft {
         left: LeftMessageId,

@@ -1,0 +1,95 @@
+//! Who waits in which queue, and how long the waits were.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::db::Tx;
+use super::fold::Place;
+use super::{Error, Store};
+use crate::args;
+use crate::control::event::Fact;
+
+/// One session that waits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Waiting {
+    /// The session.
+    pub session: String,
+    /// How it came.
+    pub channel: String,
+    /// Higher goes first.
+    pub priority: i64,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// What a queue did today (since the UTC midnight).
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct QueueDay {
+    /// Entered it.
+    pub entered: i64,
+    /// Left it for an agent.
+    pub answered: i64,
+    /// Left it otherwise.
+    pub gone: i64,
+    /// Mean wait of those that left.
+    pub wait_mean_ms: i64,
+    /// Longest wait of those that left.
+    pub wait_max_ms: i64,
+}
+
+pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+    match fact {
+        Fact::Queued { session, queue, skills, priority, .. } => {
+            let sql = "INSERT INTO queue_waits (seq, session, queue, priority, skills, entered_at) VALUES ($1, $2, $3, $4, $5, $6)";
+            tx.run(sql, args![place.seq, *session, *queue, u64::from(*priority), skills.join(" "), place.at]).await?;
+            tx.run("UPDATE sessions SET queue = $2 WHERE id = $1", args![*session, *queue]).await?;
+        }
+        Fact::Dequeued { session, queue, why, waited_ms } => {
+            let sql = "UPDATE queue_waits SET left_at = $3, why = $4, waited_ms = $5 WHERE session = $1 AND queue = $2 AND left_at IS NULL";
+            tx.run(sql, args![*session, *queue, place.at, why, *waited_ms]).await?;
+            tx.run("UPDATE sessions SET waited_ms = COALESCE(waited_ms, 0) + $2 WHERE id = $1", args![*session, *waited_ms]).await?;
+        }
+        Fact::SessionClosed { session, .. } => {
+            let sql = "UPDATE queue_waits SET left_at = $2, why = 'closed' WHERE session = $1 AND left_at IS NULL";
+            tx.run(sql, args![*session, place.at]).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Who waits in a queue, in the order of service.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn waiting(&self, queue: &str) -> Result<Vec<Waiting>, Error> {
+        let sql = "SELECT w.session, s.channel, w.priority, w.entered_at FROM queue_waits w JOIN sessions s ON s.id = w.session \
+                   WHERE w.queue = $1 AND w.left_at IS NULL ORDER BY w.priority DESC, w.seq LIMIT 500";
+        let rows = self.db.rows(sql, args![queue]).await?;
+        let read = |row: &super::db::Row| {
+            let (session, channel) = (row.text("session")?, row.text("channel")?);
+            Ok(Waiting { session, channel, priority: row.int("priority")?, since: row.time("entered_at")? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// What a queue did since `since` (microseconds).
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn queue_day(&self, queue: &str, since: u64) -> Result<QueueDay, Error> {
+        let sql = "SELECT COUNT(*) AS entered, COUNT(CASE WHEN why IN ('answered', 'assigned', 'accepted') THEN 1 END) AS answered, \
+                   COUNT(CASE WHEN left_at IS NOT NULL AND why NOT IN ('answered', 'assigned', 'accepted') THEN 1 END) AS gone, \
+                   CAST(COALESCE(AVG(waited_ms), 0) AS BIGINT) AS mean, COALESCE(MAX(waited_ms), 0) AS longest \
+                   FROM queue_waits WHERE queue = $1 AND entered_at >= $2";
+        let Some(row) = self.db.row(sql, args![queue, since]).await? else { return Ok(QueueDay::default()) };
+        Ok(QueueDay {
+            entered: row.int("entered")?,
+            answered: row.int("answered")?,
+            gone: row.int("gone")?,
+            wait_mean_ms: row.int("mean")?,
+            wait_max_ms: row.int("longest")?,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Recordings and their transcripts.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::db::{Row, Tx};
+use super::fold::Place;
+use super::page::{Page, Slice};
+use super::{Error, Store};
+use crate::args;
+use crate::control::event::Fact;
+
+/// A stereo file: left the customer, right what he heard.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Recording {
+    /// `rec_…`
+    pub id: String,
+    /// Of which session.
+    pub session: String,
+    /// Below the recordings folder.
+    pub path: String,
+    /// `recording`, `finished` or `failed`.
+    pub state: String,
+    /// Sound in the file.
+    pub duration_ms: Option<i64>,
+    /// Size of the file.
+    pub bytes: Option<i64>,
+    /// SHA-256 of the file, hex.
+    pub sha256: Option<String>,
+    /// Why it failed.
+    pub why: Option<String>,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339.
+    pub finished_at: Option<String>,
+}
+
+/// What was said in a recording, by side and time.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Transcript {
+    /// Of which recording.
+    pub recording: String,
+    /// Of which session.
+    pub session: String,
+    /// Which recognizer.
+    pub engine: String,
+    /// `[{id, by: customer|agent, offset_ms, duration_ms, text, confidence, lang}]`
+    #[schema(value_type = Vec<Object>)]
+    pub utterances: Value,
+    /// RFC 3339.
+    pub at: String,
+}
+
+pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+    let (sql, args) = match fact {
+        Fact::RecordingStarted { recording, session, path } => (
+            "INSERT INTO recordings (id, session, path, state, started_at) VALUES ($1, $2, $3, 'recording', $4) ON CONFLICT DO NOTHING",
+            args![*recording, *session, path, place.at],
+        ),
+        Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 } => (
+            "INSERT INTO recordings (id, session, path, state, duration_ms, bytes, sha256, started_at, finished_at) \
+             VALUES ($1, $2, $3, 'finished', $4, $5, $6, $7, $7) ON CONFLICT (id) DO UPDATE SET state = 'finished', path = excluded.path, \
+             duration_ms = excluded.duration_ms, bytes = excluded.bytes, sha256 = excluded.sha256, finished_at = excluded.finished_at",
+            args![*recording, *session, path, *duration_ms, *bytes, sha256, place.at],
+        ),
+        Fact::RecordingFailed { recording, session, why } => (
+            "INSERT INTO recordings (id, session, path, state, why, started_at, finished_at) VALUES ($1, $2, '', 'failed', $3, $4, $4) \
+             ON CONFLICT (id) DO UPDATE SET state = 'failed', why = excluded.why, finished_at = excluded.finished_at",
+            args![*recording, *session, why, place.at],
+        ),
+        Fact::TranscriptFinished { recording, session, engine, utterances } => (
+            "INSERT INTO transcripts (recording, session, engine, utterances, at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (recording) DO UPDATE SET engine = excluded.engine, utterances = excluded.utterances, at = excluded.at",
+            args![*recording, *session, engine, utterances, place.at],
+        ),
+        _ => return Ok(()),
+    };
+    tx.run(sql, args).await.map(|_| ())
+}
+
+fn recording(row: &Row) -> Result<Recording, Error> {
+    Ok(Recording {
+        id: row.text("id")?,
+        session: row.text("session")?,
+        path: row.text("path")?,
+        state: row.text("state")?,
+        duration_ms: row.opt_int("duration_ms")?,
+        bytes: row.opt_int("bytes")?,
+        sha256: row.opt_text("sha256")?,
+        why: row.opt_text("why")?,
+        started_at: row.time("started_at")?,
+        finished_at: row.opt_time("finished_at")?,
+    })
+}
+
+fn transcript(row: &Row) -> Result<Transcript, Error> {
+    Ok(Transcript {
+        recording: row.text("recording")?,
+        session: row.text("session")?,
+        engine: row.text("engine")?,
+        utterances: row.json("utterances")?,
+        at: row.time("at")?,
+    })
+}
+
+impl Store {
+    /// A recording by id.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn recording(&self, id: &str) -> Result<Option<Recording>, Error> {
+        self.db.row("SELECT * FROM recordings WHERE id = $1", args![id]).await?.as_ref().map(recording).transpose()
+    }
+
+    /// Recordings, newest first, of one session and in one state when given.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn recordings(&self, session: Option<&str>, state: Option<&str>, slice: &Slice) -> Result<Page<Recording>, Error> {
+        let sql = "SELECT * FROM recordings WHERE ($1 IS NULL OR id < $1) AND ($2 IS NULL OR session = $2) AND ($3 IS NULL OR state = $3) \
+                   ORDER BY id DESC LIMIT $4";
+        let rows = self.db.rows(sql, args![&slice.cursor, session, state, slice.probe()]).await?;
+        slice.page(&rows, recording, |it| it.id.clone())
+    }
+
+    /// The transcript of a recording.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn transcript(&self, recording: &str) -> Result<Option<Transcript>, Error> {
+        self.db.row("SELECT * FROM transcripts WHERE recording = $1", args![recording]).await?.as_ref().map(transcript).transpose()
+    }
+
+    /// Finished recordings that have no transcript yet, oldest first: the work of the after-call worker.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn untranscribed(&self, most: i64) -> Result<Vec<Recording>, Error> {
+        let sql = "SELECT * FROM recordings r WHERE state = 'finished' AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.id) \
+                   ORDER BY id LIMIT $1";
+        self.db.rows(sql, args![most]).await?.iter().map(recording).collect()
+    }
+}

@@ -1,0 +1,133 @@
+//! What a restart finds: sessions that an abrupt end left open, and the facts that settle what only the store can settle.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::db::Row;
+use super::journal::Journal;
+use super::{Error, Store};
+use crate::args;
+use crate::control::event::{DomainEvent, Fact, OfferEnd};
+use crate::control::words::agent::AgentState;
+use crate::control::words::{CallId, EventId, QueueId, SessionId};
+use crate::control_handle::{chance, now};
+
+const READ_BYTES: usize = 1 << 16;
+
+/// What the rules are given when the server starts; the same JSON as `control::session::Restored`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Restored {
+    /// The highest ticket number given so far; 0 = none.
+    pub last_ticket: u64,
+    /// Sessions that the log shows open.
+    pub interrupted: Vec<Interrupted>,
+}
+
+/// A session that an abrupt end of the process left open.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Interrupted {
+    /// Which.
+    pub session: SessionId,
+    /// Its call, when it was one.
+    pub call: Option<CallId>,
+    /// When it began, in microseconds.
+    pub began: u64,
+    /// The line it stood in, when it waited.
+    pub queue: Option<QueueId>,
+    /// Where the customer can be called back.
+    pub address: String,
+}
+
+impl Store {
+    /// What the rules need from before. First the store settles its own loose ends: offers that rang are withdrawn, agents are
+    /// offline until their phones register, recordings are closed at the length that the disk has.
+    ///
+    /// # Errors
+    /// What the database or the log says.
+    pub async fn restore(&self, journal: &Journal, recordings: &Path) -> Result<Restored, Error> {
+        let mut facts = self.loose_offers().await?;
+        facts.extend(self.loose_agents().await?);
+        facts.extend(self.loose_recordings(recordings).await?);
+        let (at, mut random) = (now(), chance());
+        let events: Vec<_> = facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact }).collect();
+        if !events.is_empty() {
+            self.record(journal, events).await?;
+        }
+        let sql = "SELECT s.id, s.call, s.created_at, s.address, \
+                   (SELECT w.queue FROM queue_waits w WHERE w.session = s.id AND w.left_at IS NULL ORDER BY w.seq DESC LIMIT 1) AS line \
+                   FROM sessions s WHERE s.state <> 'closed' ORDER BY s.id";
+        let rows = self.db.rows(sql, args![]).await?;
+        let interrupted = rows.iter().filter_map(|row| interrupted(row).transpose()).collect::<Result<_, Error>>()?;
+        Ok(Restored { last_ticket: self.next_ticket().await?.saturating_sub(1), interrupted })
+    }
+
+    async fn loose_offers(&self) -> Result<Vec<Fact>, Error> {
+        let rows = self.db.rows("SELECT id, session, agent FROM offers WHERE state = 'ringing'", args![]).await?;
+        let mut facts = Vec::new();
+        for row in &rows {
+            if let (Ok(offer), Ok(session), Ok(agent)) = (row.text("id")?.parse(), row.text("session")?.parse(), row.text("agent")?.parse()) {
+                facts.push(Fact::OfferEnded { offer, session, agent, end: OfferEnd::Withdrawn });
+            }
+        }
+        Ok(facts)
+    }
+
+    async fn loose_agents(&self) -> Result<Vec<Fact>, Error> {
+        let rows = self.db.rows("SELECT agent FROM agent_states WHERE state <> 'offline'", args![]).await?;
+        let mut facts = Vec::new();
+        for row in &rows {
+            if let Ok(agent) = row.text("agent")?.parse() {
+                facts.push(Fact::AgentState { agent, state: AgentState::Offline, reason: Some("server_restarted".to_owned()) });
+            }
+        }
+        Ok(facts)
+    }
+
+    async fn loose_recordings(&self, folder: &Path) -> Result<Vec<Fact>, Error> {
+        let rows = self.db.rows("SELECT id, session, path FROM recordings WHERE state = 'recording'", args![]).await?;
+        let mut facts = Vec::new();
+        for row in &rows {
+            let (Ok(recording), Ok(session)) = (row.text("id")?.parse(), row.text("session")?.parse()) else { continue };
+            let path = row.text("path")?;
+            let file = folder.join(&path);
+            let read = tokio::task::spawn_blocking(move || measure(&file)).await;
+            facts.push(match read {
+                Ok(Ok((duration_ms, bytes, sha256))) => Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 },
+                Ok(Err(why)) => Fact::RecordingFailed { recording, session, why: why.to_string() },
+                Err(why) => Fact::RecordingFailed { recording, session, why: why.to_string() },
+            });
+        }
+        Ok(facts)
+    }
+}
+
+fn interrupted(row: &Row) -> Result<Option<Interrupted>, Error> {
+    let (Ok(session), Ok(began)) = (row.text("id")?.parse(), u64::try_from(row.int("created_at")?)) else { return Ok(None) };
+    Ok(Some(Interrupted {
+        session,
+        call: row.opt_text("call")?.and_then(|call| call.parse().ok()),
+        began,
+        queue: row.opt_text("line")?.and_then(|queue| queue.parse().ok()),
+        address: row.text("address")?,
+    }))
+}
+
+/// Milliseconds of sound, bytes and SHA-256 of a WAV file.
+fn measure(path: &Path) -> io::Result<(u64, u64, String)> {
+    let wav = hound::WavReader::open(path).map_err(io::Error::other)?;
+    let duration_ms = u64::from(wav.duration()) * 1_000 / u64::from(wav.spec().sample_rate.max(1));
+    let (mut file, mut sum, mut bytes) = (File::open(path)?, Sha256::new(), 0u64);
+    let mut block = vec![0u8; READ_BYTES];
+    loop {
+        let read = file.read(&mut block)?;
+        if read == 0 {
+            return Ok((duration_ms, bytes, hex::encode(sum.finalize())));
+        }
+        bytes += read as u64;
+        sum.update(&block[..read]);
+    }
+}

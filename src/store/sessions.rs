@@ -1,0 +1,281 @@
+//! Conversations and their sessions: one call or one chat each, with what the plan understood.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::db::{Row, Tx};
+use super::fold::Place;
+use super::page::{Page, Slice};
+use super::{Error, Store, word};
+use crate::args;
+use crate::control::event::Fact;
+use crate::control::words::SessionId;
+
+/// A matter between a customer and the center.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Conversation {
+    /// `cnv_…`
+    pub id: String,
+    /// Whose.
+    pub customer: String,
+    /// RFC 3339.
+    pub opened_at: String,
+    /// When its last session began or ended.
+    pub last_at: String,
+}
+
+/// One call or one chat.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Session {
+    /// `ses_…`
+    pub id: String,
+    /// In which conversation.
+    pub conversation: String,
+    /// Whose.
+    pub customer: String,
+    /// How it came.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// `new bot queued offered active wrap_up closed callback_pending left_message`
+    pub state: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub whereabouts: Whereabouts,
+    /// How it ended, once it has.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// RFC 3339.
+    pub created_at: String,
+    /// When an agent took it.
+    pub assigned_at: Option<String>,
+    /// When it ended.
+    pub closed_at: Option<String>,
+}
+
+/// How a session came.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Origin {
+    /// `voice`, `web`, `wechat` …
+    pub channel: String,
+    /// The customer's address on it.
+    pub address: String,
+    /// Which number or page it came in by.
+    pub entry: String,
+    /// The plan that answered.
+    pub plan: Option<String>,
+    /// The plan's version.
+    pub plan_version: Option<String>,
+    /// The call, for voice.
+    pub call: Option<String>,
+}
+
+/// Where a session stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Whereabouts {
+    /// The plan's last node.
+    pub node: Option<String>,
+    /// The last intent understood.
+    pub intent: Option<String>,
+    /// The last queue.
+    pub queue: Option<String>,
+    /// The last agent.
+    pub agent: Option<String>,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Outcome {
+    /// `caller_hung_up` …
+    pub ending: Option<String>,
+    /// The summary code.
+    pub disposition: Option<String>,
+    /// Did the plan do it without a person?
+    pub contained: Option<bool>,
+    /// From first to last.
+    pub duration_ms: Option<i64>,
+    /// In queues, together.
+    pub waited_ms: Option<i64>,
+}
+
+/// What the plan asked and learned.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Slot {
+    /// Its name.
+    pub slot: String,
+    /// Its value; masked ones read `***`.
+    #[schema(value_type = Object)]
+    pub value: Value,
+}
+
+pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+    match fact {
+        Fact::ConversationOpened { conversation, customer } => {
+            let sql = "INSERT INTO conversations (id, customer, opened_at, last_at) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING";
+            tx.run(sql, args![*conversation, *customer, place.at]).await?;
+        }
+        Fact::SessionCreated { .. } => create(tx, place, fact).await?,
+        Fact::SessionState { session, state } => set(tx, "UPDATE sessions SET state = $2 WHERE id = $1", *session, word(state)).await?,
+        Fact::NodeEntered { session, node, turn } => {
+            let sql = "INSERT INTO node_visits (session, turn, node, seq) VALUES ($1, $2, $3, $4)";
+            tx.run(sql, args![*session, u64::from(*turn), node, place.seq]).await?;
+            set(tx, "UPDATE sessions SET node = $2 WHERE id = $1", *session, node.clone()).await?;
+        }
+        Fact::Understood { session, intents, .. } => {
+            if let Some(first) = intents.first() {
+                set(tx, "UPDATE sessions SET intent = $2 WHERE id = $1", *session, first.intent.clone()).await?;
+            }
+        }
+        Fact::SlotFilled { session, slot, value, masked } => {
+            let sql = "INSERT INTO slots (session, slot, value, masked) VALUES ($1, $2, $3, $4) \
+                       ON CONFLICT (session, slot) DO UPDATE SET value = excluded.value, masked = excluded.masked";
+            tx.run(sql, args![*session, slot, value, *masked]).await?;
+        }
+        Fact::Assigned { session, agent } => {
+            let sql = "UPDATE sessions SET agent = $2, assigned_at = COALESCE(assigned_at, $3) WHERE id = $1";
+            tx.run(sql, args![*session, *agent, place.at]).await?;
+        }
+        Fact::Disposition { session, disposition, .. } => {
+            set(tx, "UPDATE sessions SET disposition = $2 WHERE id = $1", *session, disposition.clone()).await?;
+        }
+        Fact::SessionClosed { .. } => close(tx, place, fact).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn set(tx: &mut Tx, sql: &'static str, session: SessionId, value: String) -> Result<(), Error> {
+    tx.run(sql, args![session, value]).await.map(|_| ())
+}
+
+async fn create(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+    let Fact::SessionCreated { session, conversation, customer, channel, address, entry, plan, plan_version, call } = fact else { return Ok(()) };
+    let sql = "INSERT INTO sessions (id, conversation, customer, channel, address, entry, plan, plan_version, call, state, created_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'new', $10) ON CONFLICT DO NOTHING";
+    tx.run(sql, args![*session, *conversation, *customer, channel, address, entry, plan, plan_version, *call, place.at]).await?;
+    tx.run("UPDATE conversations SET last_at = $2 WHERE id = $1", args![*conversation, place.at]).await.map(|_| ())
+}
+
+async fn close(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+    let Fact::SessionClosed { session, ending, disposition, contained, duration_ms } = fact else { return Ok(()) };
+    let sql = "UPDATE sessions SET state = 'closed', ending = $2, disposition = $3, contained = $4, duration_ms = $5, closed_at = $6 WHERE id = $1";
+    tx.run(sql, args![*session, ending, disposition, *contained, *duration_ms, place.at]).await?;
+    let sql = "UPDATE conversations SET last_at = $2 WHERE id = (SELECT conversation FROM sessions WHERE id = $1)";
+    tx.run(sql, args![*session, place.at]).await.map(|_| ())
+}
+
+fn conversation(row: &Row) -> Result<Conversation, Error> {
+    Ok(Conversation { id: row.text("id")?, customer: row.text("customer")?, opened_at: row.time("opened_at")?, last_at: row.time("last_at")? })
+}
+
+fn session(row: &Row) -> Result<Session, Error> {
+    Ok(Session {
+        id: row.text("id")?,
+        conversation: row.text("conversation")?,
+        customer: row.text("customer")?,
+        origin: Origin {
+            channel: row.text("channel")?,
+            address: row.text("address")?,
+            entry: row.text("entry")?,
+            plan: row.opt_text("plan")?,
+            plan_version: row.opt_text("plan_version")?,
+            call: row.opt_text("call")?,
+        },
+        state: row.text("state")?,
+        whereabouts: Whereabouts {
+            node: row.opt_text("node")?,
+            intent: row.opt_text("intent")?,
+            queue: row.opt_text("queue")?,
+            agent: row.opt_text("agent")?,
+        },
+        outcome: Outcome {
+            ending: row.opt_text("ending")?,
+            disposition: row.opt_text("disposition")?,
+            contained: row.opt_flag("contained")?,
+            duration_ms: row.opt_int("duration_ms")?,
+            waited_ms: row.opt_int("waited_ms")?,
+        },
+        created_at: row.time("created_at")?,
+        assigned_at: row.opt_time("assigned_at")?,
+        closed_at: row.opt_time("closed_at")?,
+    })
+}
+
+/// Which sessions.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of this customer.
+    pub customer: Option<String>,
+    /// Of this conversation.
+    pub conversation: Option<String>,
+    /// In this state.
+    pub state: Option<String>,
+    /// On this channel.
+    pub channel: Option<String>,
+    /// Last with this agent.
+    pub agent: Option<String>,
+}
+
+impl Store {
+    /// A session by id.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn session(&self, id: &str) -> Result<Option<Session>, Error> {
+        self.db.row("SELECT * FROM sessions WHERE id = $1", args![id]).await?.as_ref().map(session).transpose()
+    }
+
+    /// Sessions, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn sessions(&self, wanted: &Wanted, slice: &Slice) -> Result<Page<Session>, Error> {
+        let sql = "SELECT * FROM sessions WHERE ($1 IS NULL OR id < $1) AND ($2 IS NULL OR customer = $2) AND ($3 IS NULL OR conversation = $3) \
+                   AND ($4 IS NULL OR state = $4) AND ($5 IS NULL OR channel = $5) AND ($6 IS NULL OR agent = $6) ORDER BY id DESC LIMIT $7";
+        let Wanted { customer, conversation, state, channel, agent } = wanted;
+        let rows = self.db.rows(sql, args![&slice.cursor, customer, conversation, state, channel, agent, slice.probe()]).await?;
+        slice.page(&rows, session, |it| it.id.clone())
+    }
+
+    /// What the plan asked and learned in a session, by name.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn slots(&self, session: &str) -> Result<Vec<Slot>, Error> {
+        let rows = self.db.rows("SELECT slot, value, masked FROM slots WHERE session = $1 ORDER BY slot", args![session]).await?;
+        rows.iter().map(slot).collect()
+    }
+
+    /// The slots of a whole conversation, the newest value of each that is not masked.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn conversation_slots(&self, conversation: &str) -> Result<Map<String, Value>, Error> {
+        let sql = "SELECT slot, value FROM slots WHERE masked = 0 AND session IN (SELECT id FROM sessions WHERE conversation = $1) ORDER BY session";
+        let rows = self.db.rows(sql, args![conversation]).await?;
+        rows.iter().map(|row| Ok((row.text("slot")?, row.json("value")?))).collect()
+    }
+
+    /// A conversation by id.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn conversation(&self, id: &str) -> Result<Option<Conversation>, Error> {
+        self.db.row("SELECT * FROM conversations WHERE id = $1", args![id]).await?.as_ref().map(conversation).transpose()
+    }
+
+    /// Conversations, newest first, of one customer when given.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn conversations(&self, customer: Option<&str>, slice: &Slice) -> Result<Page<Conversation>, Error> {
+        let sql = "SELECT * FROM conversations WHERE ($1 IS NULL OR id < $1) AND ($2 IS NULL OR customer = $2) ORDER BY id DESC LIMIT $3";
+        let rows = self.db.rows(sql, args![&slice.cursor, customer, slice.probe()]).await?;
+        slice.page(&rows, conversation, |it| it.id.clone())
+    }
+}
+
+fn slot(row: &Row) -> Result<Slot, Error> {
+    let masked = row.opt_flag("masked")?.unwrap_or_default();
+    Ok(Slot { slot: row.text("slot")?, value: if masked { Value::from("***") } else { row.json("value")? } })
+}
