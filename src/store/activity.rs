@@ -1,8 +1,8 @@
 //! What a customer does outside of sessions: pages viewed, orders placed.
 
+use super::Error;
 use super::db::Tx;
 use super::fold::Place;
-use super::Error;
 use crate::args;
 use crate::control::event::Fact;
 

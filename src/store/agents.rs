@@ -112,7 +112,13 @@ impl Store {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn offers(&self, agent: Option<&str>, session: Option<&str>, state: Option<&str>, slice: &Slice) -> Result<Page<Offer>, Error> {
+    pub async fn offers(
+        &self,
+        agent: Option<&str>,
+        session: Option<&str>,
+        state: Option<&str>,
+        slice: &Slice,
+    ) -> Result<Page<Offer>, Error> {
         let sql = "SELECT * FROM offers WHERE ($1 IS NULL OR id < $1) AND ($2 IS NULL OR agent = $2) AND ($3 IS NULL OR session = $3) \
                    AND ($4 IS NULL OR state = $4) ORDER BY id DESC LIMIT $5";
         let rows = self.db.rows(sql, args![&slice.cursor, agent, session, state, slice.probe()]).await?;

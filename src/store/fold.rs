@@ -99,7 +99,9 @@ async fn fold(db: &Db, batch: &[Entry]) {
 /// Did the database refuse the fact itself (and not fail to be there)?
 fn is_refusal(error: &Error) -> bool {
     match error {
-        Error::Database(sqlx::Error::Database(inner)) => !matches!(inner.kind(), sqlx::error::ErrorKind::Other) || is_data_error(inner.as_ref()),
+        Error::Database(sqlx::Error::Database(inner)) => {
+            !matches!(inner.kind(), sqlx::error::ErrorKind::Other) || is_data_error(inner.as_ref())
+        }
         _ => false,
     }
 }

@@ -55,8 +55,20 @@ pub struct Speech {
 }
 
 pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
-    let Fact::MessageCreated { message, session, author, agent, content, lang, client_id, external_id, offset_ms, duration_ms, confidence, source } =
-        fact
+    let Fact::MessageCreated {
+        message,
+        session,
+        author,
+        agent,
+        content,
+        lang,
+        client_id,
+        external_id,
+        offset_ms,
+        duration_ms,
+        confidence,
+        source,
+    } = fact
     else {
         return Ok(());
     };

@@ -69,7 +69,8 @@ impl Store {
         let rows = self.db.rows("SELECT id, session, agent FROM offers WHERE state = 'ringing'", args![]).await?;
         let mut facts = Vec::new();
         for row in &rows {
-            if let (Ok(offer), Ok(session), Ok(agent)) = (row.text("id")?.parse(), row.text("session")?.parse(), row.text("agent")?.parse()) {
+            if let (Ok(offer), Ok(session), Ok(agent)) = (row.text("id")?.parse(), row.text("session")?.parse(), row.text("agent")?.parse())
+            {
                 facts.push(Fact::OfferEnded { offer, session, agent, end: OfferEnd::Withdrawn });
             }
         }

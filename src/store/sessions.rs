@@ -149,7 +149,9 @@ async fn set(tx: &mut Tx, sql: &'static str, session: SessionId, value: String) 
 }
 
 async fn create(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
-    let Fact::SessionCreated { session, conversation, customer, channel, address, entry, plan, plan_version, call } = fact else { return Ok(()) };
+    let Fact::SessionCreated { session, conversation, customer, channel, address, entry, plan, plan_version, call } = fact else {
+        return Ok(());
+    };
     let sql = "INSERT INTO sessions (id, conversation, customer, channel, address, entry, plan, plan_version, call, state, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'new', $10) ON CONFLICT DO NOTHING";
     tx.run(sql, args![*session, *conversation, *customer, channel, address, entry, plan, plan_version, *call, place.at]).await?;
@@ -165,7 +167,12 @@ async fn close(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
 }
 
 fn conversation(row: &Row) -> Result<Conversation, Error> {
-    Ok(Conversation { id: row.text("id")?, customer: row.text("customer")?, opened_at: row.time("opened_at")?, last_at: row.time("last_at")? })
+    Ok(Conversation {
+        id: row.text("id")?,
+        customer: row.text("customer")?,
+        opened_at: row.time("opened_at")?,
+        last_at: row.time("last_at")?,
+    })
 }
 
 fn session(row: &Row) -> Result<Session, Error> {

@@ -138,7 +138,13 @@ impl Store {
     pub async fn comments(&self, ticket: &str) -> Result<Vec<Comment>, Error> {
         let rows = self.db.rows("SELECT * FROM ticket_comments WHERE ticket = $1 ORDER BY id", args![ticket]).await?;
         let read = |row: &Row| {
-            Ok(Comment { id: row.text("id")?, ticket: row.text("ticket")?, author: row.text("author")?, text: row.text("text")?, at: row.time("at")? })
+            Ok(Comment {
+                id: row.text("id")?,
+                ticket: row.text("ticket")?,
+                author: row.text("author")?,
+                text: row.text("text")?,
+                at: row.time("at")?,
+            })
         };
         rows.iter().map(read).collect()
     }

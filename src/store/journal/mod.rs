@@ -34,7 +34,9 @@ pub enum JournalError {
     #[error("the log folder: {0}")]
     Disk(#[from] std::io::Error),
     /// Facts that the database lacks are in no file.
-    #[error("the log in {folder} lacks fact {seq}, which the database has not seen: put the folder's files back, or the database of the same age")]
+    #[error(
+        "the log in {folder} lacks fact {seq}, which the database has not seen: put the folder's files back, or the database of the same age"
+    )]
     Gap {
         /// The first that is missing.
         seq: u64,
