@@ -3,15 +3,14 @@
 //! Nobody shares the table of waiting commands: one task owns it, and both the asking and the answering side send to that task.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::control::random::Random;
+use crate::clock::{chance, now};
 use crate::control::surface::Input;
-use crate::control::time::Time;
 use crate::control::words::CommandId;
 use crate::control::words::agent::{AgentCommand, Refusal, Reply};
 use crate::control::words::chat::{Content, Received};
@@ -162,19 +161,6 @@ impl ControlHandle {
             }
         }
     }
-}
-
-/// The wall clock of the edges.
-#[must_use]
-pub fn now() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Time(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
-}
-
-/// Chance for ids made at the edges, seeded by the operating system.
-#[must_use]
-pub fn chance() -> Random {
-    Random::new(getrandom::u64().expect("the operating system gives random bytes"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod channels;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod control;

@@ -8,7 +8,7 @@ use super::db::Row;
 use super::{Error, Store};
 use crate::args;
 use crate::control::time::Time;
-use crate::control_handle::now;
+use crate::clock::now;
 
 /// A message on its way.
 #[derive(Clone, Debug, Serialize, ToSchema)]

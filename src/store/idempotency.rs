@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Error, Store};
 use crate::args;
-use crate::control_handle::now;
+use crate::clock::now;
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3600);

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::db::Row;
 use super::{Error, Store};
 use crate::args;
-use crate::control_handle::{chance, now};
+use crate::clock::{chance, now};
 
 const KEY_BYTES: usize = 32;
 /// What every key begins with, so that a leaked one is found by scanners.

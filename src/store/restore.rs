@@ -14,7 +14,7 @@ use crate::args;
 use crate::control::event::{DomainEvent, Fact, OfferEnd};
 use crate::control::words::agent::AgentState;
 use crate::control::words::{CallId, EventId, QueueId, SessionId};
-use crate::control_handle::{chance, now};
+use crate::clock::{chance, now};
 
 const READ_BYTES: usize = 1 << 16;
 

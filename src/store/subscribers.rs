@@ -2,7 +2,7 @@
 
 use super::{Error, Store};
 use crate::args;
-use crate::control_handle::now;
+use crate::clock::now;
 
 impl Store {
     /// The last seq that a subscriber acknowledged; `None` for one never seen.
