@@ -1,0 +1,225 @@
+//! Which engines there are, and which of them listens in which language.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::recognizer::{Recognizer, Terms};
+use super::whisper::{self, Whisper};
+use crate::control::words::Lang;
+use crate::control::words::speech::{Expect, Hints, Nothing};
+
+/// A kind of recognizer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// A ggml model by whisper.cpp.
+    Whisper,
+    /// The small streaming transducer by rten.
+    Zipformer,
+    /// The embedded default for English menus and digits.
+    Pocketsphinx,
+}
+
+/// What the operator may set.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder of models, one folder each: `models/<name>/…`.
+    pub models: PathBuf,
+    /// A ggml file, `.bin` or `.bin.gz`. Without it the first `whisper-*` of the models folder is taken.
+    pub whisper: Option<PathBuf>,
+    /// The folder of PocketSphinx's English model.
+    pub pocketsphinx: PathBuf,
+    /// Live order by primary language (`zh`, `en`); `*` for all others.
+    pub live: BTreeMap<String, Vec<Engine>>,
+    /// The order for recordings after the call.
+    pub after_call: BTreeMap<String, Vec<Engine>>,
+    /// Utterances that one thread listens to at a time; above: overloaded.
+    pub utterances: usize,
+    /// Jobs that wait for one thread (20 ms of one caller each); above: overloaded.
+    pub queue: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let order = |zh: &[Engine], en: &[Engine], rest: &[Engine]| {
+            [("zh", zh), ("en", en), ("*", rest)].into_iter().map(|(lang, order)| (lang.to_owned(), order.to_vec())).collect()
+        };
+        use Engine::{Pocketsphinx, Whisper, Zipformer};
+        Config {
+            models: PathBuf::from("models"),
+            whisper: None,
+            pocketsphinx: PathBuf::from("/usr/share/pocketsphinx/model/en-us"),
+            live: order(&[Whisper, Zipformer], &[Whisper, Zipformer, Pocketsphinx], &[Whisper]),
+            after_call: order(&[Whisper, Zipformer], &[Whisper, Zipformer], &[Whisper]),
+            utterances: 32,
+            queue: 4_096,
+        }
+    }
+}
+
+/// Is a turn listened to as it happens, or a recording afterwards?
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Purpose {
+    /// A caller waits.
+    Live,
+    /// The call is over.
+    AfterCall,
+}
+
+/// Why no engines could be had at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The configured whisper model does not load.
+    #[error(transparent)]
+    Whisper(#[from] whisper::ModelError),
+}
+
+/// Everything loaded once and shared by all threads.
+#[derive(Debug)]
+pub struct Engines {
+    config: Config,
+    whisper: Option<Arc<whisper::Model>>,
+    missing: Vec<String>,
+}
+
+impl Engines {
+    /// Loads what is there. What is absent is told by [`Engines::missing`].
+    ///
+    /// # Errors
+    /// When something configured by name does not load.
+    pub fn load(config: Config) -> Result<Engines, LoadError> {
+        let mut missing = Vec::new();
+        let path = config.whisper.clone().or_else(|| first_whisper(&config.models));
+        let whisper = path.map(|path| whisper::Model::load(&path)).transpose()?.map(Arc::new);
+        if whisper.is_none() {
+            missing.push(format!("whisper: no model in {}; `hotline models pull whisper-base` gets one", config.models.display()));
+        }
+        Ok(Engines { config, whisper, missing })
+    }
+
+    /// The settings these came from.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Sentences about engines that cannot be used, each with its mend.
+    #[must_use]
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// The engines that listen in a language, best first: for `hotline check` and the log.
+    #[must_use]
+    pub fn serving(&self, lang: &Lang, purpose: Purpose) -> Vec<Engine> {
+        self.order(lang, purpose).iter().copied().filter(|engine| self.has(*engine, lang)).collect()
+    }
+
+    fn order(&self, lang: &Lang, purpose: Purpose) -> &[Engine] {
+        let orders = match purpose {
+            Purpose::Live => &self.config.live,
+            Purpose::AfterCall => &self.config.after_call,
+        };
+        orders.get(lang.primary()).or_else(|| orders.get("*")).map_or(&[], Vec::as_slice)
+    }
+
+    fn has(&self, engine: Engine, lang: &Lang) -> bool {
+        match engine {
+            Engine::Whisper => self.whisper.as_ref().is_some_and(|model| model.code(lang.primary()).is_some()),
+            Engine::Zipformer | Engine::Pocketsphinx => false,
+        }
+    }
+
+    /// The engine for a turn. A closed form in a language that PocketSphinx serves goes to its grammar before a streaming
+    /// engine's free text, since that is right far more often (SPEECH.md); whisper keeps its place.
+    fn choose(&self, terms: &Terms, purpose: Purpose) -> Option<Engine> {
+        let serving = self.serving(&terms.lang, purpose);
+        let first = *serving.first()?;
+        let closed = is_closed(terms.expect, &terms.hints);
+        if first == Engine::Zipformer && closed && serving.contains(&Engine::Pocketsphinx) {
+            return Some(Engine::Pocketsphinx);
+        }
+        Some(first)
+    }
+}
+
+fn is_closed(expect: Expect, hints: &Hints) -> bool {
+    hints.grammar.is_some() || matches!(expect, Expect::Digits | Expect::YesNo)
+}
+
+/// The models folder's own whisper: `whisper-base/ggml-base-q8_0.bin`, by name in order.
+fn first_whisper(models: &Path) -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(models).ok()?.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    folders.into_iter().filter(|folder| named(folder).starts_with("whisper-")).find_map(|folder| {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        files.into_iter().find(|file| named(file).ends_with(".bin") || named(file).ends_with(".bin.gz"))
+    })
+}
+
+fn named(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or("")
+}
+
+/// The engines as one thread has them, made when first needed.
+pub struct Bench {
+    engines: Arc<Engines>,
+    purpose: Purpose,
+    ready: BTreeMap<Engine, Box<dyn Recognizer>>,
+}
+
+impl Bench {
+    /// An empty bench for one thread.
+    #[must_use]
+    pub fn new(engines: Arc<Engines>, purpose: Purpose) -> Bench {
+        Bench { engines, purpose, ready: BTreeMap::new() }
+    }
+
+    /// Makes every engine now, so that the first caller does not wait for it.
+    pub fn warm(&mut self) {
+        for engine in [Engine::Whisper, Engine::Zipformer, Engine::Pocketsphinx] {
+            if let Err(why) = self.recognizer(engine) {
+                tracing::debug!(?engine, ?why, "engine not made");
+            }
+        }
+    }
+
+    /// The recognizer for these terms.
+    ///
+    /// # Errors
+    /// `NoEngine` when none serves the language, `Failed` when it cannot be made.
+    pub fn choose(&mut self, terms: &Terms) -> Result<&mut dyn Recognizer, Nothing> {
+        let engine = self.engines.choose(terms, self.purpose).ok_or(Nothing::NoEngine)?;
+        self.recognizer(engine)
+    }
+
+    /// One recognizer by kind, whatever the order says.
+    ///
+    /// # Errors
+    /// `NoEngine` when it is not there, `Failed` when it cannot be made.
+    pub fn recognizer(&mut self, engine: Engine) -> Result<&mut dyn Recognizer, Nothing> {
+        if !self.ready.contains_key(&engine) {
+            let made = self.make(engine)?;
+            self.ready.insert(engine, made);
+        }
+        Ok(self.ready.get_mut(&engine).ok_or(Nothing::Failed)?.as_mut())
+    }
+
+    fn make(&self, engine: Engine) -> Result<Box<dyn Recognizer>, Nothing> {
+        match engine {
+            Engine::Whisper => {
+                let model = self.engines.whisper.as_ref().ok_or(Nothing::NoEngine)?;
+                Ok(Box::new(Whisper::new(model).map_err(failed)?))
+            }
+            Engine::Zipformer | Engine::Pocketsphinx => Err(Nothing::NoEngine),
+        }
+    }
+}
+
+fn failed(why: impl std::fmt::Display) -> Nothing {
+    tracing::error!("a recognizer could not be made: {why}");
+    Nothing::Failed
+}
