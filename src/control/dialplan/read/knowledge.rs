@@ -1,0 +1,79 @@
+//! Knowledge files.
+
+use sha2::Digest;
+
+use super::{Context, Fields};
+use crate::control::dialplan::knowledge::{Article, Knowledge};
+use crate::control::dialplan::syntax::{Kind, Yaml};
+use crate::control::words::Lang;
+
+/// Characters of a version.
+const VERSION_CHARS: usize = 8;
+
+/// One file: `knowledge: driver`, `languages`, `articles`.
+pub fn knowledge(yaml: &Yaml, context: &mut Context<'_>) -> Option<Knowledge> {
+    let mut fields = Fields::of(yaml, "a knowledge file", context)?;
+    let name = fields.need("knowledge", context).and_then(|yaml| context.text(yaml, "knowledge"))?;
+    let languages = fields.need("languages", context).map(|yaml| context.texts_list(yaml, "languages")).unwrap_or_default();
+    context.languages = languages.iter().map(|(tag, _)| Lang::new(tag)).collect();
+    let mut base = Knowledge { name, ..Knowledge::default() };
+    let articles = fields.need("articles", context).and_then(|yaml| Fields::of(yaml, "articles", context));
+    for pair in articles.iter().flat_map(Fields::pairs) {
+        context.check_name(&pair.key, pair.at, "an article");
+        if let Some(article) = article(&pair.value, context) {
+            base.articles.insert(pair.key.clone(), article);
+        }
+    }
+    fields.finish(context);
+    Some(base)
+}
+
+fn article(yaml: &Yaml, context: &mut Context<'_>) -> Option<Article> {
+    let mut fields = Fields::of(yaml, "an article", context)?;
+    let mut article = Article { version: version(yaml), ..Article::default() };
+    article.title = fields.take("title").map(|yaml| context.texts(yaml, "the title")).unwrap_or_default();
+    article.questions = fields.take("questions").map(|yaml| context.sentences(yaml, "questions")).unwrap_or_default();
+    article.text = fields.need("text", context).map(|yaml| context.texts(yaml, "the text")).unwrap_or_default();
+    for item in fields.take("variants").map(|yaml| context.list(yaml, "variants")).unwrap_or_default() {
+        let Some(mut fields) = Fields::of(item, "a variant", context) else { continue };
+        let when = fields.need("when", context).and_then(|yaml| context.expr(yaml));
+        let text = fields.need("text", context).map(|yaml| context.texts(yaml, "the text"));
+        article.variants.extend(when.zip(text));
+        fields.finish(context);
+    }
+    fields.finish(context);
+    Some(article)
+}
+
+/// A hash of the canonical content: comments, order of lines and quotes do not change it, words do.
+#[must_use]
+pub fn version(yaml: &Yaml) -> String {
+    let mut text = String::new();
+    canonical(yaml, &mut text);
+    hex::encode(sha2::Sha256::digest(text.as_bytes()))[..VERSION_CHARS].to_owned()
+}
+
+fn canonical(yaml: &Yaml, out: &mut String) {
+    match &yaml.kind {
+        Kind::Null => out.push('~'),
+        Kind::Bool(truth) => out.push(if *truth { 't' } else { 'f' }),
+        Kind::Number(text) | Kind::Text(text) => {
+            out.push_str(&text.len().to_string());
+            out.push(':');
+            out.push_str(text);
+        }
+        Kind::List(items) => {
+            out.push('[');
+            items.iter().for_each(|item| canonical(item, out));
+            out.push(']');
+        }
+        Kind::Map(pairs) => {
+            out.push('{');
+            for pair in pairs {
+                out.push_str(&format!("{}:{}=", pair.key.len(), pair.key));
+                canonical(&pair.value, out);
+            }
+            out.push('}');
+        }
+    }
+}
