@@ -22,10 +22,7 @@ impl Range {
     /// Parses `08:00-24:00`.
     pub fn parse(text: &str) -> Option<Range> {
         let (from, until) = text.split_once('-')?;
-        let range = Range {
-            from: minutes(from)?,
-            until: minutes(until)?,
-        };
+        let range = Range { from: minutes(from)?, until: minutes(until)? };
         (range.from < range.until).then_some(range)
     }
 
@@ -109,9 +106,7 @@ impl Calendar {
     pub fn is_open(&self, now: Time) -> bool {
         let local = self.local(now);
         let minute = minute_of(local.time());
-        self.hours(local.date())
-            .iter()
-            .any(|range| range.from <= minute && minute < range.until)
+        self.hours(local.date()).iter().any(|range| range.from <= minute && minute < range.until)
     }
 
     /// The weekly hours in words: 每天8点到24点; daily 08:00 to 24:00.
@@ -147,11 +142,7 @@ fn group_text(from: usize, until: usize, ranges: &[Range], lang: &str) -> String
         (false, _, _) => format!("{} to {}", EN[from], EN[until]),
     };
     let hours: Vec<String> = ranges.iter().map(|range| range_text(*range, zh)).collect();
-    if zh {
-        format!("{days}{}", hours.join("和"))
-    } else {
-        format!("{days} {}", hours.join(" and "))
-    }
+    if zh { format!("{days}{}", hours.join("和")) } else { format!("{days} {}", hours.join(" and ")) }
 }
 
 fn range_text(range: Range, zh: bool) -> String {
@@ -163,11 +154,7 @@ fn range_text(range: Range, zh: bool) -> String {
         (true, _) => format!("{}点{}分", minutes / 60, minutes % 60),
         (false, _) => Range::clock(minutes),
     };
-    if zh {
-        format!("{}到{}", clock(range.from), clock(range.until))
-    } else {
-        format!("{} to {}", clock(range.from), clock(range.until))
-    }
+    if zh { format!("{}到{}", clock(range.from), clock(range.until)) } else { format!("{} to {}", clock(range.from), clock(range.until)) }
 }
 
 #[cfg(test)]
@@ -180,19 +167,12 @@ mod tests {
     }
 
     fn shop() -> Calendar {
-        let mut calendar = Calendar {
-            zone: TimeZone::get("Asia/Shanghai").ok(),
-            ..Calendar::default()
-        };
+        let mut calendar = Calendar { zone: TimeZone::get("Asia/Shanghai").ok(), ..Calendar::default() };
         for day in days("mon-fri").expect("days") {
             calendar.week[day] = vec![Range::parse("09:00-21:00").expect("range")];
         }
-        calendar
-            .closed
-            .push((jiff::civil::date(2027, 2, 6), jiff::civil::date(2027, 2, 12)));
-        calendar
-            .special
-            .insert(jiff::civil::date(2026, 11, 11), vec![Range::parse("00:00-24:00").expect("range")]);
+        calendar.closed.push((jiff::civil::date(2027, 2, 6), jiff::civil::date(2027, 2, 12)));
+        calendar.special.insert(jiff::civil::date(2026, 11, 11), vec![Range::parse("00:00-24:00").expect("range")]);
         calendar
     }
 

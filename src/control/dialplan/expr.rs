@@ -34,10 +34,7 @@ impl Path {
         let path = match parser.primary()? {
             Expr::Path(path) => path,
             _ => {
-                return Err(ExprError {
-                    at: 0,
-                    why: format!("'{text}' is not a name like order_no or pay.status"),
-                });
+                return Err(ExprError { at: 0, why: format!("'{text}' is not a name like order_no or pay.status") });
             }
         };
         parser.end()?;
@@ -249,12 +246,7 @@ fn call(function: Function, args: &[Value], scope: &dyn Scope) -> Value {
             let (text, prefix) = (first.as_str(), args.get(1).and_then(Value::as_str));
             matches!((text, prefix), (Some(text), Some(prefix)) if text.starts_with(prefix)).into()
         }
-        Function::Now => scope
-            .value(&Path {
-                root: "now".to_owned(),
-                rest: Vec::new(),
-            })
-            .unwrap_or(Value::Null),
+        Function::Now => scope.value(&Path { root: "now".to_owned(), rest: Vec::new() }).unwrap_or(Value::Null),
         Function::Digits => plain(first).chars().filter(char::is_ascii_digit).collect::<String>().into(),
     }
 }
@@ -281,19 +273,13 @@ impl Parser {
     fn new(text: &str) -> Result<Parser, ExprError> {
         let chars: Vec<char> = text.chars().collect();
         if chars.len() > MAX_CHARS {
-            return Err(ExprError {
-                at: MAX_CHARS,
-                why: format!("the expression is longer than {MAX_CHARS} characters"),
-            });
+            return Err(ExprError { at: MAX_CHARS, why: format!("the expression is longer than {MAX_CHARS} characters") });
         }
         Ok(Parser { chars, at: 0, depth: 0 })
     }
 
     fn fail<T>(&self, why: impl Into<String>) -> Result<T, ExprError> {
-        Err(ExprError {
-            at: self.at,
-            why: why.into(),
-        })
+        Err(ExprError { at: self.at, why: why.into() })
     }
 
     fn space(&mut self) {
@@ -477,11 +463,7 @@ impl Parser {
         let Ok(at) = digits.parse() else {
             return self.fail("an index is a number: items[0]");
         };
-        if self.take("]") {
-            Ok(Segment::Index(at))
-        } else {
-            self.fail("']' is missing")
-        }
+        if self.take("]") { Ok(Segment::Index(at)) } else { self.fail("']' is missing") }
     }
 
     fn function(&mut self, name: &str) -> Parsed {
@@ -548,13 +530,7 @@ mod tests {
         ] {
             assert!(holds(yes), "{yes}");
         }
-        for no in [
-            "order_no",
-            "unknown.thing",
-            "pay.status == 'open' or false",
-            "not (1 == 1)",
-            "unknown > 3",
-        ] {
+        for no in ["order_no", "unknown.thing", "pay.status == 'open' or false", "not (1 == 1)", "unknown > 3"] {
             assert!(!holds(no), "{no}");
         }
     }

@@ -34,9 +34,6 @@ impl Article {
     /// The answer for this customer.
     #[must_use]
     pub fn answer(&self, scope: &dyn Scope) -> &Texts {
-        self.variants
-            .iter()
-            .find(|(when, _)| when.is_true(scope))
-            .map_or(&self.text, |(_, text)| text)
+        self.variants.iter().find(|(when, _)| when.is_true(scope)).map_or(&self.text, |(_, text)| text)
     }
 }

@@ -3,9 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::check;
 use super::desk::Desk;
-use super::plan::Plan;
-use super::problem::Problem;
+use super::knowledge::Knowledge;
+use super::plan::{Plan, Surroundings};
+use super::problem::{Problem, Severity, has_error};
+use super::read::plan::{Draft, complete_always};
+use super::read::{self, Context};
+use super::understand::Understanding;
+use super::{hints, syntax, understand};
 
 /// A file, read by the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +22,41 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// A file's bytes, which must be UTF-8.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
+        String::from_utf8(bytes).map(|text| Source { name: name.to_owned(), text }).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+            let column = 1 + good.iter().rev().take_while(|byte| **byte != b'\n').count();
+            let mend = Some("save the file as UTF-8".to_owned());
+            let what = "the file is not UTF-8 from here on".to_owned();
+            Problem { id: "D103", severity: Severity::Error, file: name.to_owned(), line, column, what, mend }
+        })
+    }
+
+    fn is(&self) -> FileKind {
+        let base = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
+        if base.ends_with(".test.yaml") || base.ends_with(".test.yml") {
+            FileKind::Tests
+        } else if matches!(base, "desk.yaml" | "desk.yml") {
+            FileKind::Desk
+        } else if self.name.split(['/', '\\']).any(|part| part == "knowledge") {
+            FileKind::Knowledge
+        } else {
+            FileKind::Plan
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FileKind {
+    Plan,
+    Desk,
+    Knowledge,
+    Tests,
+}
+
 /// What the files gave.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -23,12 +64,149 @@ pub struct Loaded {
     pub plans: BTreeMap<String, Arc<Plan>>,
     /// Calendars and queues.
     pub desk: Desk,
-    /// All findings, errors first.
+    /// All findings in the order of files and lines.
     pub problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Is there any error? Then the files must not replace what runs.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        has_error(&self.problems)
+    }
 }
 
 /// Reads and checks all files together. `env` gives `${NAME}` references their values.
 #[must_use]
-pub fn load(_files: &[Source], _env: &BTreeMap<String, String>) -> Loaded {
-    Loaded::default()
+pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
+    let mut loaded = Loaded::default();
+    let of_kind = |kind: FileKind| files.iter().filter(move |file| file.is() == kind);
+    let desk_given = of_kind(FileKind::Desk).next().is_some();
+    for file in of_kind(FileKind::Desk) {
+        if let Some(desk) = reading(file, env, &mut loaded.problems, |yaml, context| Some(read::desk::desk(yaml, context))) {
+            loaded.desk = desk;
+        }
+    }
+    let mut knowledge: BTreeMap<String, Knowledge> = BTreeMap::new();
+    for file in of_kind(FileKind::Knowledge) {
+        if let Some(base) = reading(file, env, &mut loaded.problems, read::knowledge::knowledge) {
+            knowledge
+                .entry(base.name.clone())
+                .or_insert_with(|| Knowledge { name: base.name, ..Knowledge::default() })
+                .articles
+                .extend(base.articles);
+        }
+    }
+    let knowledge = Arc::new(knowledge);
+    let around = check::Around { desk: &loaded.desk, desk_given, knowledge: &knowledge };
+    let mut claims = check::Claims::default();
+    for file in of_kind(FileKind::Plan) {
+        let mut problems = Vec::new();
+        let plan = reading(file, env, &mut problems, |yaml, context| {
+            let mut draft = read::plan::plan(yaml, context)?;
+            complete_always(&mut draft.flow.always);
+            check::check(&draft, &around, &mut claims, context);
+            Some(draft)
+        });
+        if let Some(draft) = plan.filter(|_| !has_error(&problems)) {
+            finish(draft, &around, file, &mut problems, &mut loaded.plans);
+        }
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        loaded.problems.extend(problems);
+    }
+    loaded
+}
+
+fn reading<T>(
+    file: &Source,
+    env: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+    read: impl FnOnce(&syntax::Yaml, &mut Context<'_>) -> Option<T>,
+) -> Option<T> {
+    let yaml = match syntax::parse(&file.name, &file.text) {
+        Ok(yaml) => yaml,
+        Err(found) => {
+            problems.extend(found);
+            return None;
+        }
+    };
+    let mut context = Context::new(&file.name, env);
+    let result = read(&yaml, &mut context);
+    problems.append(&mut context.problems);
+    result
+}
+
+/// Trains and completes a draft without an error.
+fn finish(
+    mut draft: Draft,
+    around: &check::Around<'_>,
+    file: &Source,
+    problems: &mut Vec<Problem>,
+    plans: &mut BTreeMap<String, Arc<Plan>>,
+) {
+    let understanding = match Understanding::train(&draft.flow, &draft.values.slots, &draft.languages) {
+        Ok(understanding) => understanding,
+        Err(error) => {
+            let severity = Severity::Error;
+            problems.push(Problem {
+                id: "D133",
+                severity,
+                file: file.name.clone(),
+                line: 1,
+                column: 1,
+                what: error.to_string(),
+                mend: None,
+            });
+            return;
+        }
+    };
+    draft.flow.parents = understand::parents(&draft.flow);
+    hints::fill_menus(&mut draft.flow, &draft.languages);
+    draft.values.slots.values_mut().for_each(|slot| hints::fill_slot(slot, &draft.languages));
+    let surroundings = Surroundings {
+        calendar: draft.calendar.map(|(name, _)| name),
+        calendars: Arc::clone(&around.desk.calendars),
+        knowledge: Arc::clone(around.knowledge),
+        max_wait: around.desk.queues.values().map(|queue| (queue.id, queue.max_wait)).collect(),
+    };
+    let plan = Plan {
+        id: draft.id.0,
+        version: draft.version,
+        title: draft.title,
+        languages: draft.languages,
+        numbers: draft.numbers.into_iter().map(|(number, _)| number).collect(),
+        channels: draft.channels,
+        values: draft.values,
+        flow: draft.flow,
+        defaults: draft.defaults,
+        understanding: Arc::new(understanding),
+        surroundings,
+    };
+    plans.insert(plan.id.clone(), Arc::new(plan));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn shipped() -> Vec<Source> {
+        let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+        vec![
+            file("desk.yaml", include_str!("../../../dialplans/desk.yaml")),
+            file("driver-hotline.yaml", include_str!("../../../dialplans/driver-hotline.yaml")),
+            file("where-is-my-order.yaml", include_str!("../../../dialplans/where-is-my-order.yaml")),
+            file("knowledge/driver.yaml", include_str!("../../../dialplans/knowledge/driver.yaml")),
+        ]
+    }
+
+    #[test]
+    fn the_worked_plans_load_without_an_error() {
+        let loaded = load(&shipped(), &BTreeMap::new());
+        for problem in &loaded.problems {
+            println!("{problem}");
+        }
+        assert!(!loaded.is_broken());
+        assert_eq!(loaded.plans.keys().collect::<Vec<_>>(), ["driver-hotline", "where-is-my-order"]);
+        assert_eq!(loaded.plans["driver-hotline"].version.len(), 8);
+    }
 }

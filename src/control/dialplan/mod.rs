@@ -1,14 +1,17 @@
 //! The dialplan: one YAML file a hotline, read, checked, and run by one pure runner.
 
 pub mod calendar;
+mod check;
 pub mod desk;
 pub mod expr;
+mod hints;
 pub mod knowledge;
 pub mod load;
 mod mend;
 pub mod pick;
 pub mod plan;
 pub mod problem;
+pub mod read;
 pub mod runner;
 pub mod spoken;
 pub mod syntax;

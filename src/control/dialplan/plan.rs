@@ -89,8 +89,6 @@ pub struct Node {
 /// One step.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Only when this holds.
-    pub when: Option<Expr>,
     /// What it does.
     pub verb: Verb,
     /// Its line in the file.
@@ -129,12 +127,7 @@ impl Texts {
     /// The text in this language, in another form of the same language, or in the first one there is.
     #[must_use]
     pub fn of(&self, lang: &Lang) -> Option<&Template> {
-        let related = || {
-            self.by_lang
-                .iter()
-                .find(|(tag, _)| tag.primary() == lang.primary())
-                .map(|(_, text)| text)
-        };
+        let related = || self.by_lang.iter().find(|(tag, _)| tag.primary() == lang.primary()).map(|(_, text)| text);
         self.by_lang.get(lang).or_else(related).or_else(|| self.by_lang.values().next())
     }
 
@@ -702,12 +695,7 @@ impl Plan {
     pub fn lang_for(&self, wish: Option<&Lang>) -> Lang {
         let Some(wish) = wish else { return self.default_lang() };
         let related = || self.languages.iter().find(|lang| lang.primary() == wish.primary());
-        self.languages
-            .iter()
-            .find(|lang| *lang == wish)
-            .or_else(related)
-            .cloned()
-            .unwrap_or_else(|| self.default_lang())
+        self.languages.iter().find(|lang| *lang == wish).or_else(related).cloned().unwrap_or_else(|| self.default_lang())
     }
 
     /// The node a target leads to, when it is a node: `human` without a node of that name is the first one that queues.
@@ -715,12 +703,7 @@ impl Plan {
     pub fn node_of(&self, target: &Target) -> Option<&str> {
         match target {
             Target::Node(name) => self.flow.nodes.get_key_value(name.as_str()).map(|(name, _)| name.as_str()),
-            Target::Human => self
-                .flow
-                .nodes
-                .get_key_value("human")
-                .map(|(name, _)| name.as_str())
-                .or_else(|| self.first_queue()),
+            Target::Human => self.flow.nodes.get_key_value("human").map(|(name, _)| name.as_str()).or_else(|| self.first_queue()),
             Target::Back | Target::Repeat | Target::Keys | Target::End => None,
         }
     }

@@ -254,7 +254,8 @@ impl Reading<'_> {
     }
 
     fn put(&mut self, value: Yaml, span: Span) -> Option<()> {
-        let lone = value.kind == Kind::Null && matches!(self.stack.last(), Some(Open::Map { flow: Flow::Braces, key: Some((key, at, _)), .. }) if self.has_no_colon(key, *at));
+        let lone = value.kind == Kind::Null
+            && matches!(self.stack.last(), Some(Open::Map { flow: Flow::Braces, key: Some((key, at, _)), .. }) if self.has_no_colon(key, *at));
         let Some(open) = self.stack.last_mut() else {
             self.root = Some(value);
             return Some(());
@@ -275,7 +276,12 @@ impl Reading<'_> {
                 match double {
                     None => Some(()),
                     Some(line) => {
-                        self.report("D102", at, format!("the key '{key}' stands twice; the first is on line {line}"), Some("keep one".to_owned()));
+                        self.report(
+                            "D102",
+                            at,
+                            format!("the key '{key}' stands twice; the first is on line {line}"),
+                            Some("keep one".to_owned()),
+                        );
                         Some(())
                     }
                 }
@@ -299,7 +305,9 @@ impl Reading<'_> {
         let line = self.line(at.line).to_owned();
         let mend = mend::line(&line);
         match mend {
-            Some(mend) => self.report("D101", at, format!("text with ': ', ',' or a sign of YAML must be quoted ({})", error.info()), Some(mend)),
+            Some(mend) => {
+                self.report("D101", at, format!("text with ': ', ',' or a sign of YAML must be quoted ({})", error.info()), Some(mend))
+            }
             None if line.contains('\t') => {
                 self.report("D100", at, "a tab stands where YAML wants spaces".to_owned(), Some("indent with spaces".to_owned()));
             }

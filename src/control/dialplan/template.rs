@@ -60,10 +60,7 @@ impl Template {
             }
             let place = text.chars().count() - rest.chars().count();
             let Some(end) = rest.find('}') else {
-                return Err(ExprError {
-                    at: place,
-                    why: "'}' is missing; write {{ for a brace itself".to_owned(),
-                });
+                return Err(ExprError { at: place, why: "'}' is missing; write {{ for a brace itself".to_owned() });
             };
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
@@ -114,10 +111,7 @@ impl Template {
     /// Characters of its fixed text, for estimating how long it takes to say.
     #[must_use]
     pub fn fixed_chars(&self) -> usize {
-        self.parts
-            .iter()
-            .map(|part| if let Part::Text(text) = part { text.chars().count() } else { 0 })
-            .sum()
+        self.parts.iter().map(|part| if let Part::Text(text) = part { text.chars().count() } else { 0 }).sum()
     }
 }
 
@@ -135,10 +129,7 @@ fn filter(name: &str) -> Result<Filter, ExprError> {
         "date" => Ok(Filter::Date),
         "digits" => Ok(Filter::Digits),
         "titles" => Ok(Filter::Titles),
-        other => Err(ExprError {
-            at: 0,
-            why: format!("'{other}' is not a filter; there are money, date, digits, titles"),
-        }),
+        other => Err(ExprError { at: 0, why: format!("'{other}' is not a filter; there are money, date, digits, titles") }),
     }
 }
 
@@ -158,17 +149,8 @@ fn shown(value: &Value, filter: Option<Filter>, lang: &str, form: Form) -> Strin
 
 fn titles(value: &Value, lang: &str) -> String {
     let Some(items) = value.as_array() else { return plain(value) };
-    let title = |item: &Value| {
-        ["title", "name", "label"]
-            .iter()
-            .find_map(|key| item.get(key))
-            .map_or_else(|| plain(item), plain)
-    };
-    items
-        .iter()
-        .map(title)
-        .collect::<Vec<_>>()
-        .join(if lang == "zh" { "、" } else { ", " })
+    let title = |item: &Value| ["title", "name", "label"].iter().find_map(|key| item.get(key)).map_or_else(|| plain(item), plain);
+    items.iter().map(title).collect::<Vec<_>>().join(if lang == "zh" { "、" } else { ", " })
 }
 
 #[cfg(test)]
@@ -200,11 +182,6 @@ mod tests {
     #[test]
     fn a_bad_template_says_why() {
         assert!(Template::parse("{no").expect_err("open").to_string().contains("'}' is missing"));
-        assert!(
-            Template::parse("{no:upper}")
-                .expect_err("filter")
-                .to_string()
-                .contains("not a filter")
-        );
+        assert!(Template::parse("{no:upper}").expect_err("filter").to_string().contains("not a filter"));
     }
 }

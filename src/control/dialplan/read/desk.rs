@@ -87,7 +87,12 @@ fn calendar(yaml: &Yaml, context: &mut Context<'_>) -> Option<Calendar> {
         }
     }
     if closed.is_none() {
-        context.warn("D180", yaml.at, "the calendar has no holidays", "add closed: [\"2027-02-06..2027-02-12\"], or closed: [] when there are none");
+        context.warn(
+            "D180",
+            yaml.at,
+            "the calendar has no holidays",
+            "add closed: [\"2027-02-06..2027-02-12\"], or closed: [] when there are none",
+        );
     }
     fields.finish(context);
     Some(calendar)
@@ -182,8 +187,12 @@ fn shared(fields: &mut Fields<'_>, queue: &mut Queue, context: &mut Context<'_>)
 }
 
 fn selection(yaml: &Yaml, queue: &mut Queue, context: &mut Context<'_>) {
-    const WORDS: [(&str, Option<Selection>); 4] =
-        [("skills", None), ("sticky", None), ("longest_idle", Some(Selection::LongestIdle)), ("fewest_today", Some(Selection::FewestToday))];
+    const WORDS: [(&str, Option<Selection>); 4] = [
+        ("skills", None),
+        ("sticky", None),
+        ("longest_idle", Some(Selection::LongestIdle)),
+        ("fewest_today", Some(Selection::FewestToday)),
+    ];
     for item in context.list(yaml, "agent") {
         if let Some(Some(selection)) = context.word(item, "agent", &WORDS) {
             queue.selection = selection;

@@ -159,7 +159,12 @@ fn uri(yaml: &Yaml, context: &mut Context<'_>) -> Option<crate::control::dialpla
     let written = context.text(yaml, "transfer")?;
     let (text, missing) = context.environment(&written, yaml.at);
     for name in missing {
-        context.warn("D164", yaml.at, format!("the environment variable {name} has no value; the transfer fails"), format!("start with {name}=… set"));
+        context.warn(
+            "D164",
+            yaml.at,
+            format!("the environment variable {name} has no value; the transfer fails"),
+            format!("start with {name}=… set"),
+        );
     }
     context.template_of(&text, yaml.at)
 }

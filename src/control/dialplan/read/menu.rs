@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Context, Fields};
-use crate::control::dialplan::plan::{Always, Menu, MenuOption, Target, Texts};
+use crate::control::dialplan::plan::{Always, Menu, MenuOption, Target};
 use crate::control::dialplan::syntax::{Kind, Pair, Yaml};
 use crate::control::words::Lang;
 use crate::control::words::speech::Hints;
@@ -81,7 +81,12 @@ const FEW: usize = 3;
 fn check_examples(examples: &BTreeMap<Lang, Vec<String>>, yaml: &Yaml, context: &mut Context<'_>) {
     for lang in context.languages.clone() {
         match examples.get(&lang).map_or(0, Vec::len) {
-            0 => context.warn("D131", yaml.at, format!("the option has no examples in {lang}; it is understood by keys only there"), format!("add {lang}: [a sentence, …]")),
+            0 => context.warn(
+                "D131",
+                yaml.at,
+                format!("the option has no examples in {lang}; it is understood by keys only there"),
+                format!("add {lang}: [a sentence, …]"),
+            ),
             few if few < FEW => context.warn("D132", yaml.at, format!("only {few} example(s) in {lang}"), "give 10 or more; 3 at least"),
             _ => {}
         }
@@ -164,10 +169,4 @@ fn action(yaml: &Yaml, context: &mut Context<'_>) -> (Option<Target>, Option<Lan
     });
     fields.finish(context);
     (goto.or(Some(Target::Repeat)), lang)
-}
-
-/// A label for messages when an option has none in any language.
-#[must_use]
-pub fn label(texts: &Texts, lang: &Lang) -> String {
-    texts.of(lang).map(|text| text.parts.iter().map(|part| if let crate::control::dialplan::template::Part::Text(text) = part { text.as_str() } else { "…" }).collect()).unwrap_or_default()
 }

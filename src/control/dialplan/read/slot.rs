@@ -45,7 +45,8 @@ pub fn slot(yaml: &Yaml, context: &mut Context<'_>) -> Option<Slot> {
     let from = fields.take("from").and_then(|yaml| context.path(yaml, "from"));
     let ask = fields.take("ask").map(|yaml| context.texts(yaml, "the question")).unwrap_or_default();
     let choices = choices(&kind, &mut fields, context);
-    let readback = fields.take("confirm").and_then(|yaml| context.word(yaml, "confirm", &[("readback", Readback::Yes), ("none", Readback::No)]));
+    let readback =
+        fields.take("confirm").and_then(|yaml| context.word(yaml, "confirm", &[("readback", Readback::Yes), ("none", Readback::No)]));
     let optional = fields.take("optional").and_then(|yaml| context.truth(yaml, "optional")).unwrap_or(false);
     let mask = fields.take("mask").and_then(|yaml| context.truth(yaml, "mask")).unwrap_or(false);
     let max = fields.take("max").and_then(|yaml| context.duration(yaml, "max")).unwrap_or(RECORDING);
@@ -115,9 +116,10 @@ fn choices(kind: &Type, fields: &mut Fields<'_>, context: &mut Context<'_>) -> C
 /// `[small, large]` or `{small: {en-US: [tall]}, large: …}`.
 fn fixed(yaml: &Yaml, context: &mut Context<'_>) -> Vec<FixedChoice> {
     match &yaml.kind {
-        Kind::Map(pairs) => {
-            pairs.iter().map(|pair| FixedChoice { value: pair.key.clone(), words: context.sentences(&pair.value, "a choice's words") }).collect()
-        }
+        Kind::Map(pairs) => pairs
+            .iter()
+            .map(|pair| FixedChoice { value: pair.key.clone(), words: context.sentences(&pair.value, "a choice's words") })
+            .collect(),
         _ => {
             let values = context.list(yaml, "values").iter();
             let texts: Vec<String> = values.filter_map(|item| context.text(item, "a choice")).collect();
@@ -177,7 +179,12 @@ pub fn url(yaml: &Yaml, context: &mut Context<'_>) -> Option<(Template, Vec<Stri
     let written = context.text(yaml, "a URL")?;
     let (text, missing) = context.environment(&written, yaml.at);
     for name in &missing {
-        context.warn("D164", yaml.at, format!("the environment variable {name} has no value; the lookup fails at once"), format!("start with {name}=http://… set"));
+        context.warn(
+            "D164",
+            yaml.at,
+            format!("the environment variable {name} has no value; the lookup fails at once"),
+            format!("start with {name}=http://… set"),
+        );
     }
     if missing.is_empty() {
         check_host(&text, yaml.at, context);

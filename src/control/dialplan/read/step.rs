@@ -5,14 +5,38 @@ use super::value::parse_duration;
 use super::{Context, Fields, menu, slot};
 use crate::control::dialplan::expr::Expr;
 use crate::control::dialplan::plan::{
-    Answer, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Split, SplitBy, Step, Survey, Switch, Target, Texts, Ticket, Verb, Webhook,
+    Answer, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Split, SplitBy, Step, Survey, Switch, Target, Texts, Ticket, Verb,
+    Webhook,
 };
 use crate::control::dialplan::problem::nearest;
 use crate::control::dialplan::syntax::{Kind, Pair, Place, Yaml};
 
 const VERBS: [&str; 25] = [
-    "say", "play", "menu", "ask", "confirm", "lookup", "branch", "answer", "queue", "transfer", "leave_message", "callback", "ticket", "message",
-    "survey", "record", "set", "clear", "split", "hours", "limit", "call", "webhook", "goto", "hangup",
+    "say",
+    "play",
+    "menu",
+    "ask",
+    "confirm",
+    "lookup",
+    "branch",
+    "answer",
+    "queue",
+    "transfer",
+    "leave_message",
+    "callback",
+    "ticket",
+    "message",
+    "survey",
+    "record",
+    "set",
+    "clear",
+    "split",
+    "hours",
+    "limit",
+    "call",
+    "webhook",
+    "goto",
+    "hangup",
 ];
 
 /// Keys that stand beside a verb and belong to it.
@@ -88,7 +112,12 @@ impl<'n> Builder<'n> {
         let mut ends = Vec::new();
         for arm in context.list(yaml, "branch") {
             let Kind::Map(pairs) = &arm.kind else {
-                context.mend("D104", arm.at, format!("an arm is {}, not a map", arm.noun()), "write - {if: expr, goto: node} or - {else: node}");
+                context.mend(
+                    "D104",
+                    arm.at,
+                    format!("an arm is {}, not a map", arm.noun()),
+                    "write - {if: expr, goto: node} or - {else: node}",
+                );
                 continue;
             };
             let condition = pairs.iter().find(|pair| pair.key == "if");

@@ -131,7 +131,12 @@ impl Context<'_> {
                 Some(template)
             }
             Err(error) => {
-                self.mend("D106", at, format!("the text \"{text}\": {error}"), "variables are {name}, {name.field}, {name:money|date|digits|titles}");
+                self.mend(
+                    "D106",
+                    at,
+                    format!("the text \"{text}\": {error}"),
+                    "variables are {name}, {name.field}, {name:money|date|digits|titles}",
+                );
                 None
             }
         }
@@ -233,7 +238,12 @@ impl Context<'_> {
     pub fn sentences(&mut self, yaml: &Yaml, what: &str) -> BTreeMap<Lang, Vec<String>> {
         let mut sentences = BTreeMap::new();
         let Kind::Map(pairs) = &yaml.kind else {
-            self.mend("D104", yaml.at, format!("{what} are {}, not a map of languages", yaml.noun()), "write {zh-CN: [句子], en-US: [a sentence]}");
+            self.mend(
+                "D104",
+                yaml.at,
+                format!("{what} are {}, not a map of languages", yaml.noun()),
+                "write {zh-CN: [句子], en-US: [a sentence]}",
+            );
             return sentences;
         };
         for pair in pairs {

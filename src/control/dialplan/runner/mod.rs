@@ -59,11 +59,7 @@ impl Runner {
     /// A conversation that begins with [`Event::Started`]. The same seed and the same events give the same wishes.
     #[must_use]
     pub fn new(_now: Time, seed: u64, plan: Arc<Plan>, start: Start) -> Runner {
-        Runner {
-            plan,
-            random: Random::new(seed),
-            start,
-        }
+        Runner { plan, random: Random::new(seed), start }
     }
 
     /// The plan version it runs.

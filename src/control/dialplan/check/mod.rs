@@ -1,0 +1,37 @@
+//! Lint: what a plan says, held against itself and the files beside it.
+
+mod flow;
+mod names;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::desk::Desk;
+use super::knowledge::Knowledge;
+use super::read::Context;
+use super::read::plan::Draft;
+
+/// The files beside the plan.
+pub struct Around<'d> {
+    /// Calendars and queues.
+    pub desk: &'d Desk,
+    /// Was there a desk file at all?
+    pub desk_given: bool,
+    /// Articles.
+    pub knowledge: &'d Arc<BTreeMap<String, Knowledge>>,
+}
+
+/// What each plan claims for itself alone.
+#[derive(Default)]
+pub struct Claims {
+    /// Number → plan.
+    pub numbers: BTreeMap<String, String>,
+    /// Plan ids.
+    pub ids: Vec<String>,
+}
+
+/// All rules of one plan.
+pub fn check(draft: &Draft, around: &Around<'_>, claims: &mut Claims, context: &mut Context<'_>) {
+    names::check(draft, around, claims, context);
+    flow::check(draft, context);
+}
