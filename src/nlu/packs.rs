@@ -71,3 +71,22 @@ impl Pack {
             .flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pack_has_forty_phrasings_in_both_languages_and_none_twice() {
+        for pack in Pack::ALL {
+            for lang in ["zh", "en"] {
+                let mut phrases: Vec<&str> = pack.phrases(lang).collect();
+                let count = phrases.len();
+                assert!(count >= 36, "{} {lang}: {count}", pack.name());
+                phrases.sort_unstable();
+                phrases.dedup();
+                assert_eq!(phrases.len(), count, "{} {lang} says something twice", pack.name());
+            }
+        }
+    }
+}
