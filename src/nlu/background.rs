@@ -5,8 +5,5 @@ const SENTENCES: &str = include_str!("data/background.txt");
 
 /// All of them, zh and en.
 pub fn sentences() -> impl Iterator<Item = &'static str> {
-    SENTENCES
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    SENTENCES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

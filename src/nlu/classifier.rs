@@ -8,6 +8,7 @@ use super::feature::{Grams, Hashed, Weights, hash};
 use super::model::{Judged, Model};
 use super::rank::{Hit, Medium, Ranked};
 use super::thesaurus::Thesaurus;
+use super::token::is_han;
 
 /// One intent: usually an option of a menu.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -35,11 +36,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            synonyms: Vec::new(),
-            out_of_scope: Vec::new(),
-            media: vec![Medium::Voice, Medium::Chat],
-        }
+        Options { synonyms: Vec::new(), out_of_scope: Vec::new(), media: vec![Medium::Voice, Medium::Chat] }
     }
 }
 
@@ -116,10 +113,15 @@ const RANKED: usize = 5;
 const GIVEN: f32 = 0.98;
 /// A part of a sentence counts a little less than the whole.
 const PART: f32 = 0.97;
-/// Confidences this close are alike.
-const ABOUT_AS_SURE: f32 = 0.15;
-/// A second intent must be this sure to be offered at all.
-const ALSO: f32 = 0.5;
+/// A clause this sure adds a wish.
+const SURE: f32 = 0.8;
+/// … and this sure it stands for the whole sentence, when that says too little by itself.
+const ALONE: f32 = 0.92;
+/// From here on the sentence as a whole says enough.
+const TRUSTED: f32 = 0.5;
+/// A second wish in the sentence as a whole: so confident, and with a margin that is not far outside.
+const ALSO: f32 = 0.75;
+const INSIDE: f32 = -0.3;
 
 impl Classifier {
     /// Trains on the intents of a plan.
@@ -135,10 +137,7 @@ impl Classifier {
         for (class, intent) in intents.iter().enumerate() {
             for text in intent.examples.iter().chain(&intent.titles) {
                 if is_empty(text) {
-                    return Err(TrainError::EmptyExample {
-                        intent: intent.id.clone(),
-                        example: text.clone(),
-                    });
+                    return Err(TrainError::EmptyExample { intent: intent.id.clone(), example: text.clone() });
                 }
                 grams.push(Grams::of(text, None, &thesaurus));
                 labels.push(Some(class));
@@ -155,20 +154,10 @@ impl Classifier {
         let train = |weights| Model::train(&grams, &labels, classes, weights);
         let voice = options.media.contains(&Medium::Voice).then(|| train(VOICE));
         let chat = options.media.contains(&Medium::Chat).then(|| train(CHAT));
-        let sound = (voice.is_some() && grams.iter().any(Grams::has_sound)).then(|| train(SOUND));
-        let parents = intents
-            .iter()
-            .map(|intent| intent.parent.as_ref().and_then(|id| numbers.get(id.as_str()).copied()))
-            .collect();
-        Ok(Classifier {
-            ids: intents.iter().map(|intent| intent.id.clone()).collect(),
-            parents,
-            thesaurus,
-            known,
-            voice,
-            chat,
-            sound,
-        })
+        let sound = (voice.is_some() && intents.iter().flat_map(|intent| &intent.examples).any(|text| text.chars().any(is_han)))
+            .then(|| train(SOUND));
+        let parents = intents.iter().map(|intent| intent.parent.as_ref().and_then(|id| numbers.get(id.as_str()).copied())).collect();
+        Ok(Classifier { ids: intents.iter().map(|intent| intent.id.clone()).collect(), parents, thesaurus, known, voice, chat, sound })
     }
 
     /// The intents, in the order they were given.
@@ -182,24 +171,31 @@ impl Classifier {
             return Ranked::default();
         };
         let allowed = self.allowed(focus);
-        let whole = self.judge(model, text, pinyin, &allowed);
-        let mut judged = whole.clone();
-        let mut breath = Vec::new();
+        let mut judged = self.judge(model, text, pinyin, &allowed, RANKED);
         let parts = if pinyin.is_some() { Vec::new() } else { clauses(text) };
-        for part in parts.iter().filter(|_| parts.len() > 1) {
-            let Some(top) = self.judge(model, part, None, &allowed).into_iter().next() else {
-                continue;
-            };
-            let confidence = top.confidence * PART;
-            match judged.iter_mut().find(|known| known.class == top.class) {
+        let sure = if parts.len() > 1 { self.sure_parts(model, &parts, &allowed) } else { Vec::new() };
+        // The parts may add wishes, but they overrule the sentence as a whole only where it says too little by itself.
+        let trusted = judged.first().map(|top| top.confidence).filter(|&confidence| confidence >= TRUSTED);
+        for part in sure.iter().filter(|part| trusted.is_some() || sure.len() > 1 || part.confidence >= ALONE) {
+            let confidence = (part.confidence * PART).min(trusted.unwrap_or(1.0));
+            match judged.iter_mut().find(|known| known.class == part.class) {
                 Some(known) => known.confidence = known.confidence.max(confidence),
-                None => judged.push(Judged { confidence, ..top }),
-            }
-            if confidence >= ALSO && !breath.contains(&top.class) {
-                breath.push(top.class);
+                None => judged.push(Judged { confidence, ..*part }),
             }
         }
+        let inside = judged.iter().filter(|known| known.confidence >= ALSO && known.margin >= INSIDE);
+        let breath = inside.chain(&sure).map(|known| known.class).collect();
         self.rank(judged, breath, focus)
+    }
+
+    /// What each clause is surely about, each intent once, in the order said.
+    fn sure_parts(&self, model: &Model, parts: &[String], allowed: &[bool]) -> Vec<Judged> {
+        let mut sure: Vec<Judged> = Vec::new();
+        for part in parts {
+            let top = self.judge(model, part, None, allowed, 1).into_iter().next();
+            sure.extend(top.filter(|top| top.confidence >= SURE && !sure.iter().any(|known| known.class == top.class)));
+        }
+        sure
     }
 
     fn model(&self, pinyin: Option<&str>, medium: Medium) -> Option<&Model> {
@@ -207,11 +203,7 @@ impl Classifier {
             Medium::Voice => self.voice.as_ref().or(self.chat.as_ref()),
             Medium::Chat => self.chat.as_ref().or(self.voice.as_ref()),
         };
-        if pinyin.is_some() {
-            self.sound.as_ref().or(written)
-        } else {
-            written
-        }
+        if pinyin.is_some() { self.sound.as_ref().or(written) } else { written }
     }
 
     fn allowed(&self, focus: Focus<'_>) -> Vec<bool> {
@@ -222,20 +214,19 @@ impl Classifier {
     }
 
     /// The best classes of a sentence or a part of one.
-    fn judge(&self, model: &Model, text: &str, pinyin: Option<&str>, allowed: &[bool]) -> Vec<Judged> {
+    fn judge(&self, model: &Model, text: &str, pinyin: Option<&str>, allowed: &[bool], most: usize) -> Vec<Judged> {
         let grams = match pinyin {
             Some(pinyin) => Grams::of("", Some(pinyin), &self.thesaurus),
             None => Grams::of(text, None, &self.thesaurus),
         };
-        let mut judged = model.judge(&grams, allowed, RANKED);
+        let mut judged = model.judge(&grams, allowed, most);
         if pinyin.is_none()
             && let Some(&Some(class)) = self.known.get(&hash(core(text).as_bytes(), 0))
             && allowed[class]
         {
-            let (mut given, rest): (Vec<Judged>, Vec<Judged>) = judged.into_iter().partition(|known| known.class == class);
-            given.iter_mut().for_each(|known| known.confidence = known.confidence.max(GIVEN));
-            given.extend(rest);
-            judged = given;
+            let margin = judged.iter().find(|known| known.class == class).map_or(0.0, |known| known.margin);
+            judged.retain(|known| known.class != class);
+            judged.insert(0, Judged { class, margin, confidence: GIVEN });
         }
         judged
     }
@@ -250,45 +241,19 @@ impl Classifier {
         // A menu that leads to another intent of the same breath is only the way there.
         let on_the_way = |class: usize| breath.iter().any(|&other| self.leads_to(class, other));
         judged.sort_by(|a, b| {
-            on_the_way(a.class)
-                .cmp(&on_the_way(b.class))
-                .then(b.confidence.total_cmp(&a.confidence))
-                .then(b.margin.total_cmp(&a.margin))
+            on_the_way(a.class).cmp(&on_the_way(b.class)).then(b.confidence.total_cmp(&a.confidence)).then(b.margin.total_cmp(&a.margin))
         });
-        // Wishes that are about as sure are done in the order they were said.
-        let sure = judged.first().map_or(0.0, |top| top.confidence - ABOUT_AS_SURE);
-        let said = |known: &Judged| breath.iter().position(|&class| class == known.class);
-        let near = judged
-            .iter()
-            .take_while(|known| known.confidence >= sure && said(known).is_some() && !on_the_way(known.class))
-            .count();
-        judged[..near].sort_by_key(said);
         judged.truncate(RANKED);
         let best = judged.first().map(|top| top.class);
-        let hit = |known: &Judged| Hit {
-            intent: self.ids[known.class].clone(),
-            margin: known.margin,
-            confidence: known.confidence,
-        };
-        let also = judged
-            .iter()
-            .skip(1)
-            .filter(|known| breath.contains(&known.class) && !on_the_way(known.class));
-        let also = also
-            .filter(|known| best.is_none_or(|best| !self.leads_to(best, known.class)))
-            .map(hit)
-            .collect();
-        Ranked {
-            hits: judged.iter().map(hit).collect(),
-            also,
-        }
+        let hit = |known: &Judged| Hit { intent: self.ids[known.class].clone(), margin: known.margin, confidence: known.confidence };
+        let also = judged.iter().skip(1).filter(|known| breath.contains(&known.class) && !on_the_way(known.class));
+        let also = also.filter(|known| best.is_none_or(|best| !self.leads_to(best, known.class))).map(hit).collect();
+        Ranked { hits: judged.iter().map(hit).collect(), also }
     }
 
     /// Is `above` an ancestor of `below`?
     fn leads_to(&self, above: usize, below: usize) -> bool {
-        std::iter::successors(self.parents[below], |&class| self.parents[class])
-            .take(self.ids.len())
-            .any(|class| class == above)
+        std::iter::successors(self.parents[below], |&class| self.parents[class]).take(self.ids.len()).any(|class| class == above)
     }
 }
 
@@ -301,10 +266,7 @@ fn numbered(intents: &[Intent]) -> Result<BTreeMap<&str, usize>, TrainError> {
     }
     for intent in intents {
         if let Some(parent) = intent.parent.as_ref().filter(|parent| !numbers.contains_key(parent.as_str())) {
-            return Err(TrainError::UnknownParent {
-                child: intent.id.clone(),
-                parent: parent.clone(),
-            });
+            return Err(TrainError::UnknownParent { child: intent.id.clone(), parent: parent.clone() });
         }
     }
     Ok(numbers)
@@ -328,12 +290,7 @@ mod tests {
 
     fn intent(id: &str, parent: Option<&str>, examples: &[&str], titles: &[&str]) -> Intent {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Intent {
-            id: id.to_owned(),
-            parent: parent.map(str::to_owned),
-            examples: owned(examples),
-            titles: owned(titles),
-        }
+        Intent { id: id.to_owned(), parent: parent.map(str::to_owned), examples: owned(examples), titles: owned(titles) }
     }
 
     /// The options of the driver hotline, as its plan gives them.
@@ -369,25 +326,13 @@ mod tests {
             intent(
                 "repair",
                 Some("car"),
-                &[
-                    "车坏了去哪儿修",
-                    "附近哪里能修车",
-                    "发动机打不着火",
-                    "where can I get it fixed",
-                    "nearest garage",
-                ],
+                &["车坏了去哪儿修", "附近哪里能修车", "发动机打不着火", "where can I get it fixed", "nearest garage"],
                 &["去哪儿修", "garage"],
             ),
             intent(
                 "insurance",
                 Some("car"),
-                &[
-                    "我车坏了想报保险",
-                    "追尾了怎么走保险",
-                    "{plate}出险了",
-                    "I want to claim insurance",
-                    "I had an accident",
-                ],
+                &["我车坏了想报保险", "追尾了怎么走保险", "{plate}出险了", "I want to claim insurance", "I had an accident"],
                 &["报保险", "insurance"],
             ),
             intent("human", None, &["转人工", "找真人", "人工客服", "agent", "talk to a person"], &[]),
@@ -408,10 +353,7 @@ mod tests {
     fn s23_two_wishes_in_one_breath_are_both_understood() {
         let driver = driver();
         for medium in [Medium::Voice, Medium::Chat] {
-            assert_eq!(
-                accepted(&driver, "你好，我车坏了，我想报保险，去哪儿修", medium),
-                ["insurance", "repair"]
-            );
+            assert_eq!(accepted(&driver, "你好，我车坏了，我想报保险，去哪儿修", medium), ["insurance", "repair"]);
             assert_eq!(accepted(&driver, "你好我车坏了我想报保险去哪儿修", medium), ["insurance", "repair"]);
         }
     }
@@ -419,13 +361,9 @@ mod tests {
     #[test]
     fn a_given_example_is_its_intent() {
         let driver = driver();
-        for (text, intent) in [
-            ("车坏了", "car"),
-            ("我车坏了", "car"),
-            ("转人工", "human"),
-            ("京A12345出险了", "insurance"),
-            ("uh my car broke down", "car"),
-        ] {
+        for (text, intent) in
+            [("车坏了", "car"), ("我车坏了", "car"), ("转人工", "human"), ("京A12345出险了", "insurance"), ("uh my car broke down", "car")]
+        {
             assert_eq!(accepted(&driver, text, Medium::Voice), [intent], "{text}");
         }
     }
@@ -442,9 +380,7 @@ mod tests {
         let driver = driver();
         for text in ["今天股票涨了没有", "what time is the football game", "嗯", "", "。。。", "12"] {
             assert_eq!(
-                driver
-                    .classify(text, None, Medium::Chat, Focus::Everywhere)
-                    .decide(Thresholds::default()),
+                driver.classify(text, None, Medium::Chat, Focus::Everywhere).decide(Thresholds::default()),
                 Decision::NoMatch,
                 "{text}"
             );
@@ -453,34 +389,18 @@ mod tests {
 
     #[test]
     fn only_the_named_intents_count_when_a_menu_is_local() {
-        let ranked = driver().classify(
-            "车坏了去哪儿修",
-            None,
-            Medium::Chat,
-            Focus::Only {
-                intents: &["salary", "car"],
-            },
-        );
-        assert!(
-            ranked.hits.iter().all(|hit| hit.intent == "salary" || hit.intent == "car"),
-            "{ranked:?}"
-        );
+        let ranked = driver().classify("车坏了去哪儿修", None, Medium::Chat, Focus::Only { intents: &["salary", "car"] });
+        assert!(ranked.hits.iter().all(|hit| hit.intent == "salary" || hit.intent == "car"), "{ranked:?}");
     }
 
     #[test]
     fn what_is_wrong_with_a_plan_is_said() {
         let train = |intents: &[Intent]| Classifier::train(intents, &Options::default()).map(|_| ()).expect_err("refused");
         assert_eq!(train(&[]), TrainError::NoExamples);
-        assert_eq!(
-            train(&[intent("a", None, &["x"], &[]), intent("a", None, &["y"], &[])]),
-            TrainError::Twice("a".to_owned())
-        );
+        assert_eq!(train(&[intent("a", None, &["x"], &[]), intent("a", None, &["y"], &[])]), TrainError::Twice("a".to_owned()));
         assert_eq!(
             train(&[intent("a", None, &["?!"], &[])]),
-            TrainError::EmptyExample {
-                intent: "a".to_owned(),
-                example: "?!".to_owned()
-            }
+            TrainError::EmptyExample { intent: "a".to_owned(), example: "?!".to_owned() }
         );
     }
 }

@@ -112,10 +112,7 @@ fn split_at_openers(part: &str, out: &mut Vec<String>) {
 
 fn opens_as_word(part: &str, at: usize) -> bool {
     let rest = &part[at..];
-    part[..at].ends_with(' ')
-        && WORD_OPENERS
-            .iter()
-            .any(|word| rest.strip_prefix(word).is_some_and(|after| after.starts_with(' ')))
+    part[..at].ends_with(' ') && WORD_OPENERS.iter().any(|word| rest.strip_prefix(word).is_some_and(|after| after.starts_with(' ')))
 }
 
 /// The words of a sentence that are no courtesy, written together; two sentences with the same core mean the same.
@@ -158,15 +155,9 @@ mod tests {
 
     #[test]
     fn commas_and_openers_part_the_wishes() {
-        assert_eq!(
-            clauses("你好，我车坏了，我想报保险，去哪儿修"),
-            ["你好", "我车坏了", "我想报保险", "去哪儿修"]
-        );
+        assert_eq!(clauses("你好，我车坏了，我想报保险，去哪儿修"), ["你好", "我车坏了", "我想报保险", "去哪儿修"]);
         assert_eq!(clauses("我车坏了我想报保险去哪儿修"), ["我车坏了", "我想报保险", "去哪儿修"]);
-        assert_eq!(
-            clauses("my card is lost and I want a new one"),
-            ["my card is lost", "and i want a new one"]
-        );
+        assert_eq!(clauses("my card is lost and I want a new one"), ["my card is lost", "and i want a new one"]);
     }
 
     #[test]

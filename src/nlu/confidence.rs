@@ -22,14 +22,7 @@ pub(super) struct Evidence {
 
 impl Evidence {
     fn features(&self) -> [f64; FEATURES] {
-        [
-            1.0,
-            self.margin.into(),
-            self.gap.into(),
-            self.centroid.into(),
-            self.nearest.into(),
-            self.known.into(),
-        ]
+        [1.0, self.margin.into(), self.gap.into(), self.centroid.into(), self.nearest.into(), self.known.into()]
     }
 }
 
@@ -137,19 +130,8 @@ mod tests {
     use super::*;
 
     fn case(margin: f32, right: bool) -> Case {
-        let evidence = Evidence {
-            margin,
-            gap: margin.max(0.0),
-            centroid: 0.5,
-            nearest: 0.5,
-            known: 0.8,
-        };
-        Case {
-            evidence,
-            right,
-            in_scope: right,
-            weight: 1.0,
-        }
+        let evidence = Evidence { margin, gap: margin.max(0.0), centroid: 0.5, nearest: 0.5, known: 0.8 };
+        Case { evidence, right, in_scope: right, weight: 1.0 }
     }
 
     #[test]

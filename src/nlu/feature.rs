@@ -8,6 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use pinyin::ToPinyin;
 
 use super::normalise::masked;
+use super::phonetic;
 use super::thesaurus::Thesaurus;
 use super::token::{Token, tokens};
 
@@ -30,6 +31,8 @@ const BLOCKS: usize = 4;
 const WORD_GRAM: usize = 2;
 /// Longest n-gram of characters and of pinyin syllables.
 const HAN_GRAM: usize = 3;
+/// The seed of the sounds' hashes.
+const SOUND: u64 = 0x20;
 /// N-grams of letters, the word's edges counted as letters.
 const LETTER_GRAMS: std::ops::RangeInclusive<usize> = 2..=5;
 
@@ -82,13 +85,7 @@ impl Grams {
         for run in tokens.split(|token| *token == Token::Break) {
             grams.words(run);
             if pinyin.is_none() {
-                grams.sounds(run.iter().map(|token| {
-                    if let Token::Han(c, _) = token {
-                        c.to_pinyin().map(|p| p.plain())
-                    } else {
-                        None
-                    }
-                }));
+                grams.sounds(run.iter().map(sound_of));
             }
         }
         for token in &tokens {
@@ -97,7 +94,7 @@ impl Grams {
             }
         }
         if let Some(pinyin) = pinyin {
-            grams.sounds(pinyin.split_whitespace().map(Some));
+            grams.sounds(pinyin.split_whitespace().map(|syllable| Some(hash(syllable.as_bytes(), SOUND))));
         }
         thesaurus.concepts(&tokens, &mut grams.0[Block::S as usize]);
         grams
@@ -105,11 +102,7 @@ impl Grams {
 
     fn words(&mut self, run: &[Token<'_>]) {
         for (start, first) in run.iter().enumerate() {
-            let longest = if matches!(first, Token::Han(..) | Token::Mask) {
-                HAN_GRAM
-            } else {
-                WORD_GRAM
-            };
+            let longest = if matches!(first, Token::Han(..) | Token::Mask) { HAN_GRAM } else { WORD_GRAM };
             let mut state = Block::W as u64;
             for token in run[start..].iter().take(longest) {
                 let part = match token {
@@ -146,16 +139,28 @@ impl Grams {
         self.0[Block::C as usize].push(hash(&bytes[..length], 0x10 + Block::C as u64));
     }
 
-    fn sounds<'a>(&mut self, syllables: impl Iterator<Item = Option<&'a str>>) {
-        let syllables: Vec<Option<&str>> = syllables.collect();
-        for start in 0..syllables.len() {
-            let mut state = 0x20 + Block::P as u64;
-            for syllable in syllables[start..].iter().take(HAN_GRAM) {
-                let Some(syllable) = syllable else { break };
-                state = hash(syllable.as_bytes(), state.wrapping_add(1));
+    fn sounds(&mut self, sounds: impl Iterator<Item = Option<u64>>) {
+        let sounds: Vec<Option<u64>> = sounds.collect();
+        for start in 0..sounds.len() {
+            let mut state = SOUND;
+            for sound in sounds[start..].iter().take(HAN_GRAM) {
+                let Some(sound) = sound else { break };
+                state = hash(&sound.to_le_bytes(), state.wrapping_add(1));
                 self.0[Block::P as usize].push(state);
             }
         }
+    }
+}
+
+/// A character's pinyin without tone, a word's consonants.
+fn sound_of(token: &Token<'_>) -> Option<u64> {
+    match token {
+        Token::Han(c, _) => c.to_pinyin().map(|pinyin| hash(pinyin.plain().as_bytes(), SOUND)),
+        Token::Word(word) => {
+            let (key, length) = phonetic::key(word);
+            Some(hash(&key[..length], SOUND + 1))
+        }
+        _ => None,
     }
 }
 
@@ -173,41 +178,50 @@ pub(super) struct Vector {
 pub(super) struct Vocabulary {
     ids: Hashed<u32>,
     idf: Vec<f32>,
-    /// What an n-gram that no example has would weigh.
+    /// Features below this number occur in an intent's examples; the rest only out of scope.
+    inside: u32,
+    /// What an n-gram that no sentence has would weigh.
     unknown_idf: f32,
 }
 
-impl Vocabulary {
-    /// Counts the n-grams of the examples.
-    pub(super) fn build<'a>(examples: impl Iterator<Item = &'a Grams>, weights: Weights) -> Vocabulary {
-        let mut ids = Hashed::<u32>::default();
-        let (mut seen_in, mut last, mut total) = (Vec::<u32>::new(), Vec::<u32>::new(), 0u32);
-        for grams in examples {
-            total += 1;
-            let used = grams
-                .0
-                .iter()
-                .zip(weights.0)
-                .filter(|(_, weight)| *weight > 0.0)
-                .map(|(block, _)| block);
-            for &gram in used.flatten() {
-                let id = *ids.entry(gram).or_insert(seen_in.len() as u32) as usize;
-                if id == seen_in.len() {
-                    seen_in.push(0);
-                    last.push(0);
+/// In how many sentences each n-gram occurs.
+#[derive(Default)]
+struct Count {
+    ids: Hashed<u32>,
+    seen_in: Vec<u32>,
+    last: Vec<u32>,
+    total: u32,
+}
+
+impl Count {
+    fn add(&mut self, grams: &Grams, weights: Weights) {
+        self.total += 1;
+        for (block, _) in grams.0.iter().zip(weights.0).filter(|(_, weight)| *weight > 0.0) {
+            for &gram in block {
+                let id = *self.ids.entry(gram).or_insert(self.seen_in.len() as u32) as usize;
+                if id == self.seen_in.len() {
+                    self.seen_in.push(0);
+                    self.last.push(0);
                 }
-                if last[id] != total {
-                    last[id] = total;
-                    seen_in[id] += 1;
+                if self.last[id] != self.total {
+                    self.last[id] = self.total;
+                    self.seen_in[id] += 1;
                 }
             }
         }
-        let idf = |df: f32| ((1.0 + total as f32) / (1.0 + df)).ln() + 1.0;
-        Vocabulary {
-            ids,
-            idf: seen_in.iter().map(|&df| idf(df as f32)).collect(),
-            unknown_idf: idf(0.0),
-        }
+    }
+}
+
+impl Vocabulary {
+    /// Counts the n-grams of the intents' examples and of the sentences out of scope.
+    pub(super) fn build(inside: &[&Grams], outside: &[&Grams], weights: Weights) -> Vocabulary {
+        let mut count = Count::default();
+        inside.iter().for_each(|grams| count.add(grams, weights));
+        let known = count.seen_in.len() as u32;
+        outside.iter().for_each(|grams| count.add(grams, weights));
+        let idf = |df: f32| ((1.0 + count.total as f32) / (1.0 + df)).ln() + 1.0;
+        let all = count.seen_in.iter().map(|&df| idf(df as f32)).collect();
+        Vocabulary { idf: all, inside: known, unknown_idf: idf(0.0), ids: count.ids }
     }
 
     /// How many n-grams are known.
@@ -228,13 +242,11 @@ impl Vocabulary {
             let unknown = (block.len() - ids.len()) as f32 * self.unknown_idf;
             ids.sort_unstable();
             for same in ids.chunk_by(|a, b| a == b) {
-                vector
-                    .items
-                    .push((same[0], (1.0 + (same.len() as f32).ln()) * self.idf[same[0] as usize]));
+                vector.items.push((same[0], (1.0 + (same.len() as f32).ln()) * self.idf[same[0] as usize]));
             }
             let items = &mut vector.items[start..];
             let (sum, squares) = items.iter().fold((0.0, 0.0), |(sum, squares), &(_, v)| (sum + v, squares + v * v));
-            known += scale * sum;
+            known += scale * items.iter().filter(|item| item.0 < self.inside).map(|item| item.1).sum::<f32>();
             all += scale * (sum + unknown);
             let factor = scale / f32::sqrt(squares).max(f32::MIN_POSITIVE);
             items.iter_mut().for_each(|item| item.1 *= factor);
@@ -243,23 +255,6 @@ impl Vocabulary {
         vector.known = if all > 0.0 { known / all } else { 0.0 };
         vector
     }
-}
-
-/// The scalar product of two vectors.
-pub(super) fn dot(a: &[(u32, f32)], b: &[(u32, f32)]) -> f32 {
-    let (mut i, mut j, mut sum) = (0, 0, 0.0);
-    while i < a.len() && j < b.len() {
-        match a[i].0.cmp(&b[j].0) {
-            std::cmp::Ordering::Less => i += 1,
-            std::cmp::Ordering::Greater => j += 1,
-            std::cmp::Ordering::Equal => {
-                sum += a[i].1 * b[j].1;
-                i += 1;
-                j += 1;
-            }
-        }
-    }
-    sum
 }
 
 /// A vector's length.

@@ -11,6 +11,7 @@ mod feature;
 mod model;
 pub mod normalise;
 pub mod packs;
+mod phonetic;
 mod random;
 mod rank;
 mod svm;

@@ -1,7 +1,7 @@
 //! One trained model: vocabulary, margins, examples to compare with, calibration.
 
 use super::confidence::{Case, Evidence, Logistic};
-use super::feature::{Block, Grams, Vector, Vocabulary, Weights, dot, norm};
+use super::feature::{Grams, Vector, Vocabulary, Weights, norm};
 use super::svm::{Linear, Params};
 
 /// Compare with at most so many examples of an intent.
@@ -14,12 +14,7 @@ const LARGE_FOLDS: usize = 3;
 /// Out-of-scope sentences weigh, all together, this share of the examples when confidence is calibrated.
 const OUT_OF_SCOPE_SHARE: f32 = 0.3;
 
-const PARAMS: Params = Params {
-    positive_cost: 1.0,
-    negative_cost: 1.0,
-    tolerance: 0.1,
-    passes: 200,
-};
+const PARAMS: Params = Params { positive_cost: 1.0, negative_cost: 1.0, tolerance: 0.3, passes: 200 };
 
 /// One class of a judged sentence.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -45,24 +40,31 @@ struct Core {
     classes: Vec<Class>,
 }
 
-/// The examples of one class.
+/// Some examples of one class, by feature, so that all are compared in one walk.
 #[derive(Clone, Debug, Default)]
 struct Class {
-    exemplars: Vec<Vector>,
-    centroid: Vec<(u32, f32)>,
+    /// Ascending; `starts` has one more than these.
+    features: Vec<u32>,
+    /// Where each feature's entries begin.
+    starts: Vec<u32>,
+    /// Which example, and its value in a vector of length 1.
+    entries: Vec<(u16, f32)>,
+    /// The length of the examples' sum.
+    length: f32,
 }
 
 impl Grams {
-    /// Is there a pinyin n-gram in it?
-    pub(super) fn has_sound(&self) -> bool {
-        !self.0[Block::P as usize].is_empty()
+    /// Does any of it count under these weights?
+    fn weighs(&self, weights: Weights) -> bool {
+        self.0.iter().zip(weights.0).any(|(block, weight)| weight > 0.0 && !block.is_empty())
     }
 }
 
 impl Model {
     /// Trains and calibrates. A sentence whose label is `None` is out of scope.
     pub(super) fn train(grams: &[Grams], labels: &[Option<usize>], classes: usize, weights: Weights) -> Model {
-        let all: Vec<usize> = (0..grams.len()).collect();
+        // An English sentence has no sound to learn from; its empty row would only bend the bias.
+        let all: Vec<usize> = (0..grams.len()).filter(|&row| grams[row].weighs(weights)).collect();
         let core = Core::train(grams, labels, &all, classes, weights);
         let folds = folds(labels, classes);
         let parts = if grams.len() > LARGE { LARGE_FOLDS } else { FOLDS };
@@ -73,10 +75,7 @@ impl Model {
             held_out.cases(grams, labels, all.iter().copied().filter(|&i| folds[i] % parts == part), &mut cases);
         }
         balance(&mut cases);
-        Model {
-            core,
-            logistic: Logistic::fit(&cases),
-        }
+        Model { core, logistic: Logistic::fit(&cases) }
     }
 
     /// The best `most` of the allowed classes, best first.
@@ -86,15 +85,11 @@ impl Model {
             return Vec::new();
         }
         let margins = self.core.linear.margins(&vector);
-        let order = best(&margins, allowed, most);
-        let judged = order.iter().map(|&class| {
+        let order = best(&margins, allowed, most.max(2));
+        let judged = order.iter().take(most).map(|&class| {
             let other = order.iter().find(|&&other| other != class).map_or(-1.0, |&other| margins[other]);
             let evidence = self.core.evidence(&vector, class, margins[class], other);
-            Judged {
-                class,
-                margin: margins[class],
-                confidence: self.logistic.of(&evidence),
-            }
+            Judged { class, margin: margins[class], confidence: self.logistic.of(&evidence) }
         });
         judged.collect()
     }
@@ -114,44 +109,24 @@ fn best(margins: &[f32], allowed: &[bool], most: usize) -> Vec<usize> {
 
 impl Core {
     fn train(grams: &[Grams], labels: &[Option<usize>], rows: &[usize], classes: usize, weights: Weights) -> Core {
-        let vocabulary = Vocabulary::build(rows.iter().map(|&row| &grams[row]), weights);
+        let (inside, outside): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| labels[row].is_some());
+        let of = |rows: Vec<usize>| rows.into_iter().map(|row| &grams[row]).collect::<Vec<_>>();
+        let vocabulary = Vocabulary::build(&of(inside), &of(outside), weights);
         let vectors: Vec<Vector> = rows.iter().map(|&row| vocabulary.vector(&grams[row], weights)).collect();
         let labels: Vec<Option<usize>> = rows.iter().map(|&row| labels[row]).collect();
         let of: Vec<&Vector> = vectors.iter().collect();
         let linear = Linear::train(&of, &labels, classes, vocabulary.len(), PARAMS);
         let mut by_class = vec![Class::default(); classes];
         for (class, own) in by_class.iter_mut().enumerate() {
-            *own = Class::of(
-                of.iter()
-                    .zip(&labels)
-                    .filter(|(_, label)| **label == Some(class))
-                    .map(|(vector, _)| *vector),
-            );
+            *own = Class::of(of.iter().zip(&labels).filter(|(_, label)| **label == Some(class)).map(|(vector, _)| *vector));
         }
-        Core {
-            weights,
-            vocabulary,
-            linear,
-            classes: by_class,
-        }
+        Core { weights, vocabulary, linear, classes: by_class }
     }
 
     fn evidence(&self, vector: &Vector, class: usize, margin: f32, other: f32) -> Evidence {
         let length = norm(&vector.items).max(f32::MIN_POSITIVE);
-        let own = &self.classes[class];
-        let nearest = own
-            .exemplars
-            .iter()
-            .map(|example| dot(&vector.items, &example.items))
-            .fold(0.0, f32::max)
-            / length;
-        Evidence {
-            margin,
-            gap: margin - other,
-            centroid: dot(&vector.items, &own.centroid) / length,
-            nearest,
-            known: vector.known,
-        }
+        let (centroid, nearest) = self.classes[class].likeness(&vector.items);
+        Evidence { margin, gap: margin - other, centroid: centroid / length, nearest: nearest / length, known: vector.known }
     }
 
     /// Classifies held-out rows for the calibration.
@@ -164,12 +139,7 @@ impl Core {
             let Some(&top) = order.first() else { continue };
             let other = order.get(1).map_or(-1.0, |&other| margins[other]);
             let evidence = self.evidence(&vector, top, margins[top], other);
-            out.push(Case {
-                evidence,
-                right: labels[row] == Some(top),
-                in_scope: labels[row].is_some(),
-                weight: 1.0,
-            });
+            out.push(Case { evidence, right: labels[row] == Some(top), in_scope: labels[row].is_some(), weight: 1.0 });
         }
     }
 }
@@ -177,25 +147,40 @@ impl Core {
 impl Class {
     fn of<'a>(vectors: impl Iterator<Item = &'a Vector>) -> Class {
         let all: Vec<&Vector> = vectors.collect();
-        let mut sum: Vec<(u32, f32)> = all.iter().flat_map(|vector| vector.items.iter().copied()).collect();
-        sum.sort_by_key(|item| item.0);
-        let mut centroid: Vec<(u32, f32)> = sum
-            .chunk_by(|a, b| a.0 == b.0)
-            .map(|same| (same[0].0, same.iter().map(|item| item.1).sum()))
-            .collect();
-        let length = norm(&centroid).max(f32::MIN_POSITIVE);
-        centroid.iter_mut().for_each(|item| item.1 /= length);
-        let unit = |vector: &&Vector| {
+        let mut items = Vec::new();
+        // Of many examples a spread of them, not the first.
+        for (example, vector) in all.iter().step_by(all.len().div_ceil(EXEMPLARS).max(1)).enumerate() {
             let length = norm(&vector.items).max(f32::MIN_POSITIVE);
-            Vector {
-                items: vector.items.iter().map(|&(f, v)| (f, v / length)).collect(),
-                known: vector.known,
-            }
-        };
-        Class {
-            exemplars: all.iter().take(EXEMPLARS).map(unit).collect(),
-            centroid,
+            items.extend(vector.items.iter().map(|&(feature, value)| (feature, example as u16, value / length)));
         }
+        items.sort_by_key(|item| item.0);
+        let mut class = Class::default();
+        let mut squares = 0.0;
+        for same in items.chunk_by(|a, b| a.0 == b.0) {
+            class.features.push(same[0].0);
+            class.starts.push(class.entries.len() as u32);
+            class.entries.extend(same.iter().map(|item| (item.1, item.2)));
+            squares += same.iter().map(|item| item.2).sum::<f32>().powi(2);
+        }
+        class.starts.push(class.entries.len() as u32);
+        class.length = squares.sqrt().max(f32::MIN_POSITIVE);
+        class
+    }
+
+    /// The product with the centroid and with the nearest example, both of length 1.
+    fn likeness(&self, items: &[(u32, f32)]) -> (f32, f32) {
+        let mut products = [0.0f32; EXEMPLARS];
+        let mut from = 0;
+        for &(feature, value) in items {
+            from += self.features[from..].partition_point(|&own| own < feature);
+            if self.features.get(from) != Some(&feature) {
+                continue;
+            }
+            for &(example, own) in &self.entries[self.starts[from] as usize..self.starts[from + 1] as usize] {
+                products[usize::from(example)] += value * own;
+            }
+        }
+        (products.iter().sum::<f32>() / self.length, products.into_iter().fold(0.0, f32::max))
     }
 }
 

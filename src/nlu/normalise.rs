@@ -13,10 +13,7 @@ const SPOKEN_DIGITS: &str = "零〇一二三四五六七八九幺洞拐勾两";
 
 /// NFKC, lower case, simplified characters, plain apostrophes.
 pub fn normalise(text: &str) -> String {
-    text.nfkc()
-        .flat_map(char::to_lowercase)
-        .map(|c| if c == '’' { '\'' } else { simplified(c) })
-        .collect()
+    text.nfkc().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { simplified(c) }).collect()
 }
 
 /// Normalises and puts [`MASK`] in the place of `{slot}` names, plates and numbers of four digits or more, spoken or written.
@@ -25,10 +22,7 @@ pub fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut i = 0;
     while i < chars.len() {
-        match placeholder(&chars[i..])
-            .or_else(|| plate(&chars[i..]))
-            .or_else(|| number(&chars[i..]))
-        {
+        match placeholder(&chars[i..]).or_else(|| plate(&chars[i..])).or_else(|| number(&chars[i..])) {
             Some(length) => {
                 out.push(MASK);
                 i += length;
@@ -44,9 +38,7 @@ pub fn masked(text: &str) -> String {
 
 /// The length of a `{slot}` at the start.
 fn placeholder(chars: &[char]) -> Option<usize> {
-    (chars.first() == Some(&'{'))
-        .then(|| chars.iter().position(|&c| c == '}').map(|end| end + 1))
-        .flatten()
+    (chars.first() == Some(&'{')).then(|| chars.iter().position(|&c| c == '}').map(|end| end + 1)).flatten()
 }
 
 /// The length of 京A12345 or 京a一二三四五 at the start.
@@ -55,10 +47,7 @@ fn plate(chars: &[char]) -> Option<usize> {
     if !PLATE_PROVINCES.contains(province) || !letter.is_ascii_lowercase() {
         return None;
     }
-    let body = chars[2..]
-        .iter()
-        .take_while(|&&c| c.is_ascii_alphanumeric() || SPOKEN_DIGITS.contains(c))
-        .count();
+    let body = chars[2..].iter().take_while(|&&c| c.is_ascii_alphanumeric() || SPOKEN_DIGITS.contains(c)).count();
     (body >= LONG_NUMBER).then_some(2 + body)
 }
 

@@ -27,17 +27,8 @@ pub enum Pack {
 
 impl Pack {
     /// All packs.
-    pub const ALL: [Pack; 9] = [
-        Pack::Agent,
-        Pack::Repeat,
-        Pack::Back,
-        Pack::Yes,
-        Pack::No,
-        Pack::Hours,
-        Pack::Complaint,
-        Pack::Goodbye,
-        Pack::Abuse,
-    ];
+    pub const ALL: [Pack; 9] =
+        [Pack::Agent, Pack::Repeat, Pack::Back, Pack::Yes, Pack::No, Pack::Hours, Pack::Complaint, Pack::Goodbye, Pack::Abuse];
 
     /// The name in the data file and in plans.
     pub const fn name(self) -> &'static str {

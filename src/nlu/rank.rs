@@ -31,10 +31,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Thresholds {
-        Thresholds {
-            accept: 0.75,
-            confirm: 0.45,
-        }
+        Thresholds { accept: 0.75, confirm: 0.45 }
     }
 }
 

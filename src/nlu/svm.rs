@@ -28,10 +28,7 @@ impl Linear {
     /// Trains one class against the rest for each class. A row whose label is `None` is a negative of all.
     pub(super) fn train(rows: &[&Vector], labels: &[Option<usize>], classes: usize, features: usize, params: Params) -> Linear {
         let mut weights = vec![0.0; (features + 1) * classes];
-        let squares: Vec<f32> = rows
-            .iter()
-            .map(|row| 1.0 + row.items.iter().map(|item| item.1 * item.1).sum::<f32>())
-            .collect();
+        let squares: Vec<f32> = rows.iter().map(|row| 1.0 + row.items.iter().map(|item| item.1 * item.1).sum::<f32>()).collect();
         for class in 0..classes {
             let positive: Vec<bool> = labels.iter().map(|label| *label == Some(class)).collect();
             let w = solve(rows, &squares, &positive, features, params);
@@ -63,14 +60,8 @@ struct Bounds {
     low: f32,
 }
 
-const OPEN: Bounds = Bounds {
-    high: f32::INFINITY,
-    low: f32::NEG_INFINITY,
-};
-const EMPTY: Bounds = Bounds {
-    high: f32::NEG_INFINITY,
-    low: f32::INFINITY,
-};
+const OPEN: Bounds = Bounds { high: f32::INFINITY, low: f32::NEG_INFINITY };
+const EMPTY: Bounds = Bounds { high: f32::NEG_INFINITY, low: f32::INFINITY };
 
 /// The weights of one class; the bias comes last.
 fn solve(rows: &[&Vector], squares: &[f32], positive: &[bool], features: usize, params: Params) -> Vec<f32> {
@@ -110,11 +101,7 @@ fn step(
     shrink: Bounds,
     bounds: &mut Bounds,
 ) -> bool {
-    let (sign, cost) = if positive {
-        (1.0, params.positive_cost)
-    } else {
-        (-1.0, params.negative_cost)
-    };
+    let (sign, cost) = if positive { (1.0, params.positive_cost) } else { (-1.0, params.negative_cost) };
     let diagonal = 0.5 / cost;
     let bias = w.len() - 1;
     let margin = w[bias] + row.items.iter().map(|&(f, v)| w[f as usize] * v).sum::<f32>();

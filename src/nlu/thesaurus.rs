@@ -18,10 +18,7 @@ impl Thesaurus {
     /// The built-in groups and those of the plan.
     pub(super) fn new(own: &[Vec<String>]) -> Thesaurus {
         let mut thesaurus = Thesaurus::default();
-        let built_in = BUILT_IN
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let built_in = BUILT_IN.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let mut number = 0;
         for line in built_in {
             thesaurus.add(number, line.split(','));
@@ -52,9 +49,7 @@ impl Thesaurus {
         let mut start = 0;
         while start < tokens.len() {
             let longest = LONGEST.min(tokens.len() - start);
-            let found = (1..=longest)
-                .rev()
-                .find_map(|n| Some((n, self.concepts.get(&key(&tokens[start..start + n])?)?)));
+            let found = (1..=longest).rev().find_map(|n| Some((n, self.concepts.get(&key(&tokens[start..start + n])?)?)));
             let Some((length, concepts)) = found else {
                 start += 1;
                 continue;
@@ -102,13 +97,7 @@ mod tests {
 
     #[test]
     fn forms_of_a_word_share_a_stem() {
-        for (a, b) in [
-            ("repair", "repaired"),
-            ("stop", "stopping"),
-            ("claim", "claims"),
-            ("charge", "charged"),
-            ("policy", "policies"),
-        ] {
+        for (a, b) in [("repair", "repaired"), ("stop", "stopping"), ("claim", "claims"), ("charge", "charged"), ("policy", "policies")] {
             assert_eq!(stem(a), stem(b), "{a} {b}");
         }
     }

@@ -61,11 +61,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
             chars.next();
         }
         let word = text[start..end].trim_end_matches('\'');
-        out.push(if of == Kind::Letter {
-            Token::Word(word)
-        } else {
-            Token::Number(word)
-        });
+        out.push(if of == Kind::Letter { Token::Word(word) } else { Token::Number(word) });
     }
     out
 }
@@ -77,15 +73,6 @@ mod tests {
     #[test]
     fn words_characters_numbers_and_values_are_parted() {
         let all = tokens("i'm 车, 12 §");
-        assert_eq!(
-            all,
-            [
-                Token::Word("i'm"),
-                Token::Han('车', "车"),
-                Token::Break,
-                Token::Number("12"),
-                Token::Mask
-            ]
-        );
+        assert_eq!(all, [Token::Word("i'm"), Token::Han('车', "车"), Token::Break, Token::Number("12"), Token::Mask]);
     }
 }

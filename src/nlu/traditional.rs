@@ -34,11 +34,7 @@ pub(super) fn simplified(c: char) -> char {
 
 static TABLE: std::sync::LazyLock<Vec<(char, char)>> = std::sync::LazyLock::new(|| {
     let chars: Vec<char> = PAIRS.chars().collect();
-    let mut pairs: Vec<(char, char)> = chars
-        .chunks_exact(2)
-        .map(|pair| (pair[0], pair[1]))
-        .filter(|(a, b)| a != b)
-        .collect();
+    let mut pairs: Vec<(char, char)> = chars.chunks_exact(2).map(|pair| (pair[0], pair[1])).filter(|(a, b)| a != b).collect();
     pairs.sort_unstable();
     pairs.dedup_by_key(|pair| pair.0);
     pairs
