@@ -31,6 +31,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_conversation ON sessions (conversation, id);
 CREATE INDEX sessions_customer ON sessions (customer, id);
 CREATE INDEX sessions_state ON sessions (state, id);
+CREATE INDEX sessions_address ON sessions (channel, address);
 CREATE TABLE slots (session TEXT NOT NULL, slot TEXT NOT NULL, value TEXT NOT NULL, masked BIGINT NOT NULL, PRIMARY KEY (session, slot));
 CREATE TABLE node_visits (session TEXT NOT NULL, turn BIGINT NOT NULL, node TEXT NOT NULL, seq BIGINT PRIMARY KEY);
 CREATE INDEX node_visits_session ON node_visits (session, seq);

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::db::Row;
 use super::{Error, Store};
 use crate::args;
-use crate::control::time::Time;
 use crate::clock::now;
+use crate::control::time::Time;
 
 /// A message on its way.
 #[derive(Clone, Debug, Serialize, ToSchema)]

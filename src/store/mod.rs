@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod subscribers;
 pub mod tickets;
 pub mod timeline;
+pub mod visits;
 
 use std::path::PathBuf;
 use std::thread;
@@ -171,6 +172,7 @@ impl Store {
 }
 
 /// The word an enum has in the API.
-pub(crate) fn word<T: serde::Serialize>(it: &T) -> String {
+#[must_use]
+pub fn word<T: serde::Serialize>(it: &T) -> String {
     serde_json::to_value(it).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

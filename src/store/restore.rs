@@ -11,10 +11,10 @@ use super::db::Row;
 use super::journal::Journal;
 use super::{Error, Store};
 use crate::args;
+use crate::clock::{chance, now};
 use crate::control::event::{DomainEvent, Fact, OfferEnd};
 use crate::control::words::agent::AgentState;
 use crate::control::words::{CallId, EventId, QueueId, SessionId};
-use crate::clock::{chance, now};
 
 const READ_BYTES: usize = 1 << 16;
 

@@ -1,0 +1,241 @@
+//! `/v1/recordings`: the files with HTTP ranges and certificates. `/v1/transcripts`: what was said, in four forms.
+
+use std::io::SeekFrom;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use utoipa::{IntoParams, ToSchema};
+
+use super::auth::Caller;
+use super::extract::Query;
+use super::problem::{Problem, Refused};
+use super::{ApiState, subtitles};
+use crate::store::page::{Page, Slice};
+use crate::store::recordings::{Recording, Transcript};
+
+const UNKNOWN: &str = "recording_unknown";
+/// Bytes read from the disk at once.
+const BLOCK: u64 = 1 << 16;
+
+/// Which recordings.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Listing {
+    /// Of this session.
+    pub session: Option<String>,
+    /// `recording`, `finished` or `failed`.
+    pub state: Option<String>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// 1 to 500, usually 50.
+    pub limit: Option<i64>,
+}
+
+/// In which form.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Form {
+    /// `json` (default), `vtt`, `srt` or `txt`.
+    pub format: Option<String>,
+}
+
+/// What the file was when it was closed, and what it is now.
+#[derive(Serialize, ToSchema)]
+pub struct Certificate {
+    /// `rec_…`
+    pub recording: String,
+    /// The sum noted when the file was closed.
+    pub sha256: String,
+    /// The sum of the file as it is now.
+    pub sha256_now: String,
+    /// Are they the same?
+    pub intact: bool,
+    /// Its size now.
+    pub bytes: u64,
+}
+
+async fn load(state: &ApiState, id: &str) -> Result<Recording, Problem> {
+    state.store.recording(id).await?.ok_or_else(|| Problem::unknown(UNKNOWN, id))
+}
+
+async fn open(state: &ApiState, recording: &Recording) -> Result<(File, u64), Problem> {
+    let gone = |why: std::io::Error| {
+        tracing::warn!(id = recording.id, %why, "a recording's file cannot be opened");
+        Problem::new(StatusCode::NOT_FOUND, "recording_file_missing", "the file of this recording is not on this server")
+    };
+    let file = File::open(state.recordings.join(&recording.path)).await.map_err(gone)?;
+    let bytes = file.metadata().await.map_err(gone)?.len();
+    Ok((file, bytes))
+}
+
+/// Recordings, newest first.
+#[utoipa::path(get, path = "/v1/recordings", tag = "recordings", params(Listing), responses((status = 200, body = Page<Recording>), Refused))]
+pub async fn list(State(state): State<ApiState>, caller: Caller, Query(query): Query<Listing>) -> Result<Json<Page<Recording>>, Problem> {
+    caller.may("recordings:read")?;
+    let slice = Slice { cursor: query.cursor, limit: query.limit };
+    Ok(Json(state.store.recordings(query.session.as_deref(), query.state.as_deref(), &slice).await?))
+}
+
+/// A recording.
+#[utoipa::path(get, path = "/v1/recordings/{id}", tag = "recordings", params(("id" = String, Path)),
+    responses((status = 200, body = Recording), Refused))]
+pub async fn one(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Recording>, Problem> {
+    caller.may("recordings:read")?;
+    Ok(Json(load(&state, &id).await?))
+}
+
+/// The WAV file: left the customer, right what he heard. `Range` gives a part.
+#[utoipa::path(get, path = "/v1/recordings/{id}/audio", tag = "recordings", params(("id" = String, Path), ("Range" = Option<String>, Header)),
+    responses((status = 200, content_type = "audio/wav", body = [u8]), (status = 206, content_type = "audio/wav", body = [u8]),
+    (status = 416, body = Problem, content_type = "application/problem+json"), Refused))]
+pub async fn audio(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    caller.may("recordings:audio")?;
+    let recording = load(&state, &id).await?;
+    let (mut file, bytes) = open(&state, &recording).await?;
+    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).filter(|_| if_range(&headers, &recording));
+    let (status, first, last) = match asked.map(|range| span(range, bytes)) {
+        None | Some(Asked::Other) => (StatusCode::OK, 0, bytes.saturating_sub(1)),
+        Some(Asked::Part(first, last)) => (StatusCode::PARTIAL_CONTENT, first, last),
+        Some(Asked::Outside) => {
+            let detail = format!("the file has {bytes} bytes");
+            return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_outside", detail));
+        }
+    };
+    let length = if bytes == 0 { 0 } else { last - first + 1 };
+    let lost = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_unreadable", "the file cannot be read");
+    file.seek(SeekFrom::Start(first)).await.map_err(lost)?;
+    let mut response = (status, Body::from_stream(blocks(file, length))).into_response();
+    describe(response.headers_mut(), &recording, (first, last, bytes, length));
+    Ok(response)
+}
+
+/// `If-Range` holds when it names the file as it is (RFC 9110 §13.1.5).
+fn if_range(headers: &HeaderMap, recording: &Recording) -> bool {
+    let Some(tag) = headers.get(header::IF_RANGE) else { return true };
+    recording.sha256.as_ref().is_some_and(|sum| tag.as_bytes() == format!("\"{sum}\"").as_bytes())
+}
+
+fn describe(headers: &mut HeaderMap, recording: &Recording, (first, last, bytes, length): (u64, u64, u64, u64)) {
+    let mut put = |name, text: &str| drop(HeaderValue::from_str(text).map(|value| headers.insert(name, value)));
+    put(header::CONTENT_TYPE, "audio/wav");
+    put(header::ACCEPT_RANGES, "bytes");
+    put(header::CONTENT_LENGTH, &length.to_string());
+    put(header::CONTENT_DISPOSITION, &format!("inline; filename=\"{}.wav\"", recording.id));
+    if length < bytes {
+        put(header::CONTENT_RANGE, &format!("bytes {first}-{last}/{bytes}"));
+    }
+    if let Some(sum) = &recording.sha256 {
+        put(header::ETAG, &format!("\"{sum}\""));
+    }
+}
+
+/// What a `Range` asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    /// From this byte to this byte, both inside.
+    Part(u64, u64),
+    /// Nothing of the file.
+    Outside,
+    /// Several parts or another unit: the whole file answers it (RFC 9110 §14.2).
+    Other,
+}
+
+fn span(range: &str, bytes: u64) -> Asked {
+    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else { return Asked::Other };
+    let (first, last) = (first.trim(), last.trim());
+    let (first, last) = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => (first, last.min(bytes.saturating_sub(1))),
+        (Ok(first), Err(_)) if last.is_empty() => (first, bytes.saturating_sub(1)),
+        (Err(_), Ok(count)) if first.is_empty() && count > 0 => (bytes.saturating_sub(count), bytes.saturating_sub(1)),
+        (Err(_), Ok(0)) if first.is_empty() => return Asked::Outside,
+        _ => return Asked::Other,
+    };
+    if first < bytes { Asked::Part(first, last) } else { Asked::Outside }
+}
+
+fn blocks(file: File, length: u64) -> impl stream::Stream<Item = std::io::Result<Vec<u8>>> {
+    stream::try_unfold((file, length), |(mut file, left)| async move {
+        let mut block = Vec::new();
+        (&mut file).take(left.min(BLOCK)).read_to_end(&mut block).await?;
+        let read = block.len() as u64;
+        Ok((read > 0).then_some((block, (file, left - read))))
+    })
+}
+
+/// The sum of a file, hex, and its size.
+async fn sum(mut file: File) -> std::io::Result<(String, u64)> {
+    use sha2::Digest;
+    let (mut sum, mut bytes, mut block) = (sha2::Sha256::new(), 0u64, vec![0u8; BLOCK as usize]);
+    loop {
+        let read = file.read(&mut block).await?;
+        if read == 0 {
+            return Ok((hex::encode(sum.finalize()), bytes));
+        }
+        sum.update(&block[..read]);
+        bytes += read as u64;
+    }
+}
+
+/// Is the file still what it was when it was closed?
+#[utoipa::path(get, path = "/v1/recordings/{id}/certificate", tag = "recordings", params(("id" = String, Path)),
+    responses((status = 200, body = Certificate), Refused))]
+pub async fn certificate(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Certificate>, Problem> {
+    caller.may("recordings:read")?;
+    let recording = load(&state, &id).await?;
+    let Some(sha256) = recording.sha256.clone() else {
+        return Err(Problem::conflict("recording_unfinished", format!("the recording is {}", recording.state)));
+    };
+    let (file, _) = open(&state, &recording).await?;
+    let lost = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_unreadable", "the file cannot be read");
+    let (sha256_now, bytes) = sum(file).await.map_err(lost)?;
+    Ok(Json(Certificate { recording: id, intact: sha256 == sha256_now, sha256, sha256_now, bytes }))
+}
+
+/// What was said in a recording, by side and time.
+#[utoipa::path(get, path = "/v1/transcripts/{recording}", tag = "transcripts", params(("recording" = String, Path), Form),
+    responses((status = 200, body = Transcript), Refused))]
+pub async fn transcript(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(form): Query<Form>,
+) -> Result<Response, Problem> {
+    caller.may("transcripts:read")?;
+    load(&state, &id).await?;
+    let transcript = state.store.transcript(&id).await?.ok_or_else(|| Problem::unknown("transcript_unknown", &id))?;
+    let lines = subtitles::lines(&transcript.utterances);
+    let (kind, text) = match form.format.as_deref().unwrap_or("json") {
+        "json" => return Ok(Json(transcript).into_response()),
+        "vtt" => ("text/vtt; charset=utf-8", subtitles::vtt(&lines)),
+        "srt" => ("application/x-subrip; charset=utf-8", subtitles::srt(&lines)),
+        "txt" => ("text/plain; charset=utf-8", subtitles::txt(&lines)),
+        other => return Err(Problem::bad("format_unknown", format!("'{other}' is none of json, vtt, srt, txt"))),
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, span};
+
+    #[test]
+    fn ranges_of_rfc_9110_14() {
+        assert_eq!(span("bytes=0-499", 1_000), Asked::Part(0, 499));
+        assert_eq!(span("bytes=500-", 1_000), Asked::Part(500, 999));
+        assert_eq!(span("bytes=-200", 1_000), Asked::Part(800, 999));
+        assert_eq!(span("bytes=900-5000", 1_000), Asked::Part(900, 999));
+        assert_eq!(span("bytes=1000-", 1_000), Asked::Outside);
+        assert_eq!(span("bytes=-0", 1_000), Asked::Outside);
+        assert_eq!(span("bytes=5-2", 1_000), Asked::Other);
+        assert_eq!(span("bytes=0-1,5-6", 1_000), Asked::Other);
+        assert_eq!(span("lines=1-2", 1_000), Asked::Other);
+        assert_eq!(span("bytes=0-", 0), Asked::Outside);
+    }
+}
