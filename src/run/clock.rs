@@ -1,6 +1,6 @@
 //! The one clock: wall time at start plus monotonic time since, so that it never steps back.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use crate::control::time::Time;
 
@@ -15,8 +15,7 @@ impl Clock {
     /// A clock that agrees with the wall clock now.
     #[must_use]
     pub fn start() -> Clock {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { began: Instant::now(), epoch: Time(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX)) }
+        Clock { began: Instant::now(), epoch: crate::clock::now() }
     }
 
     /// The time now.

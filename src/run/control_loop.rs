@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
-use crate::control::surface::{Input, Output};
+use crate::control::surface::Input;
 use crate::control::switch::Switch;
 
 use super::clock::Clock;
+use super::effects::{Effects, Next as After};
 
 /// Inputs taken before the outputs are carried out and the clock is read again.
 const BATCH: usize = 64;
@@ -23,12 +24,6 @@ pub struct Doors {
     pub others: Receiver<Input>,
 }
 
-/// Carries out wishes; each takes no longer than handing it over.
-pub trait Effects {
-    /// One wish. Answers `false` once the rules have drained and the loop shall end.
-    fn carry_out(&mut self, wish: Output) -> bool;
-}
-
 enum Next {
     Input(Input),
     Due,
@@ -36,7 +31,7 @@ enum Next {
 }
 
 /// Runs until the rules have drained or every door is closed.
-pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut impl Effects) {
+pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effects) {
     loop {
         let deadline = switch.poll_timeout().map(|at| clock.instant(at));
         match doors.next(deadline) {
@@ -52,7 +47,7 @@ pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut impl E
             switch.handle_timeout(now);
         }
         while let Some(wish) = switch.poll_output() {
-            if !effects.carry_out(wish) {
+            if effects.carry_out(wish) == After::Closed {
                 return;
             }
         }
