@@ -1,0 +1,246 @@
+//! Questions of the rules to the outside: HTTP lookups of plans, and customers in the store.
+//!
+//! One task owns the cache and hands each question to a task of its own, so many at a time. Redirects are not followed: what a
+//! plan may ask is what its author wrote.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use futures_util::StreamExt;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::control::surface::Input;
+use crate::control::words::LookupId;
+use crate::control::words::lookup::{Finding, Lookup};
+use crate::store::Store;
+
+/// Questions that may wait.
+const WAITING: usize = 4_096;
+/// Questions under way at a time.
+const AT_A_TIME: usize = 256;
+/// Answers kept.
+const KEPT: usize = 4_096;
+/// An answer may be so long, in bytes.
+const ANSWER_BYTES: usize = 1 << 20;
+/// The database answers within this, or the caller is taken for unknown.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+const USER_AGENT: &str = concat!("hotline/", env!("CARGO_PKG_VERSION"));
+
+/// Where questions go; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    asks: mpsc::Sender<Ask>,
+    door: Sender<Input>,
+}
+
+enum Ask {
+    Find(LookupId, Lookup),
+    Keep(String, Instant, serde_json::Value),
+}
+
+/// What a question's own task needs.
+#[derive(Clone)]
+struct Outside {
+    client: reqwest::Client,
+    store: Store,
+    door: Sender<Input>,
+    keep: mpsc::WeakSender<Ask>,
+}
+
+/// Why there can be no lookups.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be made: {0}")]
+pub struct ClientError(#[from] reqwest::Error);
+
+impl Handle {
+    /// Asks; the answer comes as `Input::Found`. Never waits: with too many questions waiting it fails at once.
+    pub fn find(&self, id: LookupId, lookup: Lookup) {
+        if self.asks.try_send(Ask::Find(id, lookup)).is_err() {
+            tracing::error!(%id, waiting = WAITING, "too many lookups wait");
+            let _ = self.door.try_send(Input::Found(id, Finding::Failed(format!("{WAITING} lookups wait already"))));
+        }
+    }
+}
+
+/// Starts the task; it ends when the last handle is dropped. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// When the HTTP client cannot be made (no certificate store).
+pub fn start(store: Store, door: Sender<Input>) -> Result<(Handle, JoinHandle<()>), ClientError> {
+    let client = client()?;
+    let (asks, asked) = mpsc::channel(WAITING);
+    let outside = Outside { client, store, door: door.clone(), keep: asks.downgrade() };
+    let task = tokio::spawn(serve(outside, asked));
+    Ok((Handle { asks, door }, task))
+}
+
+/// A client that follows nothing; time-outs are each question's own.
+///
+/// # Errors
+/// When there is no certificate store.
+pub fn client() -> Result<reqwest::Client, ClientError> {
+    // Another part of the process may have installed the same provider: that is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(USER_AGENT).build()?)
+}
+
+async fn serve(outside: Outside, mut asked: mpsc::Receiver<Ask>) {
+    let room = Arc::new(Semaphore::new(AT_A_TIME));
+    let mut kept: HashMap<String, (Instant, serde_json::Value)> = HashMap::new();
+    while let Some(ask) = asked.recv().await {
+        match ask {
+            Ask::Keep(url, until, value) => keep(&mut kept, url, until, value),
+            Ask::Find(id, lookup) => {
+                if let Some(value) = fresh(&kept, &lookup) {
+                    let _ = outside.door.try_send(Input::Found(id, Finding::Found(value)));
+                    continue;
+                }
+                let (outside, room) = (outside.clone(), Arc::clone(&room));
+                tokio::spawn(async move {
+                    let _place = room.acquire().await;
+                    let finding = outside.answer(lookup).await;
+                    let _ = outside.door.send(Input::Found(id, finding));
+                });
+            }
+        }
+    }
+}
+
+fn fresh(kept: &HashMap<String, (Instant, serde_json::Value)>, lookup: &Lookup) -> Option<serde_json::Value> {
+    let Lookup::Http { url, cache: Some(_), .. } = lookup else { return None };
+    kept.get(url).filter(|(until, _)| *until > Instant::now()).map(|(_, value)| value.clone())
+}
+
+fn keep(kept: &mut HashMap<String, (Instant, serde_json::Value)>, url: String, until: Instant, value: serde_json::Value) {
+    if kept.len() >= KEPT {
+        let now = Instant::now();
+        kept.retain(|_, (until, _)| *until > now);
+    }
+    if kept.len() < KEPT {
+        kept.insert(url, (until, value));
+    }
+}
+
+impl Outside {
+    async fn answer(&self, lookup: Lookup) -> Finding {
+        match lookup {
+            Lookup::Customer { channel, address } => self.customer(&channel, &address).await,
+            Lookup::Http { timeout, .. } => tokio::time::timeout(timeout, self.http(lookup)).await.unwrap_or(Finding::TimedOut),
+        }
+    }
+
+    async fn customer(&self, channel: &str, address: &str) -> Finding {
+        match tokio::time::timeout(STORE_PATIENCE, self.store.known(channel, address)).await {
+            Ok(Ok(Some(known))) => Finding::Found(known),
+            Ok(Ok(None)) => Finding::NotFound,
+            Ok(Err(error)) => Finding::Failed(error.to_string()),
+            Err(_) => Finding::TimedOut,
+        }
+    }
+
+    async fn http(&self, lookup: Lookup) -> Finding {
+        let Lookup::Http { method, url, headers, body, cache, .. } = lookup else { return Finding::NotFound };
+        let mut request = match method {
+            "POST" => self.client.post(&url),
+            _ => self.client.get(&url),
+        };
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        match request.send().await {
+            Ok(response) => self.read(response, url, cache).await,
+            Err(error) => Finding::Failed(error.without_url().to_string()),
+        }
+    }
+
+    async fn read(&self, response: reqwest::Response, url: String, cache: Option<Duration>) -> Finding {
+        let status = response.status();
+        if status == reqwest::StatusCode::NOT_FOUND {
+            return Finding::NotFound;
+        }
+        if !status.is_success() {
+            return Finding::Failed(format!("the other side answered {status}"));
+        }
+        match body(response).await {
+            Ok(value) => {
+                if let (Some(span), Some(keep)) = (cache, self.keep.upgrade()) {
+                    // A full line means a busy server: the next question asks again, nothing is lost.
+                    let _ = keep.try_send(Ask::Keep(url, Instant::now() + span, value.clone()));
+                }
+                Finding::Found(value)
+            }
+            Err(why) => Finding::Failed(why),
+        }
+    }
+}
+
+/// The JSON of an answer, bounded.
+async fn body(response: reqwest::Response) -> Result<serde_json::Value, String> {
+    let mut bytes = Vec::new();
+    let mut parts = response.bytes_stream();
+    while let Some(part) = parts.next().await {
+        bytes.extend_from_slice(&part.map_err(|error| error.without_url().to_string())?);
+        if bytes.len() > ANSWER_BYTES {
+            return Err(format!("the answer is longer than {ANSWER_BYTES} bytes"));
+        }
+    }
+    serde_json::from_slice(&bytes).map_err(|error| format!("the answer is not JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Json, Router, http::StatusCode, routing::get};
+
+    async fn asked(path: &str, cache: Option<Duration>, times: usize) -> (Vec<Finding>, usize) {
+        let (count, counted) = crossbeam_channel::bounded::<()>(64);
+        let hit = move || {
+            let _ = count.try_send(());
+            async { Json(serde_json::json!({"status": "paid"})) }
+        };
+        let router = Router::new()
+            .route("/pay", get(hit))
+            .route("/gone", get(|| async { StatusCode::NOT_FOUND }))
+            .route("/down", get(|| async { StatusCode::BAD_GATEWAY }))
+            .route("/slow", get(|| std::future::pending::<String>()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router).await });
+        let folder = tempfile::tempdir().unwrap();
+        let settings = crate::store::Settings { url: format!("sqlite:{}", folder.path().join("t.db").display()), log: folder.path().into() };
+        let started = crate::store::start(&settings).await.unwrap();
+        let (door, input) = crossbeam_channel::bounded(8);
+        let (handle, _task) = start(started.store, door).unwrap();
+        let mut findings = Vec::new();
+        for id in 0..times {
+            let url = format!("{base}{path}");
+            let lookup = Lookup::Http { method: "GET", url, headers: vec![], body: None, timeout: Duration::from_millis(300), cache };
+            handle.find(LookupId(id as u128), lookup);
+            let input = input.clone();
+            let Ok(Input::Found(_, finding)) = tokio::task::spawn_blocking(move || input.recv()).await.unwrap() else { panic!("an answer comes") };
+            findings.push(finding);
+        }
+        (findings, counted.len())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_way_an_answer_can_go_has_its_own_finding() {
+        assert_eq!(asked("/pay", None, 1).await.0, [Finding::Found(serde_json::json!({"status": "paid"}))]);
+        assert_eq!(asked("/gone", None, 1).await.0, [Finding::NotFound]);
+        assert_eq!(asked("/slow", None, 1).await.0, [Finding::TimedOut]);
+        assert!(matches!(asked("/down", None, 1).await.0[..], [Finding::Failed(_)]));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_is_kept_for_as_long_as_the_plan_says() {
+        let (findings, asked) = asked("/pay", Some(Duration::from_secs(60)), 3).await;
+        assert_eq!(findings.len(), 3);
+        assert!(asked <= 2, "asked {asked} times: the first answer may still be on its way to the cache at the second");
+    }
+}
