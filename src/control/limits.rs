@@ -26,9 +26,12 @@ pub const MESSAGE_END_SILENCE: Duration = Duration::from_millis(1_500);
 pub const BEEP: (u16, u32) = (1_000, 250);
 /// What a caller hears while a far end rings: pitch, sound and pause in milliseconds (China: GB/T 3971.1).
 pub const RINGBACK: (u16, u32, u32) = (450, 1_000, 4_000);
-/// How long a finished call waits for a worker's last reports before it is forgotten and its ports are taken back.
-pub const LAST_REPORTS: Duration = Duration::from_secs(10);
+/// How long a finished call waits for the last reports of its worker and the final answers of what it cancelled (64 × T1 = 32 s)
+/// before it is forgotten and its ports are taken back.
+pub const LAST_REPORTS: Duration = Duration::from_secs(40);
 /// Transfers one call may go through, so that two phones cannot send it round for ever.
 pub const TRANSFERS: u8 = 8;
 /// Legs one call may hold at once: the caller, a partner, and forks to an agent's phones.
 pub const LEGS_OF_A_CALL: usize = 12;
+/// After everything is hung up, a drain waits so long for the last answers.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(5);

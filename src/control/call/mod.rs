@@ -1,1 +1,261 @@
 //! A call: legs bridged by the rules, ended by one verdict.
+//!
+//! [`Call`] owns its legs, its room and where it stands ([`Stage`]); what happens comes in through `on_…`, what follows
+//! goes out as [`Effect`]s. `plan.rs` carries out what a plan wishes, `line.rs` waits and is offered, `dial.rs` reaches
+//! far ends, `bridge.rs` connects, `ending.rs` says how it ended.
+
+mod arrive;
+mod bridge;
+mod dial;
+mod end;
+pub mod ending;
+mod leg;
+mod line;
+mod note;
+mod phrases;
+mod plan;
+pub mod ports;
+pub mod route;
+mod sound;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::dialplan::plan::Plan;
+use super::random::Random;
+use super::session::Customer;
+use super::session::effect::{Clock, Effect, Signal};
+use super::session::talk::Talk;
+use super::sip::{Endpoint, Happening};
+use super::time::Time;
+use super::words::directory::Directory;
+use super::words::media::{Command, WorkerId};
+use super::words::{AgentId, CallId, Lang, LegId, RoomId, SessionId};
+
+pub use arrive::Arrival;
+use ending::Ending;
+use leg::{Dialog, Leg, Sound};
+use line::Line;
+use ports::Ports;
+use route::{Route, Routes};
+
+/// What a call may look at and use while it decides.
+#[derive(Debug)]
+pub struct World<'a> {
+    /// When.
+    pub now: Time,
+    /// The configuration.
+    pub directory: &'a Directory,
+    /// The numbers of it.
+    pub routes: &'a Routes,
+    /// Who is registered where.
+    pub endpoint: &'a Endpoint,
+    /// The session's customer, once known.
+    pub customer: Option<&'a Customer>,
+    /// Chance.
+    pub random: &'a mut Random,
+    /// RTP ports.
+    pub ports: &'a mut Ports,
+    /// What follows.
+    pub out: &'a mut Vec<Effect>,
+}
+
+/// The names of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Ids {
+    /// The call.
+    pub call: CallId,
+    /// Its session.
+    pub session: SessionId,
+    /// Its room.
+    pub room: RoomId,
+    /// The thread its room lives on.
+    pub worker: WorkerId,
+}
+
+/// Who calls what.
+#[derive(Debug)]
+pub struct Party {
+    /// The caller's number or user.
+    pub address: String,
+    /// His name, when he gave one.
+    pub name: Option<String>,
+    /// What was dialled.
+    pub entry: String,
+    /// The agent who calls, when it is one.
+    pub agent: Option<AgentId>,
+}
+
+/// Where the call came to a conversation from, and where it goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// The caller dialled it: it ends with it.
+    Direct,
+    /// A queue step of the plan, or the bare line.
+    Queue,
+    /// A transfer step of the plan.
+    Transfer,
+}
+
+/// Is it so already?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    No,
+    Yes,
+}
+
+/// Where the call stands.
+#[derive(Debug)]
+enum Stage {
+    /// Answered; the ACK or the customer's name is still to come.
+    Arriving { confirmed: Done, settled: Done },
+    /// The plan leads.
+    Plan,
+    /// In a line; agents may ring.
+    Line(Box<Line>),
+    /// Far ends ring because of us.
+    Dialling { legs: Vec<LegId>, after: After, early: Option<LegId>, status: u16 },
+    /// Two legs hear each other.
+    Talking { peer: LegId, agent: Option<AgentId>, after: After },
+    /// The caller is by himself: echo, silence or music.
+    Alone,
+    /// Good-bye is being said.
+    Leaving(Ending),
+    /// Over; the last reports are still to come.
+    Over,
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct Call {
+    ids: Ids,
+    party: Party,
+    route: Route,
+    plan: Option<Arc<Plan>>,
+    caller: LegId,
+    legs: Vec<Leg>,
+    talk: Option<Talk>,
+    stage: Stage,
+    began: Time,
+    answered: Option<Time>,
+    sound: sound::CallSound,
+    transfers: u8,
+}
+
+/// What a call holds, for invariants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Holds {
+    /// Legs.
+    pub legs: usize,
+    /// Leased ports.
+    pub ports: usize,
+    /// Is it over, but for the last reports?
+    pub over: bool,
+}
+
+impl Call {
+    /// Its names.
+    #[must_use]
+    pub fn ids(&self) -> Ids {
+        self.ids
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn holds(&self) -> Holds {
+        Holds {
+            legs: self.legs.len(),
+            ports: self.legs.iter().filter(|leg| leg.has_lease()).count(),
+            over: matches!(self.stage, Stage::Over),
+        }
+    }
+
+    /// The session's customer is known.
+    pub fn on_settled(&mut self, world: &mut World<'_>) {
+        if let Stage::Arriving { settled, .. } = &mut self.stage {
+            *settled = Done::Yes;
+            self.begin(world);
+        }
+    }
+
+    /// Signalling.
+    pub fn on_happening(&mut self, happening: Happening, world: &mut World<'_>) {
+        match happening {
+            Happening::Progress { leg, status, sdp } => self.on_progress(leg, status, sdp, world),
+            Happening::Answered { leg, sdp } => self.on_answered(leg, &sdp, world),
+            Happening::Refused { leg, status } => self.on_refused(leg, status, world),
+            Happening::Confirmed { leg, sdp } => self.on_confirmed(leg, sdp, world),
+            Happening::Cancelled { leg } => self.on_leg_over(leg, Ending::CallerCancelled, world),
+            Happening::Offered { leg, sdp } => self.on_offered(leg, sdp, world),
+            Happening::Reanswered { leg, sdp } => self.on_reanswered(leg, &sdp, world),
+            Happening::HungUp { leg } => self.on_leg_over(leg, Ending::CallerHungUp, world),
+            Happening::Lost { leg, .. } => self.on_leg_over(leg, Ending::PeerLost, world),
+            Happening::Key { leg, key } => self.on_key(leg, key, world),
+            Happening::Referred { leg, to } => self.on_referred(leg, &to, world),
+            Happening::Invited(_)
+            | Happening::ReofferFailed { .. }
+            | Happening::Registered { .. }
+            | Happening::TransferProgress { .. }
+            | Happening::SignedOn { .. }
+            | Happening::SignOnFailed { .. } => {}
+        }
+    }
+
+    /// A clock of this call.
+    pub fn on_clock(&mut self, clock: Clock, world: &mut World<'_>) {
+        match clock {
+            Clock::Plan => self.on_plan_clock(world),
+            Clock::Ring => self.on_ring_out(world),
+            Clock::NoteLength | Clock::NoteSilence => self.stop_note(world),
+            Clock::Announce => self.announce(world),
+            Clock::LastReports => self.forget_reports(world),
+            Clock::Idle => {}
+        }
+    }
+
+    /// Ends it from outside: the API, or a drain whose time is over.
+    pub fn close(&mut self, ending: Ending, disposition: Option<String>, world: &mut World<'_>) {
+        self.finish_with(ending, disposition, world);
+    }
+
+    /// The language spoken.
+    fn lang(&self, directory: &Directory) -> Lang {
+        match (&self.talk, &self.plan) {
+            (Some(talk), _) => talk.lang.clone(),
+            (None, Some(plan)) => plan.default_lang(),
+            (None, None) => directory.plans.values().next().map_or_else(|| Lang::new(FALLBACK_LANG), |plan| plan.default_lang()),
+        }
+    }
+
+    fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    fn media(&self, command: Command, world: &mut World<'_>) {
+        world.out.push(Effect::Media(self.ids.worker, command));
+    }
+}
+
+/// The language of a center without plans.
+const FALLBACK_LANG: &str = "zh-CN";
+
+impl World<'_> {
+    fn signal(&mut self, leg: LegId, signal: Signal) {
+        self.out.push(Effect::Signal(leg, signal));
+    }
+}
+
+impl Leg {
+    fn has_lease(&self) -> bool {
+        self.sound != Sound::Closed
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.dialog, Dialog::Ringing | Dialog::Cancelling | Dialog::Arriving)
+    }
+}

@@ -133,12 +133,6 @@ impl Customers {
             self.by_id.remove(&id);
         }
     }
-
-    /// Sessions that count as open, over all customers.
-    #[must_use]
-    pub fn open_sessions(&self, id: CustomerId) -> u32 {
-        self.by_id.get(&id).map_or(0, |customer| customer.open_sessions)
-    }
 }
 
 #[cfg(test)]

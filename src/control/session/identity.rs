@@ -88,7 +88,14 @@ impl<W> Default for Identities<W> {
 
 impl<W> Identities<W> {
     /// Asks for the customer behind `keys` (the strongest first). Settled at once when all are in memory.
-    pub fn ask(&mut self, now: Time, random: &mut Random, keys: Vec<Address>, what: W, ask: &mut Vec<(LookupId, Lookup)>) -> Option<Settled<W>> {
+    pub fn ask(
+        &mut self,
+        now: Time,
+        random: &mut Random,
+        keys: Vec<Address>,
+        what: W,
+        ask: &mut Vec<(LookupId, Lookup)>,
+    ) -> Option<Settled<W>> {
         self.next += 1;
         let ticket = self.next;
         let mut open = 0;
@@ -214,7 +221,9 @@ impl<W> Identities<W> {
         let lookup = LookupId::new(now, random);
         let mut waiting = vec![ticket];
         match self.entries.remove(key) {
-            Some(Entry::Asking { waiting: before, .. }) => waiting.extend(before.into_iter().filter(|ticket| self.waiting.contains_key(ticket))),
+            Some(Entry::Asking { waiting: before, .. }) => {
+                waiting.extend(before.into_iter().filter(|ticket| self.waiting.contains_key(ticket)))
+            }
             Some(_) => {}
             None => self.order.push_back(key.clone()),
         }

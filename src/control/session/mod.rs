@@ -11,9 +11,9 @@ pub mod identity;
 pub mod known;
 mod recent;
 mod record;
+pub mod talk;
 #[cfg(test)]
 mod tests;
-pub mod talk;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,7 +28,8 @@ use super::time::Time;
 use super::words::chat::{Content, Received};
 use super::words::lookup::{Finding, Lookup};
 use super::words::{
-    AgentId, CallbackId, CustomerId, EventId, IdentityId, Lang, LeftMessageId, LookupId, MessageId, QueueId, RecordingId, SessionId, TicketId,
+    AgentId, CallbackId, CustomerId, EventId, IdentityId, Lang, LeftMessageId, LookupId, MessageId, QueueId, RecordingId, SessionId,
+    TicketId,
 };
 
 use customers::{Customers, Joined};
@@ -325,7 +326,14 @@ impl Sessions {
     }
 
     /// Opens a ticket by hand for a customer.
-    pub fn open_ticket_for(&mut self, now: Time, customer: CustomerId, session: Option<SessionId>, new: NewTicket, out: &mut Vec<Effect>) -> TicketId {
+    pub fn open_ticket_for(
+        &mut self,
+        now: Time,
+        customer: CustomerId,
+        session: Option<SessionId>,
+        new: NewTicket,
+        out: &mut Vec<Effect>,
+    ) -> TicketId {
         let (ticket, number) = self.next_ticket(now);
         let conversation = self.customers.of(customer).and_then(|customer| customer.conversation).map(|open| open.id);
         let NewTicket { kind, title, fields } = new;
@@ -469,7 +477,9 @@ impl Sessions {
 
     fn presented(&self, waiter: &Waiter) -> (Option<String>, Option<Lang>) {
         match waiter {
-            Waiter::Session(session) => self.of(*session).map(|found| (found.opening.name.clone(), found.opening.lang.clone())).unwrap_or_default(),
+            Waiter::Session(session) => {
+                self.of(*session).map(|found| (found.opening.name.clone(), found.opening.lang.clone())).unwrap_or_default()
+            }
             Waiter::Line(received) => {
                 let text = |name: &str| received.profile.get(name).and_then(Value::as_str);
                 (text("name").map(str::to_owned), text("lang").map(Lang::new))

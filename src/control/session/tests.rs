@@ -40,10 +40,7 @@ fn the_facts_of_a_session_wait_behind_its_creation() {
     assert!(facts(&out).is_empty());
     let lookups = asked(&out);
     sessions.found(Time(2), lookups[0], &Finding::NotFound, &mut out);
-    assert_eq!(
-        facts(&out),
-        ["customer.created", "identity.linked", "conversation.opened", "session.created", "session.state"]
-    );
+    assert_eq!(facts(&out), ["customer.created", "identity.linked", "conversation.opened", "session.created", "session.state"]);
     assert!(matches!(out.last(), Some(Effect::Settled(_))));
 }
 

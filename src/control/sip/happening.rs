@@ -151,3 +151,26 @@ pub struct Invited {
     /// The offer; `None` = late offer.
     pub sdp: Option<Bytes>,
 }
+
+impl Happening {
+    /// The leg it is about; `None` for a new call and for registrations.
+    #[must_use]
+    pub fn leg(&self) -> Option<LegId> {
+        match self {
+            Happening::Progress { leg, .. }
+            | Happening::Answered { leg, .. }
+            | Happening::Refused { leg, .. }
+            | Happening::Confirmed { leg, .. }
+            | Happening::Cancelled { leg }
+            | Happening::Offered { leg, .. }
+            | Happening::Reanswered { leg, .. }
+            | Happening::ReofferFailed { leg, .. }
+            | Happening::HungUp { leg }
+            | Happening::Lost { leg, .. }
+            | Happening::Key { leg, .. }
+            | Happening::Referred { leg, .. }
+            | Happening::TransferProgress { leg, .. } => Some(*leg),
+            Happening::Invited(_) | Happening::Registered { .. } | Happening::SignedOn { .. } | Happening::SignOnFailed { .. } => None,
+        }
+    }
+}

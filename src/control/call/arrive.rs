@@ -1,0 +1,179 @@
+//! A call comes in: a port, an agreement, an answer; and the beginning once the ACK is here and the customer is known.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ending::Refused;
+use super::leg::{Dialog, Leg, NewLeg, Role};
+use super::line::bare_line;
+use super::route::Route;
+use super::sound::CallSound;
+use super::{After, Call, Done, Ids, Party, Stage, World};
+use crate::control::dialplan::Medium;
+use crate::control::dialplan::plan::Plan;
+use crate::control::dialplan::wish::Event;
+use crate::control::event::{Fact, SessionState};
+use crate::control::session::effect::{Effect, Signal};
+use crate::control::session::talk::{Beginning, Talk};
+use crate::control::sip::Invited;
+use crate::control::words::{AgentId, CallId, RoomId, SessionId};
+
+/// An INVITE and where it leads.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// The session that was made for it.
+    pub session: SessionId,
+    /// The INVITE.
+    pub invited: &'a Invited,
+    /// Where its number leads.
+    pub route: Route,
+    /// The agent who calls, when it is one.
+    pub agent: Option<AgentId>,
+}
+
+impl Call {
+    /// Takes the call, or says why not. A taken call has sent its effects already.
+    ///
+    /// # Errors
+    /// [`Refused`]: no port, no plan, or an offer that cannot be accepted.
+    pub fn arrive(arrival: &Arrival<'_>, world: &mut World<'_>) -> Result<Call, Refused> {
+        let Arrival { session, invited, route, agent } = arrival;
+        let plan = plan_of(route, world)?;
+        let leg = caller_leg(invited, world)?;
+        let ids = Ids {
+            call: CallId::new(world.now, world.random),
+            session: *session,
+            room: RoomId::new(world.now, world.random),
+            worker: leg.0,
+        };
+        let party =
+            Party { address: invited.caller.clone(), name: invited.caller_name.clone(), entry: invited.user.clone(), agent: *agent };
+        let mut call = Call {
+            ids,
+            party,
+            route: route.clone(),
+            plan,
+            caller: invited.leg,
+            legs: vec![leg.1],
+            talk: None,
+            stage: Stage::Arriving { confirmed: Done::No, settled: Done::No },
+            began: world.now,
+            answered: None,
+            sound: CallSound::default(),
+            transfers: 0,
+        };
+        call.announce_arrival(invited, world);
+        call.welcome(world);
+        Ok(call)
+    }
+
+    fn announce_arrival(&self, invited: &Invited, world: &mut World<'_>) {
+        let Ids { call, session, .. } = self.ids;
+        world.out.push(Effect::OwnLeg(self.caller));
+        let (from, to, sip_call_id) = (self.party.address.clone(), self.party.entry.clone(), invited.call_id.clone());
+        world.out.push(Effect::Record(Fact::CallStarted { call, session, from, to, sip_call_id }));
+        self.record_leg(self.caller, world);
+    }
+
+    pub(super) fn record_leg(&self, id: crate::control::words::LegId, world: &mut World<'_>) {
+        let Some(leg) = self.leg(id) else { return };
+        let (role, uri) = (leg.role.word().to_owned(), leg.uri.clone());
+        world.out.push(Effect::Record(Fact::LegOpened { leg: id, call: self.ids.call, role, uri }));
+    }
+
+    /// Plans, lines and built-in places answer at once; people and trunks ring first.
+    fn welcome(&mut self, world: &mut World<'_>) {
+        match self.route.clone() {
+            Route::Plan(_) | Route::Queue(_) | Route::Echo | Route::Silence | Route::Music(_) => self.pick_up(world),
+            route @ (Route::Agent(_) | Route::Trunk { .. } | Route::Uri(_)) => {
+                world.out.push(Effect::Go(SessionState::Bot));
+                self.dial(&route, &[], super::dial::DIRECT, After::Direct, world);
+            }
+        }
+    }
+
+    /// 200 to the caller, once; his sound opens as soon as there is an agreement.
+    pub(super) fn pick_up(&mut self, world: &mut World<'_>) {
+        let caller = self.caller;
+        let Some(leg) = self.leg_mut(caller).filter(|leg| leg.dialog == Dialog::Arriving) else { return };
+        leg.dialog = Dialog::Up;
+        let description = leg.answered().unwrap_or_else(|| leg.offer());
+        world.signal(caller, Signal::Answer(description));
+        self.answered = Some(world.now);
+        world.out.push(Effect::Record(Fact::CallAnswered { call: self.ids.call }));
+        self.open_sound(caller, world);
+        if world.directory.record_calls {
+            self.start_recording(world);
+        }
+    }
+
+    pub(super) fn on_confirmed(&mut self, leg: crate::control::words::LegId, sdp: Option<Bytes>, world: &mut World<'_>) {
+        if let Some(sdp) = sdp
+            && self.leg_mut(leg).is_some_and(|leg| leg.accept(&sdp).is_ok())
+        {
+            self.tune(leg, world);
+        }
+        if let Stage::Arriving { confirmed, .. } = &mut self.stage
+            && leg == self.caller
+        {
+            *confirmed = Done::Yes;
+            self.begin(world);
+        }
+    }
+
+    /// The ACK is here and the customer is known: what the number leads to begins.
+    pub(super) fn begin(&mut self, world: &mut World<'_>) {
+        if !matches!(self.stage, Stage::Arriving { confirmed: Done::Yes, settled: Done::Yes }) {
+            return;
+        }
+        world.out.push(Effect::Go(SessionState::Bot));
+        let route = self.route.clone();
+        match (&route, self.plan.clone()) {
+            (Route::Plan(_), Some(plan)) => self.start_plan(&plan, world),
+            (Route::Queue(queue), _) => self.join_line(bare_line(*queue, self, world), After::Queue, world),
+            _ => self.be_alone(&route, world),
+        }
+    }
+
+    /// A plan leads from here on.
+    pub(super) fn start_plan(&mut self, plan: &Arc<Plan>, world: &mut World<'_>) {
+        let beginning = Beginning {
+            medium: Medium::Voice,
+            channel: VOICE,
+            address: &self.party.address,
+            entry: &self.party.entry,
+            customer: world.customer,
+            lang: None,
+        };
+        self.talk = Some(Talk::new(world.now, world.random, self.ids.session, plan, &beginning));
+        self.stage = Stage::Plan;
+        self.tell_plan(Event::Started, world);
+    }
+}
+
+/// The channel's name in plans and in the cost of a queue.
+pub const VOICE: &str = "voice";
+
+fn plan_of(route: &Route, world: &World<'_>) -> Result<Option<Arc<Plan>>, Refused> {
+    match route {
+        Route::Plan(id) => world.directory.plans.get(id).cloned().map(Some).ok_or(Refused::UnknownNumber),
+        _ => Ok(None),
+    }
+}
+
+fn caller_leg(invited: &Invited, world: &mut World<'_>) -> Result<(crate::control::words::media::WorkerId, Leg), Refused> {
+    let worker = world.ports.least_loaded(world.now).ok_or(Refused::Full)?;
+    let lease = world.ports.lease(world.now, worker).ok_or(Refused::Full)?;
+    let (uri, codecs) = (invited.caller.clone(), world.directory.codecs.clone());
+    let mut leg = Leg::new(NewLeg { id: invited.leg, role: Role::Caller, uri, lease, codecs }, Dialog::Arriving, world.random);
+    if let Some(offer) = &invited.sdp
+        && let Err(refused) = leg.answer(offer)
+    {
+        if let Some(lease) = leg.take_lease() {
+            world.ports.release(world.now, lease);
+        }
+        return Err(Refused::BadOffer { status: refused.status });
+    }
+    Ok((worker, leg))
+}

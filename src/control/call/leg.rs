@@ -1,0 +1,244 @@
+//! One leg: a SIP dialog, an RTP port, and the sound behind it.
+
+use bytes::Bytes;
+
+use super::ports::Lease;
+use crate::control::random::Random;
+use crate::control::sdp::{self, Direction, Local, Refused};
+use crate::control::words::media::Command;
+use crate::control::words::media::{Codec, Stream};
+use crate::control::words::{AgentId, LegId, RoomId};
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The customer.
+    Caller,
+    /// An agent's phone.
+    Agent(AgentId),
+    /// Somebody a transfer or a trunk reached.
+    Far,
+}
+
+impl Role {
+    /// The word of the event log.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Caller => "caller",
+            Role::Agent(_) => "agent",
+            Role::Far => "far",
+        }
+    }
+}
+
+/// The dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialog {
+    /// It came in and has no final answer of ours yet.
+    Arriving,
+    /// We placed it and it has no final answer yet.
+    Ringing,
+    /// We took it back; its final answer is still to come.
+    Cancelling,
+    /// It stands.
+    Up,
+    /// It is over.
+    Over,
+}
+
+/// The sound of a leg on its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    /// Not opened.
+    None,
+    /// Open.
+    Open,
+    /// Asked to close; the worker's last report is still to come.
+    Closing,
+    /// Closed; the port is given back.
+    Closed,
+}
+
+/// One leg.
+#[derive(Debug)]
+pub struct Leg {
+    /// Which.
+    pub id: LegId,
+    /// Who is there.
+    pub role: Role,
+    /// Where he was called, or the number he called from.
+    pub uri: String,
+    /// Its dialog.
+    pub dialog: Dialog,
+    /// Its sound.
+    pub sound: Sound,
+    /// Does the peer hold us?
+    pub held: Held,
+    /// Why it is over.
+    pub why: &'static str,
+    lease: Option<Lease>,
+    agreed: Option<Agreed>,
+    codecs: Vec<Codec>,
+    origin: u64,
+    version: u64,
+}
+
+/// Is a leg held by its peer?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// No.
+    No,
+    /// Yes.
+    Yes,
+}
+
+/// What was agreed, with our answer when the peer offered.
+#[derive(Debug)]
+struct Agreed {
+    stream: Stream,
+    answer: Option<Bytes>,
+}
+
+/// Everything a new leg needs to know.
+#[derive(Debug)]
+pub struct NewLeg {
+    /// Which.
+    pub id: LegId,
+    /// Who is there.
+    pub role: Role,
+    /// Its address.
+    pub uri: String,
+    /// Its port.
+    pub lease: Lease,
+    /// Codecs, best first.
+    pub codecs: Vec<Codec>,
+}
+
+impl Leg {
+    /// A leg without sound.
+    #[must_use]
+    pub fn new(new: NewLeg, dialog: Dialog, random: &mut Random) -> Leg {
+        let NewLeg { id, role, uri, lease, codecs } = new;
+        // RFC 4566 wants a number that fits 63 bits; version counts up from it without running over.
+        let origin = random.bits() >> 2;
+        Leg {
+            id,
+            role,
+            uri,
+            dialog,
+            sound: Sound::None,
+            held: Held::No,
+            why: "",
+            lease: Some(lease),
+            agreed: None,
+            codecs,
+            origin,
+            version: origin,
+        }
+    }
+
+    /// Our offer.
+    #[must_use]
+    pub fn offer(&mut self) -> Bytes {
+        self.version += 1;
+        self.local().map(|local| sdp::offer(&local)).unwrap_or_default()
+    }
+
+    /// Our answer to the peer's offer; what is agreed is kept.
+    ///
+    /// # Errors
+    /// [`Refused`] when nothing in the offer can be accepted.
+    pub fn answer(&mut self, offer: &[u8]) -> Result<Bytes, Refused> {
+        self.version += 1;
+        let (answer, stream) = sdp::answer(&self.local().ok_or_else(no_port)?, offer)?;
+        self.agree(stream, Some(answer.clone()));
+        Ok(answer)
+    }
+
+    /// The peer's answer to our offer; what is agreed is kept.
+    ///
+    /// # Errors
+    /// [`Refused`] when it rejects the audio.
+    pub fn accept(&mut self, answer: &[u8]) -> Result<(), Refused> {
+        let stream = sdp::accept(&self.local().ok_or_else(no_port)?, answer)?;
+        self.agree(stream, None);
+        Ok(())
+    }
+
+    /// The answer we gave last.
+    #[must_use]
+    pub fn answered(&self) -> Option<Bytes> {
+        self.agreed.as_ref().and_then(|agreed| agreed.answer.clone())
+    }
+
+    /// The codec agreed.
+    #[must_use]
+    pub fn codec(&self) -> Option<Codec> {
+        self.agreed.as_ref().map(|agreed| agreed.stream.codec)
+    }
+
+    /// Opens the sound, or brings it up to the newest agreement; nothing when there is none, or it is over.
+    #[must_use]
+    pub fn tune(&mut self, room: RoomId) -> Option<Command> {
+        let stream = self.agreed.as_ref()?.stream.clone();
+        match self.sound {
+            Sound::None => {
+                self.sound = Sound::Open;
+                Some(Command::OpenLeg { room, leg: self.id, stream })
+            }
+            Sound::Open => Some(Command::UpdateLeg { leg: self.id, stream }),
+            Sound::Closing | Sound::Closed => None,
+        }
+    }
+
+    /// Closes the sound; nothing when it is not open.
+    #[must_use]
+    pub fn silence(&mut self) -> Option<Command> {
+        if self.sound != Sound::Open {
+            return None;
+        }
+        self.sound = Sound::Closing;
+        Some(Command::CloseLeg { leg: self.id })
+    }
+
+    /// The port, to be given back: when the worker has closed the leg, or when it never had any sound.
+    #[must_use]
+    pub fn take_lease(&mut self) -> Option<Lease> {
+        self.sound = Sound::Closed;
+        self.lease.take()
+    }
+
+    /// Nothing of it is left.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.dialog == Dialog::Over && self.lease.is_none()
+    }
+
+    /// Does it stand, with sound?
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.dialog == Dialog::Up && self.sound == Sound::Open
+    }
+
+    fn agree(&mut self, stream: Stream, answer: Option<Bytes>) {
+        self.held = if stream.send { Held::No } else { Held::Yes };
+        self.agreed = Some(Agreed { stream, answer });
+    }
+
+    fn local(&self) -> Option<Local> {
+        let lease = self.lease.as_ref()?;
+        Some(Local {
+            address: lease.address,
+            port: lease.port,
+            codecs: self.codecs.clone(),
+            session: self.origin,
+            version: self.version,
+            direction: Direction::SendRecv,
+        })
+    }
+}
+
+fn no_port() -> Refused {
+    Refused { status: 488, warning: "the leg is closed".to_owned() }
+}

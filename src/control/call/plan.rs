@@ -1,0 +1,184 @@
+//! What a plan wishes of a call, and what it is told.
+
+use std::sync::Arc;
+
+use super::dial::DIRECT;
+use super::{After, Call, Ending, Stage, World};
+use crate::control::dialplan::wish::{Event, Wish};
+use crate::control::event::Author;
+use crate::control::session;
+use crate::control::session::effect::{Effect, Signal};
+use crate::control::session::talk::Failed;
+use crate::control::words::chat::Content;
+use crate::control::words::lookup::Finding;
+use crate::control::words::media::{BargeIn, Command, Prompt};
+use crate::control::words::speech::{self, Heard, Nothing};
+use crate::control::words::{LookupId, PlayId};
+
+impl Call {
+    /// Tells the plan, and carries out what it wishes.
+    pub(super) fn tell_plan(&mut self, event: Event, world: &mut World<'_>) {
+        let mut wishes = Vec::new();
+        let Some(talk) = &mut self.talk else { return };
+        talk.step(world.now, event, &mut wishes, world.out);
+        self.carry_out(wishes, world);
+    }
+
+    pub(super) fn on_plan_clock(&mut self, world: &mut World<'_>) {
+        let mut wishes = Vec::new();
+        let Some(talk) = &mut self.talk else { return };
+        talk.handle_timeout(world.now, &mut wishes, world.out);
+        self.carry_out(wishes, world);
+    }
+
+    /// A lookup of the plan was answered.
+    pub fn on_found(&mut self, lookup: LookupId, finding: Finding, world: &mut World<'_>) {
+        self.tell_plan(Event::Found(lookup, finding), world);
+    }
+
+    /// The ticket the plan asked for has a number.
+    pub fn on_ticket(&mut self, save_as: Option<String>, number: u64, world: &mut World<'_>) {
+        self.tell_plan(Event::TicketOpened { save_as, number }, world);
+    }
+
+    /// Speech.
+    pub fn on_speech(&mut self, event: speech::Event, world: &mut World<'_>) {
+        match event {
+            speech::Event::Partial { .. } => {}
+            speech::Event::Heard { leg, turn, heard } if leg == self.caller => {
+                self.say_heard(&heard, world);
+                if !self.on_note_words(turn, &heard.text, world) && self.sound.turn == Some(turn) && matches!(self.stage, Stage::Plan) {
+                    let Heard { text, pinyin, confidence, .. } = heard;
+                    self.tell_plan(Event::Said { text, pinyin, confidence }, world);
+                }
+            }
+            speech::Event::Nothing { leg, turn, why } if leg == self.caller && self.sound.turn == Some(turn) => {
+                let event = match why {
+                    Nothing::Rejected | Nothing::Failed => Event::NotUnderstood,
+                    Nothing::Overloaded | Nothing::NoEngine => Event::NoRecognizer,
+                };
+                if matches!(self.stage, Stage::Plan) {
+                    self.tell_plan(event, world);
+                }
+            }
+            speech::Event::Heard { .. } | speech::Event::Nothing { .. } => {}
+        }
+    }
+
+    pub(super) fn on_plan_played(&mut self, play: PlayId, world: &mut World<'_>) {
+        if matches!(self.stage, Stage::Plan) {
+            self.tell_plan(Event::PromptFinished(play), world);
+        } else if matches!(self.stage, Stage::Leaving(_)) && self.sound.saying.is_none() {
+            self.leave(world);
+        }
+    }
+
+    fn carry_out(&mut self, wishes: Vec<Wish>, world: &mut World<'_>) {
+        for wish in wishes {
+            if matches!(self.stage, Stage::Over) {
+                return;
+            }
+            self.carry_out_one(wish, world);
+        }
+    }
+
+    fn carry_out_one(&mut self, wish: Wish, world: &mut World<'_>) {
+        let leg = self.caller;
+        match wish {
+            Wish::Say { play, prompts, barge_in, .. } => self.say(play, prompts, barge_in, world),
+            Wish::Listen(listening) => {
+                self.sound.turn = Some(listening.turn);
+                self.media(Command::Listen { leg, listening: Arc::new(listening) }, world);
+            }
+            Wish::StopListening(turn) => {
+                self.sound.turn.take_if(|open| *open == turn);
+                self.media(Command::StopListen { leg, turn }, world);
+            }
+            Wish::StopSaying(play) => self.media(Command::StopPlay { leg, play }, world),
+            Wish::Enqueue(ask) => self.join_line(*ask, After::Queue, world),
+            Wish::Transfer { to, trunk, headers, ring } => self.transfer(&to, trunk.as_deref(), &headers, ring, world),
+            Wish::Record { name, max } => self.ask_note(name, max, world),
+            Wish::SetRecording { on: true } => self.start_recording(world),
+            Wish::SetRecording { on: false } => self.stop_recording(world),
+            Wish::Hangup { contained } => self.hang_up_after_words(contained, world),
+            // The others are carried out by `Talk` for calls and chats alike.
+            _ => {}
+        }
+    }
+
+    /// A prompt: played, and kept as the line it is.
+    fn say(&mut self, play: PlayId, prompts: Vec<Prompt>, barge_in: BargeIn, world: &mut World<'_>) {
+        let text = spoken(&prompts);
+        if !text.is_empty() {
+            let lang = self.talk.as_ref().map(|talk| talk.lang.clone());
+            let line = session::Line { lang, source: Some(PLAN.to_owned()), ..session::Line::text(Author::Bot, text) };
+            world.out.push(Effect::Say(Box::new(line)));
+        }
+        self.sound.saying = Some(play);
+        self.media(Command::Play { leg: self.caller, play, prompts, repeat: false, barge_in }, world);
+    }
+
+    fn say_heard(&self, heard: &Heard, world: &mut World<'_>) {
+        let line = session::Line {
+            lang: Some(heard.lang.clone()),
+            span: Some((heard.offset, heard.duration)),
+            confidence: Some(heard.confidence),
+            source: Some(heard.engine.to_string()),
+            content: Content::Text { text: heard.text.clone() },
+            ..session::Line::text(Author::Customer, String::new())
+        };
+        world.out.push(Effect::Say(Box::new(line)));
+    }
+
+    fn transfer(&mut self, to: &str, trunk: Option<&str>, headers: &[(String, String)], ring: std::time::Duration, world: &mut World<'_>) {
+        self.hush_plan(world);
+        let ring = if ring.is_zero() { DIRECT } else { ring };
+        match world.routes.wished(to, trunk) {
+            Some(route) => self.dial(&route, headers, ring, After::Transfer, world),
+            None => self.dial_failed(NOT_FOUND, After::Transfer, world),
+        }
+    }
+
+    /// The plan is at its end; what plays is heard to its end.
+    fn hang_up_after_words(&mut self, contained: bool, world: &mut World<'_>) {
+        let failed = self.talk.as_ref().is_some_and(|talk| talk.failed == Failed::Yes);
+        let ending = if failed { Ending::PlanFailed } else { Ending::PlanEnded { contained } };
+        self.stage = Stage::Leaving(ending);
+        if let Some(turn) = self.sound.turn.take() {
+            self.media(Command::StopListen { leg: self.caller, turn }, world);
+        }
+        if self.sound.saying.is_none() {
+            self.leave(world);
+        }
+    }
+
+    /// The last words are said.
+    pub(super) fn leave(&mut self, world: &mut World<'_>) {
+        if let Stage::Leaving(ending) = &self.stage {
+            let ending = ending.clone();
+            self.finish(ending, world);
+        }
+    }
+
+    /// Refuses a transfer that an agent's phone asked for.
+    pub(super) fn refuse_refer(&self, leg: crate::control::words::LegId, world: &mut World<'_>) {
+        world.signal(leg, Signal::NotifyRefer(NOT_FOUND));
+    }
+}
+
+/// What made a line the plan says.
+const PLAN: &str = "plan";
+/// Nobody there.
+const NOT_FOUND: u16 = 404;
+
+/// The words of prompts.
+fn spoken(prompts: &[Prompt]) -> String {
+    let words: Vec<&str> = prompts
+        .iter()
+        .filter_map(|prompt| match prompt {
+            Prompt::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    words.join(" ")
+}

@@ -1,0 +1,213 @@
+//! What a call does with sound: opening and closing legs, plays of its own, recordings, keys, speech.
+
+use std::path::PathBuf;
+
+use super::leg::Sound;
+use super::note::Note;
+use super::{Call, Stage, World};
+use crate::control::dialplan::wish::Event;
+use crate::control::event::Fact;
+use crate::control::session::effect::Effect;
+use crate::control::words::media::{self, BargeIn, Command, LegStats, PlayOutcome, Prompt};
+use crate::control::words::{LegId, PlayId, RecordingId, TurnId};
+
+/// What plays by the call's own wish, not the plan's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// Waiting music, ringback, hold music: until something else comes.
+    Background,
+    /// A sentence over it; the music comes back.
+    Announcement,
+    /// The tone before a recording.
+    Beep,
+    /// The last words.
+    Farewell,
+}
+
+/// The sound of a call.
+#[derive(Debug, Default)]
+pub struct CallSound {
+    /// What the call itself plays, and to whom.
+    pub own: Option<(LegId, PlayId, Own)>,
+    /// What the plan plays.
+    pub saying: Option<PlayId>,
+    /// The turn the plan listens in.
+    pub turn: Option<TurnId>,
+    /// The recording of the call that runs.
+    pub recording: Option<RecordingId>,
+    /// Recordings whose last word is still to come.
+    pub unfinished: Vec<RecordingId>,
+    /// A message that is being recorded.
+    pub note: Option<Note>,
+}
+
+impl Call {
+    /// Sound.
+    pub fn on_media(&mut self, event: media::Event, world: &mut World<'_>) {
+        match event {
+            media::Event::KeyPressed { leg, key } => self.on_key(leg, key, world),
+            media::Event::PlayFinished { play, outcome, .. } => self.on_played(play, outcome, world),
+            media::Event::SpeechStarted { leg, turn } => self.on_speech_started(leg, turn, world),
+            media::Event::MediaLost { leg } => self.on_media_lost(leg, world),
+            media::Event::LegClosed { leg, stats } => self.on_leg_closed(leg, stats, world),
+            media::Event::RecordingFinished { recording, path, duration, bytes, sha256 } => {
+                let (session, path, duration_ms) =
+                    (self.ids.session, path.to_string_lossy().into_owned(), crate::control::event::DomainEvent::ms(duration));
+                world.out.push(Effect::Record(Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 }));
+                self.on_recorded(recording, Some(duration), world);
+            }
+            media::Event::RecordingFailed { recording, why } => {
+                world.out.push(Effect::Record(Fact::RecordingFailed { recording, session: self.ids.session, why }));
+                self.on_recorded(recording, None, world);
+            }
+        }
+    }
+
+    /// Opens a leg's sound if there is an agreement.
+    pub(super) fn open_sound(&mut self, leg: LegId, world: &mut World<'_>) {
+        if self.leg(leg).is_some_and(|leg| leg.sound == Sound::None) {
+            self.tune(leg, world);
+        }
+    }
+
+    /// Opens a leg's sound or brings it up to date.
+    pub(super) fn tune(&mut self, leg: LegId, world: &mut World<'_>) {
+        let room = self.ids.room;
+        if let Some(command) = self.leg_mut(leg).and_then(|leg| leg.tune(room)) {
+            self.media(command, world);
+        }
+    }
+
+    pub(super) fn hear(&self, ear: LegId, mouth: LegId, world: &mut World<'_>) {
+        self.media(Command::Hear { ear, mouth, gain: 1.0 }, world);
+    }
+
+    /// Plays something of the call's own, instead of what plays there.
+    pub(super) fn play_own(&mut self, leg: LegId, prompts: Vec<Prompt>, own: Own, world: &mut World<'_>) {
+        let play = PlayId::new(world.now, world.random);
+        self.sound.own = Some((leg, play, own));
+        let repeat = own == Own::Background;
+        self.media(Command::Play { leg, play, prompts, repeat, barge_in: BargeIn::Off }, world);
+    }
+
+    /// Stops what the call itself plays.
+    pub(super) fn stop_own(&mut self, world: &mut World<'_>) {
+        if let Some((leg, play, _)) = self.sound.own.take() {
+            self.media(Command::StopPlay { leg, play }, world);
+        }
+    }
+
+    /// Stops what the plan plays and the turn it listens in.
+    pub(super) fn hush_plan(&mut self, world: &mut World<'_>) {
+        let leg = self.caller;
+        if let Some(play) = self.sound.saying.take() {
+            self.media(Command::StopPlay { leg, play }, world);
+        }
+        if let Some(turn) = self.sound.turn.take() {
+            self.media(Command::StopListen { leg, turn }, world);
+        }
+    }
+
+    fn on_played(&mut self, play: PlayId, _outcome: PlayOutcome, world: &mut World<'_>) {
+        match self.sound.own {
+            Some((_, own, what)) if own == play => {
+                self.sound.own = None;
+                self.on_own_played(what, world);
+            }
+            _ => {
+                if self.sound.saying == Some(play) {
+                    self.sound.saying = None;
+                }
+                self.on_plan_played(play, world);
+            }
+        }
+    }
+
+    fn on_own_played(&mut self, what: Own, world: &mut World<'_>) {
+        match what {
+            Own::Background => {}
+            Own::Announcement => self.play_music(world),
+            Own::Beep => self.start_note(world),
+            Own::Farewell => self.leave(world),
+        }
+    }
+
+    /// Begins the recording of the call, unless it runs.
+    pub(super) fn start_recording(&mut self, world: &mut World<'_>) {
+        if self.sound.recording.is_none() {
+            self.sound.recording = Some(self.record_caller(world));
+        }
+    }
+
+    /// Ends the recording of the call, if it runs.
+    pub(super) fn stop_recording(&mut self, world: &mut World<'_>) {
+        if let Some(recording) = self.sound.recording.take() {
+            self.media(Command::StopRecording { room: self.ids.room, recording }, world);
+        }
+    }
+
+    /// A new file: left what the caller says, right what he hears.
+    pub(super) fn record_caller(&mut self, world: &mut World<'_>) -> RecordingId {
+        let recording = RecordingId::new(world.now, world.random);
+        let path = path_of(world, recording);
+        let shown = path.to_string_lossy().into_owned();
+        self.sound.unfinished.push(recording);
+        world.out.push(Effect::OwnRecording(recording));
+        world.out.push(Effect::Record(Fact::RecordingStarted { recording, session: self.ids.session, path: shown }));
+        self.media(Command::StartRecording { room: self.ids.room, recording, customer: self.caller, path }, world);
+        recording
+    }
+
+    fn on_recorded(&mut self, recording: RecordingId, duration: Option<std::time::Duration>, world: &mut World<'_>) {
+        self.sound.unfinished.retain(|open| *open != recording);
+        world.out.push(Effect::DropRecording(recording));
+        self.on_note_recorded(recording, duration, world);
+        self.forget_if_gone(world);
+    }
+
+    pub(super) fn on_key(&mut self, leg: LegId, key: char, world: &mut World<'_>) {
+        if matches!(self.stage, Stage::Talking { .. }) {
+            self.pass_key(leg, key, world);
+        }
+        if leg != self.caller {
+            return;
+        }
+        world.out.push(Effect::Record(Fact::KeyPressed { session: self.ids.session, key }));
+        match &self.stage {
+            Stage::Plan if self.sound.note.is_some() => self.stop_note(world),
+            Stage::Plan => self.tell_plan(Event::Pressed(key), world),
+            Stage::Line(_) => self.on_key_in_line(key, world),
+            _ => {}
+        }
+    }
+
+    fn on_speech_started(&mut self, leg: LegId, turn: TurnId, world: &mut World<'_>) {
+        if leg != self.caller || !matches!(self.stage, Stage::Plan) {
+            return;
+        }
+        if self.sound.note.is_some() {
+            self.on_note_speech(turn, world);
+        } else if self.sound.turn == Some(turn) {
+            self.tell_plan(Event::SpeechStarted, world);
+        }
+    }
+
+    fn on_leg_closed(&mut self, id: LegId, stats: LegStats, world: &mut World<'_>) {
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.sound != Sound::Closed) else { return };
+        let lease = leg.take_lease();
+        world.out.extend(lease.map(Effect::Release));
+        self.record_closed(id, stats, world);
+        self.drop_gone_legs(world);
+        self.forget_if_gone(world);
+    }
+}
+
+/// `2026/11/21/rec_….wav`, below the recordings folder.
+fn path_of(world: &World<'_>, recording: RecordingId) -> PathBuf {
+    let day = world.now.rfc3339();
+    let day = day.get(..DATE_CHARS).unwrap_or("undated").replace('-', "/");
+    PathBuf::from(day).join(format!("{recording}.wav"))
+}
+
+/// Characters of `2026-11-21`.
+const DATE_CHARS: usize = 10;

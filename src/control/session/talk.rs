@@ -1,0 +1,177 @@
+//! A plan that leads a session: the runner, and those of its wishes that are the same for a call and a chat.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::effect::{Clock, Effect};
+use super::{Customer, Left, NewTicket};
+use crate::control::dialplan::plan::Plan;
+use crate::control::dialplan::wish::{Event, Wish};
+use crate::control::dialplan::{Caller, Medium, Runner, Start};
+use crate::control::event::{DomainEvent, Fact};
+use crate::control::random::Random;
+use crate::control::time::Time;
+use crate::control::words::chat::Content;
+use crate::control::words::{Lang, RecordingId, SessionId};
+
+/// A conversation led by a plan.
+#[derive(Debug)]
+pub struct Talk {
+    session: SessionId,
+    runner: Runner,
+    /// The language spoken now.
+    pub lang: Lang,
+    /// The last message the customer recorded, and the words heard in it.
+    pub note: Option<(RecordingId, String)>,
+    /// Did the plan fail and not recover?
+    pub failed: Failed,
+}
+
+/// Did the plan fail?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// Not so far.
+    No,
+    /// It did.
+    Yes,
+}
+
+/// With what a plan begins.
+#[derive(Debug)]
+pub struct Beginning<'a> {
+    /// Call or chat.
+    pub medium: Medium,
+    /// `voice`, `web` …
+    pub channel: &'a str,
+    /// The customer's address.
+    pub address: &'a str,
+    /// What was dialled.
+    pub entry: &'a str,
+    /// The customer.
+    pub customer: Option<&'a Customer>,
+    /// The language the customer came with.
+    pub lang: Option<Lang>,
+}
+
+impl Talk {
+    /// The plan, before its first step.
+    #[must_use]
+    pub fn new(now: Time, random: &mut Random, session: SessionId, plan: &Arc<Plan>, beginning: &Beginning<'_>) -> Talk {
+        let wished = beginning.lang.clone().or_else(|| beginning.customer.and_then(|customer| customer.lang.clone()));
+        let lang = plan.lang_for(wished.as_ref());
+        let start = start(session, beginning, wished);
+        let runner = Runner::new(now, random.bits(), plan.clone(), start);
+        Talk { session, runner, lang, note: None, failed: Failed::No }
+    }
+
+    /// The plan it runs.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        self.runner.plan()
+    }
+
+    /// One step; what only a call or only a chat can do is left in `wishes`.
+    pub fn step(&mut self, now: Time, event: Event, wishes: &mut Vec<Wish>, out: &mut Vec<Effect>) {
+        let mut all = Vec::new();
+        self.runner.step(now, event, &mut all);
+        self.sort(now, all, wishes, out);
+    }
+
+    /// The plan's clock came.
+    pub fn handle_timeout(&mut self, now: Time, wishes: &mut Vec<Wish>, out: &mut Vec<Effect>) {
+        let mut all = Vec::new();
+        self.runner.handle_timeout(now, &mut all);
+        self.sort(now, all, wishes, out);
+    }
+
+    fn sort(&mut self, _now: Time, all: Vec<Wish>, wishes: &mut Vec<Wish>, out: &mut Vec<Effect>) {
+        for wish in all {
+            if let Some(wish) = self.carry_out(wish, out) {
+                wishes.push(wish);
+            }
+        }
+        out.push(Effect::Clock(Clock::Plan, self.runner.poll_timeout()));
+    }
+
+    fn carry_out(&mut self, wish: Wish, out: &mut Vec<Effect>) -> Option<Wish> {
+        let session = self.session;
+        let effect = match wish {
+            Wish::Entered { node, turn } => Effect::Record(Fact::NodeEntered { session, node, turn }),
+            Wish::Understood { text, intents, decision } => {
+                Effect::Record(Fact::Understood { session, message: None, text, intents, decision })
+            }
+            Wish::SlotFilled { slot, value, masked } => Effect::Record(Fact::SlotFilled { session, slot, value, masked }),
+            Wish::LookupDone { name, outcome, value, took } => {
+                let (outcome, took_ms) = (outcome.to_owned(), DomainEvent::ms(took));
+                Effect::Record(Fact::LookupDone { session, name, outcome, value, took_ms })
+            }
+            Wish::Find(id, lookup) => Effect::Find(id, lookup),
+            Wish::OpenTicket { kind, title, fields, save_as } => Effect::OpenTicket(save_as, NewTicket { kind, title, fields }),
+            Wish::LeaveMessage { mode, contact, text } => Effect::Leave(self.left(mode, contact, text)),
+            Wish::Message { channels, text } => Effect::Message(channels, Content::Text { text }),
+            Wish::Surveyed { survey, score } => Effect::Record(Fact::SurveyAnswered { session, survey, score }),
+            Wish::SetLang(lang) => {
+                self.lang = lang;
+                return None;
+            }
+            Wish::PlanFailed { why } => {
+                self.failed = Failed::Yes;
+                let decision = PLAN_FAILED.to_owned();
+                Effect::Record(Fact::Understood { session, message: None, text: why, intents: Vec::new(), decision })
+            }
+            Wish::Answered { article } => {
+                let decision = ARTICLE.to_owned();
+                Effect::Record(Fact::Understood { session, message: None, text: article, intents: Vec::new(), decision })
+            }
+            Wish::Callback { queue, .. } => Effect::PromiseCallback(queue, "plan"),
+            other => return Some(other),
+        };
+        out.push(effect);
+        None
+    }
+
+    fn left(&mut self, mode: String, contact: Option<String>, text: Option<String>) -> Left {
+        let (recording, heard) = self.note.take().unzip();
+        Left { mode, contact, text: text.or(heard.filter(|heard| !heard.is_empty())), recording }
+    }
+}
+
+/// The decision words of trace facts that come from no sentence.
+const PLAN_FAILED: &str = "plan_failed";
+const ARTICLE: &str = "article";
+
+fn start(session: SessionId, beginning: &Beginning<'_>, lang: Option<Lang>) -> Start {
+    let mut customer = beginning.customer.map(|customer| customer.fields.clone()).unwrap_or_default();
+    let text = |value: &str| Value::String(value.to_owned());
+    let phone = match beginning.medium {
+        Medium::Voice => Some(super::identity::phone_number(beginning.address)),
+        Medium::Chat => beginning
+            .customer
+            .and_then(|customer| customer.addresses.iter().find(|address| address.channel == super::identity::PHONE))
+            .map(|address| address.address.clone()),
+    };
+    if let Some(known) = beginning.customer {
+        customer.entry("id").or_insert_with(|| text(&known.id.to_string()));
+        if let Some(name) = &known.name {
+            customer.entry("name").or_insert_with(|| text(name));
+        }
+        if let Some(phone) = &phone {
+            customer.entry("phone").or_insert_with(|| text(phone));
+        }
+    }
+    let call = match beginning.medium {
+        Medium::Voice => Map::from_iter([("to".to_owned(), text(beginning.entry)), ("from".to_owned(), text(beginning.address))]),
+        Medium::Chat => Map::new(),
+    };
+    let external_id = customer.get("external_id").and_then(Value::as_str).map(str::to_owned);
+    Start {
+        medium: beginning.medium,
+        channel: beginning.channel.to_owned(),
+        lang,
+        caller: Caller { phone, external_id },
+        customer,
+        session: Map::from_iter([("id".to_owned(), text(&session.to_string()))]),
+        call,
+    }
+}

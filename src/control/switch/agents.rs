@@ -1,0 +1,126 @@
+//! Commands of the API: agents, supervisors, integrators.
+
+use super::{Drain, Machine, Switch};
+use crate::control::call::ending::Ending;
+use crate::control::event::Author;
+use crate::control::session::{Line, NewTicket, Said};
+use crate::control::time::Time;
+use crate::control::words::agent::{AgentCommand, AgentState, Refusal, Reply};
+use crate::control::words::chat::Content;
+use crate::control::words::{AgentId, CommandId, OfferId, QueueId, SessionId};
+
+impl Switch {
+    pub(super) fn on_command(&mut self, now: Time, command: CommandId, wish: AgentCommand) {
+        let answer = match wish {
+            AgentCommand::SetState { agent, state, reason } => self.set_state(now, agent, state, reason),
+            AgentCommand::Accept { offer } => self.accept(now, offer),
+            AgentCommand::Reject { offer } => self.reject(now, offer),
+            AgentCommand::Say { session, client_id, agent, content } => self.say(now, session, client_id, agent, content),
+            AgentCommand::Close { session, disposition } => self.close(now, session, disposition),
+            AgentCommand::Transfer { session, queue } => self.move_to(now, session, queue),
+            AgentCommand::Ready { agent } => self.known_agent(agent).map(|agent| {
+                self.distribute(|acd, _, out| acd.ready(now, agent, out));
+                Reply::Done
+            }),
+            AgentCommand::Originate { to, entry } => self.originate(now, &to, &entry),
+            AgentCommand::OpenTicket { customer, session, kind, title, fields } => {
+                let new = NewTicket { kind, title, fields };
+                Ok(Reply::Ticket(self.sessions.open_ticket_for(now, customer, session, new, &mut self.work.sessions)))
+            }
+        };
+        self.answer(command, answer);
+    }
+
+    fn set_state(&mut self, now: Time, agent: AgentId, state: AgentState, reason: Option<String>) -> Result<Reply, Refusal> {
+        let agent = self.known_agent(agent)?;
+        if matches!(state, AgentState::Busy | AgentState::WrapUp) {
+            return Err(Refusal::Conflict(
+                "busy and wrap_up follow from what an agent holds; ask for available, away or offline".to_owned(),
+            ));
+        }
+        self.distribute(|acd, _, out| acd.set_state(now, agent, state, reason, out));
+        Ok(Reply::Done)
+    }
+
+    fn accept(&mut self, now: Time, offer: OfferId) -> Result<Reply, Refusal> {
+        let session = self.session_of(offer)?;
+        let mut taken = None;
+        self.with_chat(now, session, |chat, room| taken = Some(chat.accept(offer, room)));
+        match taken {
+            Some(true) => Ok(Reply::Done),
+            Some(false) => Err(Refusal::Conflict("the offer is over".to_owned())),
+            None => Err(Refusal::Conflict("a call is taken on the phone".to_owned())),
+        }
+    }
+
+    fn reject(&mut self, now: Time, offer: OfferId) -> Result<Reply, Refusal> {
+        let session = self.session_of(offer)?;
+        let mut rejected = false;
+        self.with_chat(now, session, |chat, room| rejected = chat.reject(offer, room));
+        self.with_call(now, session, |call, world| rejected = call.reject_offer(offer, world));
+        if rejected { Ok(Reply::Done) } else { Err(Refusal::Conflict("the offer is over".to_owned())) }
+    }
+
+    fn say(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        client_id: String,
+        agent: Option<AgentId>,
+        content: Content,
+    ) -> Result<Reply, Refusal> {
+        match self.machine_of(session)? {
+            Machine::Chat(_) => {}
+            Machine::Call(_) => return Err(Refusal::Conflict("a call takes no written lines".to_owned())),
+        }
+        let line = Line { content, agent, client_id: Some(client_id), ..Line::text(Author::Agent, String::new()) };
+        let (message, said) = self.write(now, session, line, Vec::new());
+        self.with_chat(now, session, |chat, room| chat.on_agent_line(room));
+        Ok(Reply::Message { session, message, replayed: said == Said::Before })
+    }
+
+    fn close(&mut self, now: Time, session: SessionId, disposition: Option<String>) -> Result<Reply, Refusal> {
+        self.machine_of(session)?;
+        self.with_chat(now, session, |chat, room| chat.finish(Ending::ClosedByAgent, disposition.clone(), room));
+        self.with_call(now, session, |call, world| call.close(Ending::ClosedByAgent, disposition, world));
+        Ok(Reply::Done)
+    }
+
+    fn move_to(&mut self, now: Time, session: SessionId, queue: QueueId) -> Result<Reply, Refusal> {
+        self.machine_of(session)?;
+        if !self.directory.queues.contains_key(&queue) {
+            return Err(Refusal::Unknown { what: "queue", id: queue.to_string() });
+        }
+        let mut moved = false;
+        self.with_chat(now, session, |chat, room| moved = chat.move_to(queue, room));
+        self.with_call(now, session, |call, world| moved = call.move_to(queue, world));
+        if moved { Ok(Reply::Done) } else { Err(Refusal::Conflict("the session cannot be moved in its state".to_owned())) }
+    }
+
+    fn originate(&mut self, _now: Time, _to: &str, _entry: &str) -> Result<Reply, Refusal> {
+        if self.drain != Drain::No {
+            return Err(Refusal::Busy);
+        }
+        Err(Refusal::Conflict("calls are not placed by the API yet".to_owned()))
+    }
+
+    fn known_agent(&self, agent: AgentId) -> Result<AgentId, Refusal> {
+        match self.directory.agents.contains_key(&agent) {
+            true => Ok(agent),
+            false => Err(Refusal::Unknown { what: "agent", id: agent.to_string() }),
+        }
+    }
+
+    fn session_of(&self, offer: OfferId) -> Result<SessionId, Refusal> {
+        self.index.offers.get(&offer).copied().ok_or_else(|| Refusal::Unknown { what: "offer", id: offer.to_string() })
+    }
+
+    fn machine_of(&self, session: SessionId) -> Result<&Machine, Refusal> {
+        let unknown = || Refusal::Unknown { what: "open session", id: session.to_string() };
+        self.slots
+            .get(&session)
+            .filter(|_| self.sessions.of(session).is_some_and(|found| !found.is_closed()))
+            .map(|slot| &slot.machine)
+            .ok_or_else(unknown)
+    }
+}

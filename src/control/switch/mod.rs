@@ -1,0 +1,477 @@
+//! The switch: input → machine, wish → output. It has no rule of its own.
+//!
+//! One step of a machine puts its wishes in front of what is still to be done, so that the log reads in the order of causes;
+//! the endpoint's news are taken when nothing else is left. All randomness comes from one seed: the same inputs at the same
+//! times give the same outputs.
+
+mod agents;
+mod audit;
+mod chats;
+mod perform;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::acd::{self, Acd};
+use super::call::ending::{Ending, Refused};
+use super::call::ports::Ports;
+use super::call::route::{Route, Routes};
+use super::call::{Arrival, Call, World};
+use super::limits::{DRAIN_GRACE, RETRY_AFTER};
+use super::random::Random;
+use super::session::chat::{Chat, Room};
+use super::session::effect::{Clock, Effect};
+use super::session::identity::PHONE;
+use super::session::{self, Opening, Restored, Sessions};
+use super::sip::{Accepting, Endpoint, Happening, Invited, Settings};
+use super::surface::{Input, Output};
+use super::time::{Deadlines, Time};
+use super::words::agent::AgentState;
+use super::words::directory::Directory;
+use super::words::{AgentId, LegId, LookupId, OfferId, RecordingId, SessionId, media, speech};
+
+pub use audit::Audit;
+
+/// The channel of calls between people of the house.
+const INTERNAL: &str = "internal";
+
+/// A session's machine, and the questions it has open.
+#[derive(Debug)]
+struct Slot {
+    machine: Machine,
+    lookups: Vec<LookupId>,
+}
+
+/// What runs a session.
+#[derive(Debug)]
+enum Machine {
+    Call(Box<Call>),
+    Chat(Box<Chat>),
+}
+
+/// Whose news is it?
+#[derive(Debug, Default)]
+struct Index {
+    legs: HashMap<LegId, SessionId>,
+    recordings: HashMap<RecordingId, SessionId>,
+    lookups: HashMap<LookupId, SessionId>,
+    offers: HashMap<OfferId, SessionId>,
+}
+
+/// What is still to be done in this step.
+#[derive(Debug)]
+enum Todo {
+    Of(SessionId, Effect),
+    Acd(acd::Effect),
+    Session(session::Effect),
+}
+
+/// What waits to be done, and room to collect what a step brings.
+#[derive(Debug, Default)]
+struct Work {
+    todo: VecDeque<Todo>,
+    effects: Vec<Effect>,
+    acd: Vec<acd::Effect>,
+    sessions: Vec<session::Effect>,
+    out: VecDeque<Output>,
+}
+
+/// How far a drain has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    No,
+    Until(Time),
+    /// Everything is hung up; the last answers are waited for.
+    Closing(Time),
+    Done,
+}
+
+/// How much runs.
+#[derive(Debug, Default, Clone, Copy)]
+struct Load {
+    calls: usize,
+    chats: usize,
+}
+
+/// All rules, behind one surface.
+#[derive(Debug)]
+pub struct Switch {
+    directory: Arc<Directory>,
+    routes: Routes,
+    endpoint: Endpoint,
+    acd: Acd,
+    sessions: Sessions,
+    slots: BTreeMap<SessionId, Slot>,
+    index: Index,
+    clocks: Deadlines<(SessionId, Clock)>,
+    ports: Ports,
+    random: Random,
+    load: Load,
+    drain: Drain,
+    accepting: Accepting,
+    work: Work,
+}
+
+impl Switch {
+    /// A center with this configuration and what the store remembers. The same seed and inputs give the same outputs.
+    #[must_use]
+    pub fn new(now: Time, seed: u64, directory: Arc<Directory>, restored: Restored) -> Switch {
+        let mut random = Random::new(seed);
+        let mut switch = Switch {
+            routes: Routes::of(&directory),
+            endpoint: Endpoint::new(now, random.bits(), Settings::of_directory(&directory)),
+            acd: Acd::new(random.bits()),
+            sessions: Sessions::new(random.bits(), directory.limits.conversation_idle, &restored),
+            slots: BTreeMap::new(),
+            index: Index::default(),
+            clocks: Deadlines::default(),
+            ports: Ports::new(&directory.workers, directory.limits.port_rest),
+            random,
+            load: Load::default(),
+            drain: Drain::No,
+            accepting: Accepting::All,
+            work: Work::default(),
+            directory,
+        };
+        switch.sessions.take_up(now, restored, &mut switch.work.sessions);
+        switch.distribute(|acd, directory, out| acd.configure(now, directory, out));
+        switch.welcome_fixed_phones(now);
+        switch.settle_down(now);
+        switch
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        match input {
+            Input::Sip(received) => self.endpoint.receive(now, received),
+            Input::SipBroken(flow) => self.endpoint.broken(now, flow),
+            Input::Media(event) => self.on_media(now, event),
+            Input::Speech(event) => self.on_speech(now, event),
+            Input::Chat(received) => self.on_chat(now, received),
+            Input::Agent(command, wish) => self.on_command(now, command, wish),
+            Input::Found(lookup, finding) => self.on_found(now, lookup, finding),
+            Input::Directory(directory) => self.configure(now, directory),
+            Input::Drain { until } => self.begin_drain(until),
+        }
+        self.settle_down(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if self.endpoint.poll_timeout().is_some_and(|due| due <= now) {
+            self.endpoint.handle_timeout(now);
+            self.settle_down(now);
+        }
+        if self.acd.poll_timeout().is_some_and(|due| due <= now) {
+            self.distribute(|acd, _, out| acd.handle_timeout(now, out));
+            self.settle_down(now);
+        }
+        self.sessions.handle_timeout(now, &mut self.work.sessions);
+        self.settle_down(now);
+        while let Some((session, clock)) = self.clocks.pop_due(now) {
+            self.on_clock(now, session, clock);
+            self.settle_down(now);
+        }
+        self.go_on_draining(now);
+        self.settle_down(now);
+    }
+
+    /// When [`Switch::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let drain = match self.drain {
+            Drain::Until(at) | Drain::Closing(at) => Some(at),
+            Drain::No | Drain::Done => None,
+        };
+        [self.endpoint.poll_timeout(), self.acd.poll_timeout(), self.sessions.poll_timeout(), self.clocks.next(), drain]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.work.out.pop_front()
+    }
+
+    /// Works until nothing is left to be done.
+    fn settle_down(&mut self, now: Time) {
+        loop {
+            self.take_in();
+            if let Some(todo) = self.work.todo.pop_front() {
+                self.perform(now, todo);
+            } else if let Some(happening) = self.endpoint.poll_happening() {
+                self.on_happening(now, happening);
+            } else {
+                break;
+            }
+        }
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            self.work.out.push_back(Output::Sip(transmit));
+        }
+        self.show_load();
+        self.end_drain();
+    }
+
+    /// What a step brought goes in front of what was to be done before.
+    fn take_in(&mut self) {
+        let Work { todo, acd, sessions, .. } = &mut self.work;
+        for effect in sessions.drain(..).rev() {
+            todo.push_front(Todo::Session(effect));
+        }
+        for effect in acd.drain(..).rev() {
+            todo.push_front(Todo::Acd(effect));
+        }
+    }
+
+    fn distribute(&mut self, step: impl FnOnce(&mut Acd, &Directory, &mut Vec<acd::Effect>)) {
+        step(&mut self.acd, &self.directory, &mut self.work.acd);
+    }
+
+    /// Lets the call of a session do something.
+    fn with_call(&mut self, now: Time, session: SessionId, step: impl FnOnce(&mut Call, &mut World<'_>)) {
+        let Some(Slot { machine: Machine::Call(call), .. }) = self.slots.get_mut(&session) else { return };
+        let mut world = World {
+            now,
+            directory: &self.directory,
+            routes: &self.routes,
+            endpoint: &self.endpoint,
+            customer: self.sessions.customer_of(session),
+            random: &mut self.random,
+            ports: &mut self.ports,
+            out: &mut self.work.effects,
+        };
+        step(call, &mut world);
+        self.queue_effects(session);
+    }
+
+    /// Lets the chat of a session do something.
+    fn with_chat(&mut self, now: Time, session: SessionId, step: impl FnOnce(&mut Chat, &mut Room<'_>)) {
+        let Some(Slot { machine: Machine::Chat(chat), .. }) = self.slots.get_mut(&session) else { return };
+        let mut room = Room {
+            now,
+            directory: &self.directory,
+            routes: &self.routes,
+            customer: self.sessions.customer_of(session),
+            random: &mut self.random,
+            out: &mut self.work.effects,
+        };
+        step(chat, &mut room);
+        self.queue_effects(session);
+    }
+
+    fn queue_effects(&mut self, session: SessionId) {
+        let Work { todo, effects, .. } = &mut self.work;
+        for effect in effects.drain(..).rev() {
+            todo.push_front(Todo::Of(session, effect));
+        }
+    }
+
+    fn on_media(&mut self, now: Time, event: media::Event) {
+        let session = match &event {
+            media::Event::KeyPressed { leg, .. }
+            | media::Event::PlayFinished { leg, .. }
+            | media::Event::SpeechStarted { leg, .. }
+            | media::Event::MediaLost { leg }
+            | media::Event::LegClosed { leg, .. } => self.index.legs.get(leg),
+            media::Event::RecordingFinished { recording, .. } | media::Event::RecordingFailed { recording, .. } => {
+                self.index.recordings.get(recording)
+            }
+        };
+        if let Some(session) = session.copied() {
+            self.with_call(now, session, |call, world| call.on_media(event, world));
+        }
+    }
+
+    fn on_speech(&mut self, now: Time, event: speech::Event) {
+        let (speech::Event::Partial { leg, .. } | speech::Event::Heard { leg, .. } | speech::Event::Nothing { leg, .. }) = &event;
+        if let Some(session) = self.index.legs.get(leg).copied() {
+            self.with_call(now, session, |call, world| call.on_speech(event, world));
+        }
+    }
+
+    fn on_found(&mut self, now: Time, lookup: LookupId, finding: super::words::lookup::Finding) {
+        if self.sessions.found(now, lookup, &finding, &mut self.work.sessions) {
+            return;
+        }
+        let Some(session) = self.index.lookups.remove(&lookup) else { return };
+        let Some(slot) = self.slots.get_mut(&session) else { return };
+        slot.lookups.retain(|open| *open != lookup);
+        match slot.machine {
+            Machine::Call(_) => self.with_call(now, session, |call, world| call.on_found(lookup, finding, world)),
+            Machine::Chat(_) => self.with_chat(now, session, |chat, room| chat.on_found(lookup, finding, room)),
+        }
+    }
+
+    fn on_clock(&mut self, now: Time, session: SessionId, clock: Clock) {
+        let position = self.acd.position(session);
+        self.with_call(now, session, |call, world| {
+            if let (Clock::Announce, Some(position)) = (clock, position) {
+                call.set_position(position);
+            }
+            call.on_clock(clock, world);
+        });
+        self.with_chat(now, session, |chat, room| chat.on_clock(clock, room));
+    }
+
+    fn on_happening(&mut self, now: Time, happening: Happening) {
+        match happening {
+            Happening::Invited(invited) => self.on_invited(now, &invited),
+            Happening::Registered { user, contacts } => self.on_registered(now, &user, contacts),
+            other => {
+                let session = other.leg().and_then(|leg| self.index.legs.get(&leg).copied());
+                if let Some(session) = session {
+                    self.with_call(now, session, |call, world| call.on_happening(other, world));
+                }
+            }
+        }
+    }
+
+    fn on_invited(&mut self, now: Time, invited: &Invited) {
+        if let Err(refused) = self.take_call(now, invited) {
+            let retry_after = RETRY_AFTER.as_secs().to_string();
+            let headers: &[(&str, &str)] = if refused == Refused::Full { &[("Retry-After", &retry_after)] } else { &[] };
+            self.endpoint.refuse(now, invited.leg, refused.sip_status(), headers);
+        }
+    }
+
+    fn take_call(&mut self, now: Time, invited: &Invited) -> Result<(), Refused> {
+        if self.drain != Drain::No || self.load.calls >= self.directory.limits.calls {
+            return Err(Refused::Full);
+        }
+        let agent = self.agent_of(invited.authenticated.as_deref());
+        let route = self.routes.dialled(&invited.user, &invited.request_uri).ok_or(Refused::UnknownNumber)?;
+        if matches!(route, Route::Trunk { .. }) && invited.authenticated.is_none() {
+            return Err(Refused::Forbidden);
+        }
+        let session = SessionId::new(now, &mut self.random);
+        let opening = self.opening(invited, &route, agent);
+        let mut world = World {
+            now,
+            directory: &self.directory,
+            routes: &self.routes,
+            endpoint: &self.endpoint,
+            customer: None,
+            random: &mut self.random,
+            ports: &mut self.ports,
+            out: &mut self.work.effects,
+        };
+        let call = Call::arrive(&Arrival { session, invited, route, agent }, &mut world)?;
+        let opening = Opening { call: Some(call.ids().call), ..opening };
+        self.slots.insert(session, Slot { machine: Machine::Call(Box::new(call)), lookups: Vec::new() });
+        self.load.calls += 1;
+        self.queue_effects(session);
+        self.sessions.open(now, session, opening, &mut self.work.sessions);
+        Ok(())
+    }
+
+    /// A call between people of the house is no customer's; one that an agent places outside is the callee's.
+    fn opening(&self, invited: &Invited, route: &Route, agent: Option<AgentId>) -> Opening {
+        let plan = match route {
+            Route::Plan(id) => self.directory.plans.get(id).map(|plan| (plan.id.clone(), plan.version.clone())),
+            _ => None,
+        };
+        let (channel, address) = match (agent, route) {
+            (Some(_), Route::Trunk { number, .. }) => (PHONE, number.clone()),
+            (Some(_), _) => (INTERNAL, invited.caller.clone()),
+            (None, _) => (PHONE, invited.caller.clone()),
+        };
+        Opening {
+            call: None,
+            channel: channel.to_owned(),
+            address,
+            entry: invited.user.clone(),
+            plan,
+            name: invited.caller_name.clone(),
+            lang: None,
+        }
+    }
+
+    fn agent_of(&self, user: Option<&str>) -> Option<AgentId> {
+        user.map(AgentId::of_name).filter(|agent| self.directory.agents.contains_key(agent))
+    }
+
+    fn on_registered(&mut self, now: Time, user: &str, contacts: usize) {
+        let Some(agent) = self.agent_of(Some(user)) else { return };
+        if contacts > 0 {
+            self.distribute(|acd, _, out| acd.registered(now, agent, out));
+        } else {
+            self.distribute(|acd, _, out| acd.set_state(now, agent, AgentState::Offline, None, out));
+        }
+    }
+
+    /// Phones at a fixed address never register: they are there.
+    fn welcome_fixed_phones(&mut self, now: Time) {
+        let directory = self.directory.clone();
+        for agent in directory.agents.values().filter(|agent| agent.uri.is_some()) {
+            self.distribute(|acd, _, out| acd.registered(now, agent.id, out));
+        }
+    }
+
+    fn configure(&mut self, now: Time, directory: Arc<Directory>) {
+        self.routes = Routes::of(&directory);
+        self.endpoint.configure(Settings::of_directory(&directory));
+        self.sessions.set_conversation_idle(directory.limits.conversation_idle);
+        self.directory = directory;
+        self.distribute(|acd, directory, out| acd.configure(now, directory, out));
+        self.welcome_fixed_phones(now);
+    }
+
+    /// Tells the endpoint whether new calls are taken.
+    fn show_load(&mut self) {
+        let accepting = if self.drain != Drain::No {
+            Accepting::Draining
+        } else if self.load.calls >= self.directory.limits.calls {
+            Accepting::Full { retry_after: RETRY_AFTER }
+        } else {
+            Accepting::All
+        };
+        if accepting != self.accepting {
+            self.accepting = accepting;
+            self.endpoint.set_accepting(accepting);
+        }
+    }
+
+    fn begin_drain(&mut self, until: Time) {
+        if self.drain == Drain::No {
+            self.drain = Drain::Until(until);
+        }
+    }
+
+    /// The time is over: everything that runs is ended.
+    fn go_on_draining(&mut self, now: Time) {
+        match self.drain {
+            Drain::Until(until) if until <= now => {
+                self.drain = Drain::Closing(now + DRAIN_GRACE);
+                self.close_all(now);
+            }
+            Drain::Closing(until) if until <= now => self.finish_drain(),
+            _ => {}
+        }
+    }
+
+    fn close_all(&mut self, now: Time) {
+        let sessions: Vec<SessionId> = self.slots.keys().copied().collect();
+        for session in sessions {
+            self.with_call(now, session, |call, world| call.close(Ending::Drained, None, world));
+            self.with_chat(now, session, |chat, room| chat.finish(Ending::Drained, None, room));
+        }
+    }
+
+    /// Without calls nothing has to be waited for: chats go on after the next start, in the same conversation.
+    fn end_drain(&mut self) {
+        let calls_over = self.load.calls == 0 && self.endpoint.counts().dialogs == 0;
+        match self.drain {
+            Drain::Until(_) if calls_over => self.drain = Drain::Until(Time::default()),
+            Drain::Closing(_) if calls_over && self.slots.is_empty() => self.finish_drain(),
+            _ => {}
+        }
+    }
+
+    fn finish_drain(&mut self) {
+        self.drain = Drain::Done;
+        self.work.out.push_back(Output::Drained);
+    }
+}
