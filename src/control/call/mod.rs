@@ -17,8 +17,6 @@ mod plan;
 pub mod ports;
 pub mod route;
 mod sound;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
