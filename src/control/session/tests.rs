@@ -1,3 +1,5 @@
+//! Sessions as the log tells them.
+
 use super::*;
 
 fn sessions() -> Sessions {
