@@ -16,3 +16,4 @@ pub mod qa;
 pub mod speech;
 pub mod store;
 pub mod telemetry;
+pub mod web_client;

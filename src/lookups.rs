@@ -1,7 +1,10 @@
 //! Questions of the rules to the outside: HTTP lookups of plans, and customers in the store.
 //!
 //! One task owns the cache and hands each question to a task of its own, so many at a time. Redirects are not followed: what a
-//! plan may ask is what its author wrote.
+//! plan may ask is what its author wrote. Its URL may carry what a caller said, so private addresses are refused, save those of
+//! hosts that the operator names: [`guard`].
+
+mod guard;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +19,9 @@ use crate::control::surface::Input;
 use crate::control::words::LookupId;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::store::Store;
+use crate::web_client;
+
+pub use guard::Guard;
 
 /// Questions that may wait.
 const WAITING: usize = 4_096;
@@ -27,7 +33,6 @@ const KEPT: usize = 4_096;
 const ANSWER_BYTES: usize = 1 << 20;
 /// The database answers within this, or the caller is taken for unknown.
 const STORE_PATIENCE: Duration = Duration::from_secs(3);
-const USER_AGENT: &str = concat!("hotline/", env!("CARGO_PKG_VERSION"));
 
 /// Where questions go; cheap to clone.
 #[derive(Clone)]
@@ -45,6 +50,7 @@ enum Ask {
 #[derive(Clone)]
 struct Outside {
     client: reqwest::Client,
+    guard: Guard,
     store: Store,
     door: Sender<Input>,
     keep: mpsc::WeakSender<Ask>,
@@ -68,23 +74,13 @@ impl Handle {
 /// Starts the task; it ends when the last handle is dropped. Must be called inside a tokio runtime.
 ///
 /// # Errors
-/// When the HTTP client cannot be made (no certificate store).
-pub fn start(store: Store, door: Sender<Input>) -> Result<(Handle, JoinHandle<()>), ClientError> {
-    let client = client()?;
+/// When the HTTP client cannot be made.
+pub fn start(store: Store, guard: Guard, door: Sender<Input>) -> Result<(Handle, JoinHandle<()>), ClientError> {
+    let client = web_client::client(|builder| builder.dns_resolver(guard.clone()))?;
     let (asks, asked) = mpsc::channel(WAITING);
-    let outside = Outside { client, store, door: door.clone(), keep: asks.downgrade() };
+    let outside = Outside { client, store, guard, door: door.clone(), keep: asks.downgrade() };
     let task = tokio::spawn(serve(outside, asked));
     Ok((Handle { asks, door }, task))
-}
-
-/// A client that follows nothing; time-outs are each question's own.
-///
-/// # Errors
-/// When there is no certificate store.
-pub fn client() -> Result<reqwest::Client, ClientError> {
-    // Another part of the process may have installed the same provider: that is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(USER_AGENT).build()?)
 }
 
 async fn serve(outside: Outside, mut asked: mpsc::Receiver<Ask>) {
@@ -98,9 +94,9 @@ async fn serve(outside: Outside, mut asked: mpsc::Receiver<Ask>) {
                     let _ = outside.door.try_send(Input::Found(id, Finding::Found(value)));
                     continue;
                 }
-                let (outside, room) = (outside.clone(), Arc::clone(&room));
+                let (outside, place) = (outside.clone(), Arc::clone(&room).acquire_owned().await);
                 tokio::spawn(async move {
-                    let _place = room.acquire().await;
+                    let _place = place;
                     let finding = outside.answer(lookup).await;
                     let _ = outside.door.send(Input::Found(id, finding));
                 });
@@ -109,9 +105,14 @@ async fn serve(outside: Outside, mut asked: mpsc::Receiver<Ask>) {
     }
 }
 
+/// Answers are kept by the whole question: one caller's answer is not another's.
+fn key(lookup: &Lookup) -> Option<String> {
+    let Lookup::Http { method, url, headers, body, cache: Some(_), .. } = lookup else { return None };
+    Some(format!("{method} {url} {headers:?} {body:?}"))
+}
+
 fn fresh(kept: &HashMap<String, (Instant, serde_json::Value)>, lookup: &Lookup) -> Option<serde_json::Value> {
-    let Lookup::Http { url, cache: Some(_), .. } = lookup else { return None };
-    kept.get(url).filter(|(until, _)| *until > Instant::now()).map(|(_, value)| value.clone())
+    kept.get(&key(lookup)?).filter(|(until, _)| *until > Instant::now()).map(|(_, value)| value.clone())
 }
 
 fn keep(kept: &mut HashMap<String, (Instant, serde_json::Value)>, url: String, until: Instant, value: serde_json::Value) {
@@ -142,7 +143,11 @@ impl Outside {
     }
 
     async fn http(&self, lookup: Lookup) -> Finding {
+        let key = key(&lookup);
         let Lookup::Http { method, url, headers, body, cache, .. } = lookup else { return Finding::NotFound };
+        if let Err(refused) = self.guard.check(&url) {
+            return Finding::Failed(refused);
+        }
         let mut request = match method {
             "POST" => self.client.post(&url),
             _ => self.client.get(&url),
@@ -154,12 +159,12 @@ impl Outside {
             request = request.json(&body);
         }
         match request.send().await {
-            Ok(response) => self.read(response, url, cache).await,
+            Ok(response) => self.read(response, key.zip(cache)).await,
             Err(error) => Finding::Failed(error.without_url().to_string()),
         }
     }
 
-    async fn read(&self, response: reqwest::Response, url: String, cache: Option<Duration>) -> Finding {
+    async fn read(&self, response: reqwest::Response, cache: Option<(String, Duration)>) -> Finding {
         let status = response.status();
         if status == reqwest::StatusCode::NOT_FOUND {
             return Finding::NotFound;
@@ -169,9 +174,9 @@ impl Outside {
         }
         match body(response).await {
             Ok(value) => {
-                if let (Some(span), Some(keep)) = (cache, self.keep.upgrade()) {
+                if let (Some((key, span)), Some(keep)) = (cache, self.keep.upgrade()) {
                     // A full line means a busy server: the next question asks again, nothing is lost.
-                    let _ = keep.try_send(Ask::Keep(url, Instant::now() + span, value.clone()));
+                    let _ = keep.try_send(Ask::Keep(key, Instant::now() + span, value.clone()));
                 }
                 Finding::Found(value)
             }
@@ -199,6 +204,11 @@ mod tests {
     use axum::{Json, Router, http::StatusCode, routing::get};
 
     async fn asked(path: &str, cache: Option<Duration>, times: usize) -> (Vec<Finding>, usize) {
+        let guard = Guard::new(vec!["127.0.0.1".to_owned()]);
+        asked_past(guard, path, cache, times).await
+    }
+
+    async fn asked_past(guard: Guard, path: &str, cache: Option<Duration>, times: usize) -> (Vec<Finding>, usize) {
         let (count, counted) = crossbeam_channel::bounded::<()>(64);
         let hit = move || {
             let _ = count.try_send(());
@@ -213,17 +223,20 @@ mod tests {
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, router).await });
         let folder = tempfile::tempdir().unwrap();
-        let settings = crate::store::Settings { url: format!("sqlite:{}", folder.path().join("t.db").display()), log: folder.path().into() };
+        let settings =
+            crate::store::Settings { url: format!("sqlite:{}", folder.path().join("t.db").display()), log: folder.path().into() };
         let started = crate::store::start(&settings).await.unwrap();
         let (door, input) = crossbeam_channel::bounded(8);
-        let (handle, _task) = start(started.store, door).unwrap();
+        let (handle, _task) = start(started.store, guard, door).unwrap();
         let mut findings = Vec::new();
         for id in 0..times {
             let url = format!("{base}{path}");
             let lookup = Lookup::Http { method: "GET", url, headers: vec![], body: None, timeout: Duration::from_millis(300), cache };
             handle.find(LookupId(id as u128), lookup);
             let input = input.clone();
-            let Ok(Input::Found(_, finding)) = tokio::task::spawn_blocking(move || input.recv()).await.unwrap() else { panic!("an answer comes") };
+            let Ok(Input::Found(_, finding)) = tokio::task::spawn_blocking(move || input.recv()).await.unwrap() else {
+                panic!("an answer comes")
+            };
             findings.push(finding);
         }
         (findings, counted.len())
@@ -235,6 +248,13 @@ mod tests {
         assert_eq!(asked("/gone", None, 1).await.0, [Finding::NotFound]);
         assert_eq!(asked("/slow", None, 1).await.0, [Finding::TimedOut]);
         assert!(matches!(asked("/down", None, 1).await.0[..], [Finding::Failed(_)]));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_private_address_is_refused_unless_the_operator_names_it() {
+        let (findings, hits) = asked_past(Guard::default(), "/pay", None, 1).await;
+        assert!(matches!(&findings[0], Finding::Failed(why) if why.contains("private address")), "{findings:?}");
+        assert_eq!(hits, 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -60,12 +60,13 @@ impl Store {
         self.db.run(sql, args![message, session, channel, address, body, state, now()]).await.map(|_| ())
     }
 
-    /// Messages that are due now, oldest first.
+    /// Messages that are due now, oldest first; of each address only the oldest, so that none overtakes another.
     ///
     /// # Errors
     /// What the database says.
     pub async fn due_deliveries(&self, most: i64) -> Result<Vec<Delivery>, Error> {
-        let sql = "SELECT * FROM deliveries WHERE state = 'due' AND next_at <= $1 ORDER BY message LIMIT $2";
+        let sql = "SELECT * FROM deliveries d WHERE state = 'due' AND next_at <= $1 AND NOT EXISTS (SELECT 1 FROM deliveries e \
+                   WHERE e.channel = d.channel AND e.address = d.address AND e.state = 'due' AND e.message < d.message) ORDER BY message LIMIT $2";
         self.db.rows(sql, args![now(), most]).await?.iter().map(delivery).collect()
     }
 
