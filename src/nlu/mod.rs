@@ -14,6 +14,7 @@ pub mod packs;
 mod phonetic;
 mod random;
 mod rank;
+pub mod slots;
 mod svm;
 mod thesaurus;
 mod token;
