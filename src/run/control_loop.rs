@@ -1,0 +1,85 @@
+//! The control thread: it owns the rules, feeds them what came in, and carries out what they wish.
+
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use crate::control::surface::Input;
+use crate::control::switch::Switch;
+
+use super::clock::Clock;
+use super::effects::{Effects, Next as After};
+
+/// Inputs taken before the outputs are carried out and the clock is read again.
+const BATCH: usize = 64;
+
+/// Where inputs come from. Signalling and sound have channels of their own, so that a flood of API calls cannot starve a BYE.
+#[derive(Debug)]
+pub struct Doors {
+    /// From the SIP sockets.
+    pub sip: Receiver<Input>,
+    /// From media workers and recognizers.
+    pub sound: Receiver<Input>,
+    /// From the API, channels, lookups and the configuration.
+    pub others: Receiver<Input>,
+}
+
+enum Next {
+    Input(Input),
+    Due,
+    Closed,
+}
+
+/// Runs until the rules have drained or every door is closed.
+pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effects) {
+    loop {
+        let deadline = switch.poll_timeout().map(|at| clock.instant(at));
+        match doors.next(deadline) {
+            Next::Input(input) => {
+                switch.handle(clock.now(), input);
+                doors.take_more(&mut switch, clock);
+            }
+            Next::Due => {}
+            Next::Closed => return,
+        }
+        let now = clock.now();
+        if switch.poll_timeout().is_some_and(|at| at <= now) {
+            switch.handle_timeout(now);
+        }
+        while let Some(wish) = switch.poll_output() {
+            if effects.carry_out(wish) == After::Closed {
+                return;
+            }
+        }
+    }
+}
+
+impl Doors {
+    fn next(&self, deadline: Option<Instant>) -> Next {
+        if let Some(input) = self.first_waiting() {
+            return Next::Input(input);
+        }
+        let due = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+        crossbeam_channel::select! {
+            recv(self.sip) -> input => input.map_or(Next::Closed, Next::Input),
+            recv(self.sound) -> input => input.map_or(Next::Closed, Next::Input),
+            recv(self.others) -> input => input.map_or(Next::Closed, Next::Input),
+            recv(due) -> _ => Next::Due,
+        }
+    }
+
+    /// What waits already: signalling before sound before the rest.
+    fn first_waiting(&self) -> Option<Input> {
+        [&self.sip, &self.sound, &self.others].into_iter().find_map(|door| match door.try_recv() {
+            Ok(input) => Some(input),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        })
+    }
+
+    fn take_more(&self, switch: &mut Switch, clock: Clock) {
+        for _ in 1..BATCH {
+            let Some(input) = self.first_waiting() else { return };
+            switch.handle(clock.now(), input);
+        }
+    }
+}

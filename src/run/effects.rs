@@ -1,0 +1,71 @@
+//! What the rules wish, handed to who does it. Nothing here waits.
+
+use std::collections::BTreeMap;
+
+use crossbeam_channel::Sender;
+
+use crate::channels;
+use crate::control::surface::Output;
+use crate::control::words::media::{Command, WorkerId};
+use crate::control_handle::Answers;
+use crate::lookups;
+use crate::media;
+use crate::net;
+use crate::speech::prompts::Prompts;
+use crate::store::journal::Journal;
+
+/// Does the loop go on?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It does.
+    Open,
+    /// The rules have drained.
+    Closed,
+}
+
+/// The doers.
+pub struct Effects {
+    /// SIP sockets.
+    pub net: net::Handle,
+    /// Media threads.
+    pub workers: BTreeMap<WorkerId, Sender<media::Job>>,
+    /// Prompts to sounds.
+    pub prompts: Prompts,
+    /// Questions to the outside.
+    pub lookups: lookups::Handle,
+    /// Lines to chat customers.
+    pub channels: channels::Handle,
+    /// The log.
+    pub journal: Journal,
+    /// Answers to commands.
+    pub answers: Answers,
+}
+
+impl Effects {
+    /// Hands one wish over.
+    pub fn carry_out(&mut self, wish: Output) -> Next {
+        match wish {
+            Output::Sip(transmit) => self.net.send(transmit),
+            Output::Media(worker, command) => self.sound(worker, command),
+            Output::Chat(line) => self.channels.send(line),
+            Output::Answer(command, answer) => self.answers.give(command, answer),
+            Output::Find(lookup, question) => self.lookups.find(lookup, question),
+            Output::Journal(event) => self.journal.append(event),
+            Output::Notify(agent, notice) => self.channels.notify(agent, notice),
+            Output::Drained => return Next::Closed,
+        }
+        Next::Open
+    }
+
+    /// A worker's inbox holds far more than a worker leaves undone in a tick: waiting for it means waiting for a broken thread.
+    fn sound(&mut self, worker: WorkerId, command: Command) {
+        let sounds = match &command {
+            Command::Play { prompts, .. } => prompts.iter().map(|prompt| self.prompts.sound(prompt)).collect(),
+            _ => Vec::new(),
+        };
+        let Some(inbox) = self.workers.get(&worker) else { return };
+        if inbox.try_send(media::Job { command, sounds }).is_err() {
+            tracing::error!(worker = worker.0, "a media worker does not take its commands");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Settings of the configuration in the form each part wants, and the secrets of the data folder.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use crate::api;
+use crate::config::server::{Engine, Server, Voice};
+use crate::control::words::directory::Directory;
+use crate::control_handle::ControlHandle;
+use crate::media::worker::Counts;
+use crate::store::{self, Store};
+use crate::telemetry::metrics;
+use crate::speech::{self, engines};
+
+/// Bytes of the secret that visitors' tokens are signed with.
+const SECRET_BYTES: usize = 32;
+const ADMIN_KEY_FILE: &str = "admin-key";
+const VISITOR_SECRET_FILE: &str = "visitor-secret";
+const PROMPT_CACHE: &str = "prompt-cache";
+/// Only the server's own user may read it.
+const PRIVATE: u32 = 0o600;
+
+/// The recognizers' settings.
+///
+/// # Errors
+/// An engine that this build does not have.
+pub fn engines(server: &Server) -> anyhow::Result<speech::Config> {
+    let mut config = speech::Config { models: server.folders.models.clone(), ..speech::Config::default() };
+    for (lang, engine) in &server.speech.live {
+        if let Some(order) = order(&mut config.whisper, &server.folders.models, engine)? {
+            config.live.insert(lang.clone(), order);
+        }
+    }
+    for (lang, engine) in &server.speech.after_call {
+        if let Some(order) = order(&mut config.whisper, &server.folders.models, engine)? {
+            config.after_call.insert(lang.clone(), order);
+        }
+    }
+    Ok(config)
+}
+
+/// `None`: the built-in order stays.
+fn order(whisper: &mut Option<PathBuf>, models: &Path, engine: &Engine) -> anyhow::Result<Option<Vec<engines::Engine>>> {
+    Ok(match engine {
+        Engine::Auto => None,
+        Engine::Off => Some(Vec::new()),
+        Engine::Pocketsphinx => Some(vec![engines::Engine::Pocketsphinx]),
+        Engine::Zipformer(_) => Some(vec![engines::Engine::Zipformer]),
+        Engine::Whisper(name) => {
+            *whisper = Some(engines::model_file(&models.join(name)).with_context(|| {
+                format!("speech engine whisper:{name}: no model file in {}; `hotline models pull {name}` gets it", models.join(name).display())
+            })?);
+            Some(vec![engines::Engine::Whisper])
+        }
+        Engine::Http(url) | Engine::Ws(url) => bail!("speech engine {url}: this build has no remote engines; take auto, whisper, zipformer or pocketsphinx"),
+    })
+}
+
+/// The synthesizer's settings.
+///
+/// # Errors
+/// A voice that this build cannot speak with.
+pub fn prompts(server: &Server) -> anyhow::Result<speech::prompts::Config> {
+    let mut config = speech::prompts::Config {
+        folder: server.folders.prompts.clone(),
+        cache: server.folders.data.join(PROMPT_CACHE),
+        ..speech::prompts::Config::default()
+    };
+    for (lang, voice) in &server.speech.voices {
+        match voice {
+            Voice::Espeak(name) => drop(config.voices.insert(lang.clone(), name.clone())),
+            Voice::Command(how) | Voice::Http(how) => bail!("voice {how} of {lang}: this build speaks with espeak-ng and with recorded prompts only"),
+        }
+    }
+    Ok(config)
+}
+
+/// Says once which languages of the plans nobody listens in: their callers use keys.
+pub fn say_what_is_missing(engines: &speech::Engines, directory: &Directory) {
+    for missing in engines.missing() {
+        tracing::info!("{missing}");
+    }
+    let langs: std::collections::BTreeSet<_> = directory.plans.values().flat_map(|plan| plan.languages.iter()).collect();
+    for lang in langs {
+        let serving = engines.serving(lang, engines::Purpose::Live);
+        if serving.is_empty() {
+            tracing::warn!(%lang, "no recognizer: callers use keys; `hotline models list` shows what can be had");
+        } else {
+            tracing::info!(%lang, ?serving, "recognizers");
+        }
+    }
+}
+
+/// What API handlers work with.
+///
+/// # Errors
+/// When the data folder cannot be written.
+pub fn api_state(
+    server: &Server,
+    started: &store::Started,
+    control: &ControlHandle,
+    directory: tokio::sync::watch::Receiver<Arc<Directory>>,
+    counts: Vec<Arc<Counts>>,
+) -> anyhow::Result<api::ApiState> {
+    let secret = read_or_make(&server.folders.data.join(VISITOR_SECRET_FILE), || {
+        let mut bytes = [0u8; SECRET_BYTES];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        Ok(hex::encode(bytes))
+    })?;
+    Ok(api::ApiState {
+        store: started.store.clone(),
+        journal: started.journal.clone(),
+        control: control.clone(),
+        directory,
+        recordings: server.folders.recordings.clone(),
+        scorecards: crate::qa::scorecards(),
+        registry: Arc::new(metrics::registry(counts)),
+        visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),
+    })
+}
+
+/// The first administrator's key: made at the first start, read from its file later.
+///
+/// # Errors
+/// When the data folder or the database cannot be written.
+pub async fn admin_key(data: &Path, store: &Store) -> anyhow::Result<Option<String>> {
+    let file = data.join(ADMIN_KEY_FILE);
+    if let Ok(key) = std::fs::read_to_string(&file) {
+        return Ok(Some(key.trim().to_owned()));
+    }
+    if !store.keys().await?.is_empty() {
+        return Ok(None);
+    }
+    let (_, secret) = store.make_key("first administrator", &[api::auth::ADMIN]).await?;
+    write_private(&file, &secret).with_context(|| format!("cannot write {}", file.display()))?;
+    tracing::info!(file = %file.display(), "the first administrator's key is made");
+    Ok(Some(secret))
+}
+
+fn read_or_make(file: &Path, make: impl FnOnce() -> std::io::Result<String>) -> anyhow::Result<String> {
+    if let Ok(text) = std::fs::read_to_string(file) {
+        return Ok(text);
+    }
+    let text = make()?;
+    write_private(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(text)
+}
+
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(file)?.write_all(text.as_bytes())
+}

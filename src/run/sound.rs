@@ -1,0 +1,106 @@
+//! Starts the sound: the disk thread, recognizer threads, media workers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use crossbeam_channel::{Sender, TrySendError};
+
+use crate::config::server::{Ports, Server};
+use crate::control::surface::Input;
+use crate::control::words::directory::{Directory, Worker};
+use crate::control::words::media::WorkerId;
+use crate::media::{self, Report, disk, worker};
+use crate::speech;
+
+/// Media threads outrank recognition, where the system allows it.
+const MEDIA_NICE: i32 = -10;
+
+/// The running sound.
+pub struct Sound {
+    /// Inboxes of the media workers.
+    pub workers: BTreeMap<WorkerId, Sender<media::Job>>,
+    /// What they count.
+    pub counts: Vec<Arc<worker::Counts>>,
+    /// To be joined, in this order, once the inboxes are dropped.
+    pub threads: Vec<JoinHandle<()>>,
+}
+
+/// Starts all of it and writes the ports that are really bound into the directory.
+///
+/// # Errors
+/// A port that is taken, a folder that cannot be written, a configured model that does not load.
+pub fn start(server: &Server, directory: &mut Directory, engines: &Arc<speech::Engines>, door: &Sender<Input>) -> anyhow::Result<Sound> {
+    let disk = start_disk(server, door.clone())?;
+    let recognizers = start_recognizers(server, engines, door)?;
+    let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
+    let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), threads: Vec::new() };
+    for place in &mut directory.workers {
+        let config = worker_config(server, place, directory.limits.media_timeout);
+        let handle = worker::start(config, disk.jobs.clone(), inboxes.clone(), reporter(door.clone()))?;
+        place.ports = handle.ports;
+        sound.workers.insert(place.id, handle.jobs);
+        sound.counts.push(handle.counts);
+        sound.threads.push(handle.thread);
+    }
+    sound.threads.extend(recognizers.into_iter().map(|recognizer| recognizer.thread));
+    sound.threads.push(disk.thread);
+    Ok(sound)
+}
+
+fn start_disk(server: &Server, door: Sender<Input>) -> anyhow::Result<disk::Handle> {
+    let folder = server.folders.recordings.clone();
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the recordings folder {}", folder.display()))?;
+    let mended = disk::recover(&folder).with_context(|| format!("cannot read the recordings folder {}", folder.display()))?;
+    for file in mended {
+        tracing::warn!(file = %file.display(), "a recording that was cut off has its header mended");
+    }
+    let report = move |report| {
+        let _ = door.send(input(report));
+    };
+    disk::start(folder, report).context("cannot start the disk thread")
+}
+
+fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Sender<Input>) -> anyhow::Result<Vec<speech::Handle>> {
+    let start = |number| {
+        let door = door.clone();
+        let tell = move |event| {
+            let _ = door.send(Input::Speech(event));
+        };
+        speech::start(engines, number, tell).context("cannot start a recognizer thread")
+    };
+    (0..usize::from(server.speech.threads)).map(start).collect()
+}
+
+fn worker_config(server: &Server, place: &Worker, media_timeout: std::time::Duration) -> worker::WorkerConfig {
+    let ports = match (&server.media.ports, place.ports.first(), place.ports.last()) {
+        (Ports::Range(_), Some(first), Some(last)) => worker::Ports::Even(*first..=*last),
+        (Ports::Range(_), ..) => worker::Ports::Any(0),
+        (Ports::Free(count), ..) => worker::Ports::Any(usize::from(*count / server.media.workers.max(1))),
+    };
+    worker::WorkerConfig { id: place.id, bind: server.media.bind, ports, core: None, nice: MEDIA_NICE, media_timeout }
+}
+
+/// A worker must never wait: what finds the door full goes back and comes again at the next tick.
+fn reporter(door: Sender<Input>) -> impl FnMut(Report) -> Result<(), Report> + Send + 'static {
+    move |report| match door.try_send(input(report)) {
+        Err(TrySendError::Full(input)) => output(input).map_or(Ok(()), Err),
+        Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+    }
+}
+
+fn input(report: Report) -> Input {
+    match report {
+        Report::Media(event) => Input::Media(event),
+        Report::Speech(event) => Input::Speech(event),
+    }
+}
+
+fn output(input: Input) -> Option<Report> {
+    match input {
+        Input::Media(event) => Some(Report::Media(event)),
+        Input::Speech(event) => Some(Report::Speech(event)),
+        _ => None,
+    }
+}
