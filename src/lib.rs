@@ -13,6 +13,7 @@ pub mod net;
 pub mod nlu;
 pub mod phone;
 pub mod qa;
+pub mod run;
 pub mod speech;
 pub mod store;
 pub mod telemetry;

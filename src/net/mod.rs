@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
 
 use crate::control::surface::Input;
@@ -32,7 +33,7 @@ impl Handle {
 ///
 /// # Errors
 /// When a listener cannot be bound; the text names it.
-pub async fn start(_listeners: &[Listener], _inputs: mpsc::Sender<Input>) -> std::io::Result<Handle> {
+pub async fn start(_listeners: &[Listener], _inputs: Sender<Input>) -> std::io::Result<Handle> {
     let (outbox, _gone) = mpsc::unbounded_channel();
     Ok(Handle { outbox, bound: Vec::new() })
 }

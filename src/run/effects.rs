@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crossbeam_channel::Sender;
 
-use crate::channels;
 use crate::control::surface::Output;
 use crate::control::words::media::{Command, WorkerId};
 use crate::control_handle::Answers;
@@ -33,8 +32,6 @@ pub struct Effects {
     pub prompts: Prompts,
     /// Questions to the outside.
     pub lookups: lookups::Handle,
-    /// Lines to chat customers.
-    pub channels: channels::Handle,
     /// The log.
     pub journal: Journal,
     /// Answers to commands.
@@ -47,11 +44,10 @@ impl Effects {
         match wish {
             Output::Sip(transmit) => self.net.send(transmit),
             Output::Media(worker, command) => self.sound(worker, command),
-            Output::Chat(line) => self.channels.send(line),
             Output::Answer(command, answer) => self.answers.give(command, answer),
             Output::Find(lookup, question) => self.lookups.find(lookup, question),
             Output::Journal(event) => self.journal.append(event),
-            Output::Notify(agent, notice) => self.channels.notify(agent, notice),
+            Output::Chat(_) | Output::Notify(..) => {}
             Output::Drained => return Next::Closed,
         }
         Next::Open

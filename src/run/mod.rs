@@ -6,23 +6,26 @@ mod clock;
 mod control_loop;
 mod effects;
 mod reload;
+mod setup;
 mod shutdown;
 mod sound;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
+use tokio::sync::watch;
 
-use crate::config::{Args, Config};
+use crate::config::watch::Watch;
+use crate::config::{self, Args, Config};
+use crate::control::session::Restored;
 use crate::control::surface::Input;
 use crate::control::switch::Switch;
-use crate::control::words::directory::Directory;
-use crate::control_handle;
-use crate::{api, channels, lookups, net, qa, speech, store};
+use crate::control::words::directory::{Directory, Listener};
+use crate::speech::prompts::Prompts;
+use crate::{api, control_handle, lookups, net, speech, store};
 
 use clock::Clock;
 use control_loop::Doors;
@@ -34,6 +37,8 @@ const SIP_DOOR: usize = 16_384;
 const SOUND_DOOR: usize = 65_536;
 /// How long running calls may run on after the wish to close.
 const DRAIN: Duration = Duration::from_secs(30);
+/// The log's folder below the data folder.
+const LOG_FOLDER: &str = "log";
 
 /// Where a started server can be reached.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -83,53 +88,42 @@ struct Server {
 /// What the database and the log gave at the start.
 struct Memory {
     started: store::Started,
-    restored: crate::control::session::Restored,
+    restored: Restored,
     admin_key: Option<String>,
 }
 
 impl Server {
     fn start(runtime: &tokio::runtime::Runtime, args: &Args, config: Config) -> anyhow::Result<Server> {
         let settings = Arc::clone(&config.server);
+        let Memory { started, restored, admin_key } = runtime.block_on(recall(&settings))?;
+        let engines = Arc::new(speech::Engines::load(setup::engines(&settings)?)?);
+        let (wire, sound_door) = (bounded(SIP_DOOR), bounded(SOUND_DOOR));
         let mut directory = Directory::clone(&config.directory);
-        let (sip, sip_door) = bounded(SIP_DOOR);
-        let (heard, sound_door) = bounded(SOUND_DOOR);
-        let (control, side, answers_task) = control_handle::open();
-
-        let memory = runtime.block_on(recall(&settings))?;
-        let engines = Arc::new(speech::Engines::load(setup::engines(&settings))?);
-        let sound = sound::start(&settings, &mut directory, &engines, &heard)?;
-        let net = runtime.block_on(net::start(&mut directory.listeners, sip)).context("cannot open the SIP sockets")?;
+        let sound = sound::start(&settings, &mut directory, &engines, &sound_door.0)?;
+        let net = runtime.block_on(open_sockets(&mut directory, wire.0))?;
         let directory = Arc::new(directory);
         setup::say_what_is_missing(&engines, &directory);
 
-        let Memory { started, restored, admin_key } = memory;
-        let state = setup::api_state(&settings, &started, &control, &directory, &sound.counts)?;
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind(settings.api))
-            .with_context(|| format!("cannot open the API's port {}: free it or change [api] listen", settings.api))?;
-        let ready = ready(&directory, listener.local_addr()?, admin_key);
-
-        let (lookups, lookups_task) = lookups::start(started.store.clone(), control.door())?;
-        let (channels, channel_tasks) = channels::start(started.store.clone(), state.clone(), &settings)?;
-        let qa_task = qa::start(qa::Surroundings::of(&settings, &started, &engines))?;
-        let mut prompts = speech::prompts::Prompts::start(setup::prompts(&settings))?;
-        prompts.warm(directory.plans.values().flat_map(|plan| plan.fixed_prompts()));
-        let mut effects =
-            Effects { net, workers: sound.workers, prompts, lookups, channels, journal: started.journal.clone(), answers: side.answers };
-        let doors = Doors { sip: sip_door, sound: sound_door, others: side.inputs };
-        let watch = Watch::new(args.clone(), &config, Arc::clone(&directory));
+        let (control, side, answers_task) = control_handle::open();
+        let (shown, show) = watch::channel(Arc::clone(&directory));
+        let state = setup::api_state(&settings, &started, &control, show, sound.counts.clone())?;
+        let (listener, address) = runtime.block_on(open_api(settings.api))?;
+        let (lookups, lookups_task) = lookups::start(started.store.clone(), control.clone())?;
+        let prompts = Prompts::start(setup::prompts(&settings)?)?;
+        let effects = Effects { net, workers: sound.workers, prompts, lookups, journal: started.journal, answers: side.answers };
+        let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
+        let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
+        let ready = Ready::of(&directory, address, admin_key);
         let rules = rules_thread(directory, restored, doors, effects)?;
-
-        let mut tasks = vec![
+        let tasks = vec![
             answers_task,
             lookups_task,
-            qa_task,
-            tokio::spawn(reload::run(watch, control.clone())),
-            tokio::spawn(shutdown::watch(control)),
+            tokio::spawn(shutdown::watch(control.clone())),
+            tokio::spawn(reload::run(files, control, shown)),
             tokio::spawn(serve_api(listener, api::router(state))),
         ];
-        tasks.extend(channel_tasks);
-        Ok(Server { ready, rules, sound: sound.threads, store: started.store, fold: started.fold, journal_thread: started.journal_thread, tasks })
+        let (store, fold, journal_thread) = (started.store, started.fold, started.journal_thread);
+        Ok(Server { ready, rules, sound: sound.threads, store, fold, journal_thread, tasks })
     }
 
     /// Waits for the rules to drain, then closes what they fed, from the wire inwards to the disk.
@@ -154,4 +148,65 @@ impl Server {
         })?;
         joined.map_err(|_| anyhow::anyhow!("the control thread broke off: see the log above"))
     }
+}
+
+impl Ready {
+    fn of(directory: &Directory, api: SocketAddr, admin_key: Option<String>) -> Ready {
+        let door = |listener: &Listener| SipDoor { transport: listener.transport.token(), addr: listener.bound };
+        Ready { sip: directory.listeners.iter().map(door).collect(), api: format!("http://{api}"), admin_key, pid: std::process::id() }
+    }
+}
+
+/// Opens database and log, and settles what an abrupt end left open.
+async fn recall(settings: &config::server::Server) -> anyhow::Result<Memory> {
+    let data = &settings.folders.data;
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let memory = store::Settings { url: settings.database.clone(), log: data.join(LOG_FOLDER) };
+    let started = store::start(&memory).await.with_context(|| format!("cannot open the database {}", settings.database))?;
+    if let Some(torn) = &started.torn {
+        tracing::warn!(?torn, "the log's last line was cut off in the middle: it is dropped");
+    }
+    let restored = started.store.restore(&started.journal, &settings.folders.recordings).await?;
+    let admin_key = setup::admin_key(data, &started.store).await?;
+    Ok(Memory { started, restored, admin_key })
+}
+
+/// Opens the SIP sockets and writes into the directory where they are really bound.
+async fn open_sockets(directory: &mut Directory, door: Sender<Input>) -> anyhow::Result<net::Handle> {
+    let net = net::start(&directory.listeners, door).await.context("cannot open a SIP socket")?;
+    for listener in &mut directory.listeners {
+        if let Some(bound) = net.local_addr(listener.id) {
+            listener.bound.set_port(bound.port());
+            listener.advertised.set_port(bound.port());
+        }
+    }
+    Ok(net)
+}
+
+async fn open_api(address: SocketAddr) -> anyhow::Result<(tokio::net::TcpListener, SocketAddr)> {
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot open the API's port {address}: free it or change [api] listen"))?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+async fn serve_api(listener: tokio::net::TcpListener, router: axum::Router) {
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "the API has ended");
+    }
+}
+
+/// Starts the thread that owns the rules.
+fn rules_thread(
+    directory: Arc<Directory>,
+    restored: Restored,
+    doors: Doors,
+    mut effects: Effects,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let clock = Clock::start();
+    let seed = getrandom::u64().map_err(|error| anyhow::anyhow!("the operating system gives no random bytes: {error}"))?;
+    let switch = Switch::new(clock.now(), seed, directory, restored);
+    let thread = std::thread::Builder::new().name("control".into());
+    Ok(thread.spawn(move || control_loop::run(switch, clock, &doors, &mut effects))?)
 }

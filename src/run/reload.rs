@@ -1,32 +1,36 @@
 //! Hot reload: a task that looks at the files and tells the rules of a good new configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use tokio::sync::watch;
 
 use crate::config::watch::{Look, Watch};
 use crate::control::surface::Input;
+use crate::control::words::directory::Directory;
+use crate::control_handle::ControlHandle;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Looks until the door is closed.
-pub async fn run(mut watch: Watch, door: Sender<Input>) {
+pub async fn run(mut files: Watch, door: ControlHandle, shown: watch::Sender<Arc<Directory>>) {
     let mut clock = tokio::time::interval(EVERY);
     loop {
         clock.tick().await;
         let looked = tokio::task::spawn_blocking(move || {
-            let look = watch.look();
-            (watch, look)
+            let look = files.look();
+            (files, look)
         });
         let Ok((returned, look)) = looked.await else { return };
-        watch = returned;
+        files = returned;
         match look {
             Look::Same => {}
             Look::Changed(config) => {
                 tracing::info!(plans = config.directory.plans.len(), agents = config.directory.agents.len(), "new configuration in force");
+                shown.send_replace(Arc::clone(&config.directory));
                 if door.send(Input::Directory(config.directory)).is_err() {
-                    return;
+                    tracing::error!("the rules do not take the new configuration");
                 }
             }
             Look::Broken(problems) => {

@@ -1,16 +1,16 @@
 //! Signals: the first asks the rules to drain, a second one ends the process at once.
 
-use crossbeam_channel::Sender;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::DRAIN;
 use crate::control::surface::Input;
+use crate::control_handle::ControlHandle;
 
 /// What a shell expects of a process that SIGTERM ended.
 const FORCED: i32 = 143;
 
 /// Waits for SIGTERM or SIGINT, twice.
-pub async fn watch(door: Sender<Input>) {
+pub async fn watch(door: ControlHandle) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         tracing::error!("signals cannot be watched: only SIGKILL ends this process");
         return;

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::db::Row;
@@ -13,34 +12,12 @@ use super::{Error, Store};
 use crate::args;
 use crate::clock::{chance, now};
 use crate::control::event::{DomainEvent, Fact, OfferEnd};
+use crate::control::session::{Interrupted, Restored};
+use crate::control::time::Time;
 use crate::control::words::agent::AgentState;
-use crate::control::words::{CallId, EventId, QueueId, SessionId};
+use crate::control::words::EventId;
 
 const READ_BYTES: usize = 1 << 16;
-
-/// What the rules are given when the server starts; the same JSON as `control::session::Restored`.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
-pub struct Restored {
-    /// The highest ticket number given so far; 0 = none.
-    pub last_ticket: u64,
-    /// Sessions that the log shows open.
-    pub interrupted: Vec<Interrupted>,
-}
-
-/// A session that an abrupt end of the process left open.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Interrupted {
-    /// Which.
-    pub session: SessionId,
-    /// Its call, when it was one.
-    pub call: Option<CallId>,
-    /// When it began, in microseconds.
-    pub began: u64,
-    /// The line it stood in, when it waited.
-    pub queue: Option<QueueId>,
-    /// Where the customer can be called back.
-    pub address: String,
-}
 
 impl Store {
     /// What the rules need from before. First the store settles its own loose ends: offers that rang are withdrawn, agents are
@@ -111,7 +88,7 @@ fn interrupted(row: &Row) -> Result<Option<Interrupted>, Error> {
     Ok(Some(Interrupted {
         session,
         call: row.opt_text("call")?.and_then(|call| call.parse().ok()),
-        began,
+        began: Time(began),
         queue: row.opt_text("line")?.and_then(|queue| queue.parse().ok()),
         address: row.text("address")?,
     }))
