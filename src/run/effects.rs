@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crossbeam_channel::Sender;
+use tokio::sync::mpsc;
 
 use crate::control::surface::Output;
+use crate::control::words::chat::Send;
 use crate::control::words::media::{Command, WorkerId};
 use crate::control_handle::Answers;
 use crate::lookups;
@@ -32,6 +34,8 @@ pub struct Effects {
     pub prompts: Prompts,
     /// Questions to the outside.
     pub lookups: lookups::Handle,
+    /// Lines to chat customers.
+    pub chats: mpsc::Sender<Send>,
     /// The log.
     pub journal: Journal,
     /// Answers to commands.
@@ -47,10 +51,19 @@ impl Effects {
             Output::Answer(command, answer) => self.answers.give(command, answer),
             Output::Find(lookup, question) => self.lookups.find(lookup, question),
             Output::Journal(event) => self.journal.append(event),
-            Output::Chat(_) | Output::Notify(..) => {}
+            Output::Chat(line) => self.chat(line),
+            // A desk reads `session.offered` and `offer.ended` in the event stream, with the same context.
+            Output::Notify(..) => {}
             Output::Drained => return Next::Closed,
         }
         Next::Open
+    }
+
+    /// The line stands in the log already: what cannot be pushed can be read there.
+    fn chat(&self, line: Send) {
+        if self.chats.try_send(line).is_err() {
+            tracing::error!("too many lines to chat customers wait for the database");
+        }
     }
 
     /// A worker's inbox holds far more than a worker leaves undone in a tick: waiting for it means waiting for a broken thread.

@@ -16,16 +16,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use crossbeam_channel::{Sender, bounded};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::config::watch::Watch;
 use crate::config::{self, Args, Config};
 use crate::control::session::Restored;
 use crate::control::surface::Input;
 use crate::control::switch::Switch;
+use crate::control::words::chat::Send;
 use crate::control::words::directory::{Directory, Listener};
 use crate::speech::prompts::Prompts;
-use crate::{api, control_handle, lookups, net, speech, store};
+use crate::{api, channels, control_handle, lookups, net, speech, store};
 
 use clock::Clock;
 use control_loop::Doors;
@@ -35,6 +37,8 @@ use effects::Effects;
 const SIP_DOOR: usize = 16_384;
 /// Events of sound and speech that may wait for the rules.
 const SOUND_DOOR: usize = 65_536;
+/// Lines to chat customers that may wait for the database.
+const CHAT_LINES: usize = 16_384;
 /// How long running calls may run on after the wish to close.
 const DRAIN: Duration = Duration::from_secs(30);
 /// The log's folder below the data folder.
@@ -80,9 +84,9 @@ struct Server {
     rules: std::thread::JoinHandle<()>,
     sound: Vec<std::thread::JoinHandle<()>>,
     store: store::Store,
-    fold: tokio::task::JoinHandle<Result<(), store::Error>>,
+    fold: JoinHandle<Result<(), store::Error>>,
     journal_thread: std::thread::JoinHandle<()>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// What the database and the log gave at the start.
@@ -108,20 +112,22 @@ impl Server {
         let (shown, show) = watch::channel(Arc::clone(&directory));
         let state = setup::api_state(&settings, &started, &control, show, sound.counts.clone())?;
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
-        let (lookups, lookups_task) = lookups::start(started.store.clone(), control.clone())?;
+        let (lookups, lookups_task) = lookups::start(started.store.clone(), setup::reach(&directory), control.clone())?;
+        let (chats, chat_tasks) = chats(&started.store);
         let prompts = Prompts::start(setup::prompts(&settings)?)?;
-        let effects = Effects { net, workers: sound.workers, prompts, lookups, journal: started.journal, answers: side.answers };
+        let effects = Effects { net, workers: sound.workers, prompts, lookups, chats, journal: started.journal, answers: side.answers };
         let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);
         let rules = rules_thread(directory, restored, doors, effects)?;
-        let tasks = vec![
+        let mut tasks = vec![
             answers_task,
             lookups_task,
             tokio::spawn(shutdown::watch(control.clone())),
             tokio::spawn(reload::run(files, control, shown)),
             tokio::spawn(serve_api(listener, api::router(state))),
         ];
+        tasks.extend(chat_tasks);
         let (store, fold, journal_thread) = (started.store, started.fold, started.journal_thread);
         Ok(Server { ready, rules, sound: sound.threads, store, fold, journal_thread, tasks })
     }
@@ -189,6 +195,21 @@ async fn open_api(address: SocketAddr) -> anyhow::Result<(tokio::net::TcpListene
         .with_context(|| format!("cannot open the API's port {address}: free it or change [api] listen"))?;
     let bound = listener.local_addr()?;
     Ok((listener, bound))
+}
+
+/// Starts the way of chat lines to their customers.
+fn chats(store: &store::Store) -> (mpsc::Sender<Send>, [JoinHandle<()>; 2]) {
+    let (chats, line) = mpsc::channel(CHAT_LINES);
+    let (noted, news) = watch::channel(0);
+    let adapters = channels::Adapters::new();
+    let take = tokio::spawn(channels::take(store.clone(), adapters.clone(), line, noted));
+    let push = channels::outbound::push(store.clone(), adapters, news);
+    let push = tokio::spawn(async move {
+        if let Err(error) = push.await {
+            tracing::error!(%error, "lines to chat customers are not pushed: the HTTP client cannot be made");
+        }
+    });
+    (chats, [take, push])
 }
 
 async fn serve_api(listener: tokio::net::TcpListener, router: axum::Router) {

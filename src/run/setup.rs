@@ -10,7 +10,9 @@ use anyhow::{Context, bail};
 use crate::api;
 use crate::config::server::{Engine, Server, Voice};
 use crate::control::words::directory::Directory;
+use crate::control::dialplan::template::Part;
 use crate::control_handle::ControlHandle;
+use crate::lookups::Guard;
 use crate::media::worker::Counts;
 use crate::store::{self, Store};
 use crate::telemetry::metrics;
@@ -86,6 +88,29 @@ pub fn prompts(server: &Server) -> anyhow::Result<speech::prompts::Config> {
     Ok(config)
 }
 
+/// Private addresses that lookups may reach: hosts written into a plan or into the variables it uses, never a caller's words.
+#[must_use]
+pub fn reach(directory: &Directory) -> Guard {
+    let lookups = directory.plans.values().flat_map(|plan| plan.values.lookups.values());
+    let written = lookups.filter_map(|lookup| match lookup.url.parts.first() {
+        Some(Part::Text(text)) => written_host(text),
+        _ => None,
+    });
+    Guard::new(written.collect())
+}
+
+/// The host of a URL's fixed beginning, when the beginning goes beyond it.
+fn written_host(beginning: &str) -> Option<String> {
+    let (_, rest) = beginning.split_once("://")?;
+    let end = rest.find(['/', '?'])?;
+    let host = rest[..end].rsplit('@').next()?;
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    Some(name.to_owned())
+}
+
 /// Says once which languages of the plans nobody listens in: their callers use keys.
 pub fn say_what_is_missing(engines: &speech::Engines, directory: &Directory) {
     for missing in engines.missing() {
@@ -159,4 +184,16 @@ fn read_or_make(file: &Path, make: impl FnOnce() -> std::io::Result<String>) -> 
 
 fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(file)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_that_is_fully_written_may_be_private() {
+        assert_eq!(written_host("http://127.0.0.1:8080/pay?driver=").as_deref(), Some("127.0.0.1"));
+        assert_eq!(written_host("http://[::1]:8080/pay").as_deref(), Some("::1"));
+        assert_eq!(written_host("http://10.0.0."), None, "the caller would choose the rest");
+    }
 }
