@@ -1,14 +1,33 @@
 //! All rooms and legs of one worker, without sockets or a clock: commands and packets in, packets and reports out.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError};
 
+use super::leg::Leg;
+use super::player::{Player, Repeat};
+use super::recorder::Recorder;
+use super::room::{Out, Room, Tally};
+use super::tap::Tap;
 use super::worker::Counts;
-use super::{Job, Report, disk};
-use crate::control::words::speech;
+use super::{Job, Report, Sound, disk};
+use crate::control::random::Random;
+use crate::control::words::media::{BargeIn, Command, Event, PlayOutcome, Stream};
+use crate::control::words::speech::{self, Listening, Nothing};
+use crate::control::words::{LegId, PlayId, RecordingId, RoomId, TurnId};
+
+const ALL_PORTS: usize = 1 << 16;
+const NOWHERE: u32 = u32::MAX;
+/// Reports that fit before the first allocation.
+const REPORTS: usize = 4_096;
+/// Work for the disk thread kept while it is full: two jobs a recording that ends.
+const OWED: usize = 1_024;
 
 /// What a worker tells its mixer at the start.
 #[derive(Clone, Copy, Debug)]
@@ -36,34 +55,242 @@ pub type Wire<'a> = dyn FnMut(u16, SocketAddr, &[u8]) + 'a;
 /// The rooms and legs of one worker.
 pub struct Mixer {
     settings: Settings,
+    random: Random,
+    rooms: Vec<Option<Box<Room>>>,
+    room_of: HashMap<RoomId, u32>,
+    home_of: HashMap<LegId, u32>,
+    by_port: Vec<u32>,
     disk: Sender<disk::Job>,
     speech: Vec<Sender<speech::Job>>,
     reports: VecDeque<Report>,
+    owed: VecDeque<disk::Job>,
+    tally: Tally,
 }
 
 impl Mixer {
     /// A mixer without rooms.
     #[must_use]
     pub fn new(settings: Settings, disk: Sender<disk::Job>, speech: Vec<Sender<speech::Job>>) -> Mixer {
-        Mixer { settings, disk, speech, reports: VecDeque::new() }
+        Mixer {
+            settings,
+            random: Random::new(settings.seed),
+            rooms: Vec::new(),
+            room_of: HashMap::new(),
+            home_of: HashMap::new(),
+            by_port: vec![NOWHERE; ALL_PORTS],
+            disk,
+            speech,
+            reports: VecDeque::with_capacity(REPORTS),
+            owed: VecDeque::with_capacity(OWED),
+            tally: Tally::default(),
+        }
     }
 
-    /// Carries out a command.
-    pub fn handle(&mut self, _now: Duration, _job: Job) -> Door {
+    /// Carries out a command. What names an unknown room, leg or playback is left undone: it ended while the command was on its way.
+    pub fn handle(&mut self, now: Duration, job: Job) -> Door {
+        let Job { command, sounds } = job;
+        match command {
+            Command::OpenLeg { room, leg, stream } => return self.open(now, room, leg, stream),
+            Command::UpdateLeg { leg, stream } => return self.update(now, leg, stream),
+            Command::CloseLeg { leg } => return self.close(leg),
+            Command::Hear { ear, mouth, gain } => self.in_home(ear, |room, _| room.hear(ear, mouth, gain)),
+            Command::Play { leg, play, repeat, barge_in, .. } => {
+                let repeat = if repeat { Repeat::Forever } else { Repeat::Once };
+                self.play(leg, play, sounds, repeat, barge_in);
+            }
+            Command::StopPlay { leg, play } => self.stop_play(leg, play),
+            Command::SendKeys { leg, keys } => self.in_home(leg, |room, _| {
+                room.change(leg, |leg| leg.keypad.press(&keys));
+            }),
+            Command::Listen { leg, listening } => self.listen(leg, &listening),
+            Command::StopListen { leg, turn } => self.stop_listening(leg, turn),
+            Command::StartRecording { room, recording, customer, path } => self.record(room, recording, customer, path),
+            Command::StopRecording { room, recording } => self.stop_recording(room, recording),
+        }
         Door::Unchanged
     }
 
-    /// Takes a datagram.
-    pub fn receive(&mut self, _now: Duration, _port: u16, _from: SocketAddr, _datagram: &[u8], _wire: &mut Wire<'_>) {}
+    /// Takes a datagram that came to one of our ports.
+    pub fn receive(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &[u8], wire: &mut Wire<'_>) {
+        let at = self.by_port[usize::from(port)];
+        let Some(room) = self.rooms.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let mut out = Out { wire: &mut |port, to, packet| wire(port, to, packet), reports: &mut self.reports, tally: &mut self.tally };
+        room.receive(now, port, from, datagram, &mut out);
+    }
 
-    /// Makes the next 20 ms.
-    pub fn tick(&mut self, _now: Duration, _wire: &mut Wire<'_>) {}
+    /// Makes the next 20 ms of every room.
+    pub fn tick(&mut self, now: Duration, wire: &mut Wire<'_>) {
+        self.pay_disk();
+        let mut out = Out { wire: &mut |port, to, packet| wire(port, to, packet), reports: &mut self.reports, tally: &mut self.tally };
+        for room in self.rooms.iter_mut().flatten() {
+            room.tick(now, self.settings.media_timeout, &mut out);
+        }
+    }
 
     /// Adds what was counted since the last call.
-    pub fn counted(&mut self, _counts: &Counts) {}
+    pub fn counted(&mut self, counts: &Counts) {
+        let tally = std::mem::take(&mut self.tally);
+        counts.recording_gaps.fetch_add(tally.recording_gaps, Ordering::Relaxed);
+        counts.speech_overloads.fetch_add(tally.speech_overloads, Ordering::Relaxed);
+        counts.legs.store(self.home_of.len() as u64, Ordering::Relaxed);
+    }
 
     /// The next report, if there is one.
     pub fn next_report(&mut self) -> Option<Report> {
         self.reports.pop_front()
+    }
+
+    /// Open legs and rooms: nothing may be left after the last call.
+    #[must_use]
+    pub fn open_legs_and_rooms(&self) -> (usize, usize) {
+        (self.home_of.len(), self.room_of.len())
+    }
+
+    fn open(&mut self, now: Duration, room: RoomId, leg: LegId, stream: Stream) -> Door {
+        let port = stream.port;
+        if self.home_of.contains_key(&leg) || self.by_port[usize::from(port)] != NOWHERE {
+            tracing::error!(%leg, port, "the leg or its port is open already");
+            return Door::Unchanged;
+        }
+        let at = self.room(room);
+        let chance = self.random.bits();
+        let Some(room) = self.rooms[at as usize].as_mut() else { return Door::Unchanged };
+        room.join(now, Leg::new(now, leg, stream, chance));
+        self.home_of.insert(leg, at);
+        self.by_port[usize::from(port)] = at;
+        Door::Opened(port)
+    }
+
+    /// The place of a room, made when it is new.
+    fn room(&mut self, id: RoomId) -> u32 {
+        if let Some(at) = self.room_of.get(&id) {
+            return *at;
+        }
+        let free = self.rooms.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.rooms.push(None);
+            self.rooms.len() - 1
+        });
+        self.rooms[free] = Some(Box::new(Room::new(id)));
+        let at = u32::try_from(free).expect("a worker has fewer rooms than ports");
+        self.room_of.insert(id, at);
+        at
+    }
+
+    fn update(&mut self, now: Duration, leg: LegId, stream: Stream) -> Door {
+        let Some(old) = self.find(leg).and_then(|room| room.leg(leg)).map(|leg| leg.stream.port) else { return Door::Unchanged };
+        if old != stream.port {
+            tracing::error!(%leg, old, new = stream.port, "a leg keeps its port for life");
+            return Door::Unchanged;
+        }
+        self.in_home(leg, |room, _| {
+            room.change(leg, |leg| {
+                leg.incoming.update(now, &stream);
+                leg.stream = stream;
+            });
+        });
+        Door::Unchanged
+    }
+
+    fn close(&mut self, leg: LegId) -> Door {
+        let Some(at) = self.home_of.remove(&leg) else { return Door::Unchanged };
+        let Some(room) = self.rooms[at as usize].as_mut() else { return Door::Unchanged };
+        let Some(gone) = room.leave(leg, &mut self.reports, &mut self.owed) else { return Door::Unchanged };
+        if room.is_empty() {
+            room.stop_recordings(|_| true, &mut self.owed);
+            self.room_of.remove(&room.id);
+            self.rooms[at as usize] = None;
+        }
+        self.by_port[usize::from(gone.stream.port)] = NOWHERE;
+        self.reports.push_back(Report::Media(Event::LegClosed { leg, stats: gone.stats() }));
+        self.pay_disk();
+        Door::Closed(gone.stream.port)
+    }
+
+    fn play(&mut self, leg: LegId, play: PlayId, sounds: Vec<Arc<Sound>>, repeat: Repeat, barge_in: BargeIn) {
+        self.in_home(leg, |room, reports| {
+            let replaced = room.change(leg, |leg| leg.player.replace(Player::new(play, sounds, repeat, barge_in))).flatten();
+            if let Some(old) = replaced {
+                reports.push_back(Report::Media(Event::PlayFinished { leg, play: old.play(), outcome: PlayOutcome::Stopped }));
+            }
+        });
+    }
+
+    fn stop_play(&mut self, leg: LegId, play: PlayId) {
+        self.in_home(leg, |room, reports| {
+            let stopped = room.change(leg, |leg| leg.player.take_if(|player| player.play() == play)).flatten();
+            if stopped.is_some() {
+                reports.push_back(Report::Media(Event::PlayFinished { leg, play, outcome: PlayOutcome::Stopped }));
+            }
+        });
+    }
+
+    fn listen(&mut self, leg: LegId, listening: &Arc<Listening>) {
+        let Some(speech) = self.recognizer_of(leg) else {
+            let event = speech::Event::Nothing { leg, turn: listening.turn, why: Nothing::NoEngine };
+            self.reports.push_back(Report::Speech(event));
+            return;
+        };
+        let tap = Tap::new(leg, Arc::clone(listening), speech);
+        self.in_home(leg, |room, _| {
+            room.change(leg, |leg| {
+                leg.tap = Some(tap);
+                leg.player.iter_mut().for_each(Player::resume);
+            });
+        });
+    }
+
+    fn stop_listening(&mut self, leg: LegId, turn: TurnId) {
+        self.in_home(leg, |room, _| {
+            room.change(leg, |leg| {
+                if leg.tap.take_if(|tap| tap.listening().turn == turn).is_some() {
+                    leg.player.iter_mut().for_each(Player::resume);
+                }
+            });
+        });
+    }
+
+    fn record(&mut self, room: RoomId, recording: RecordingId, customer: LegId, path: PathBuf) {
+        let Some(room) = self.room_of.get(&room).and_then(|at| self.rooms[*at as usize].as_mut()) else { return };
+        match Recorder::start(recording, customer, path, self.disk.clone()) {
+            Ok(recorder) => room.record(recorder),
+            Err(why) => self.reports.push_back(Report::Media(Event::RecordingFailed { recording, why: why.to_string() })),
+        }
+    }
+
+    fn stop_recording(&mut self, room: RoomId, recording: RecordingId) {
+        if let Some(room) = self.room_of.get(&room).and_then(|at| self.rooms[*at as usize].as_mut()) {
+            room.stop_recordings(|recorder| recorder.recording() == recording, &mut self.owed);
+        }
+        self.pay_disk();
+    }
+
+    /// A leg stays with one recognizer thread.
+    fn recognizer_of(&self, leg: LegId) -> Option<Sender<speech::Job>> {
+        let mut hasher = DefaultHasher::new();
+        leg.hash(&mut hasher);
+        let count = u64::try_from(self.speech.len()).ok().filter(|count| *count > 0)?;
+        self.speech.get(usize::try_from(hasher.finish() % count).ok()?).cloned()
+    }
+
+    fn find(&mut self, leg: LegId) -> Option<&mut Room> {
+        let at = *self.home_of.get(&leg)?;
+        self.rooms.get_mut(at as usize)?.as_deref_mut()
+    }
+
+    fn in_home(&mut self, leg: LegId, work: impl FnOnce(&mut Room, &mut VecDeque<Report>)) {
+        let Some(at) = self.home_of.get(&leg) else { return };
+        if let Some(room) = self.rooms[*at as usize].as_deref_mut() {
+            work(room, &mut self.reports);
+        }
+    }
+
+    /// Ends of recordings must reach the disk thread: what does not fit now is offered again.
+    fn pay_disk(&mut self) {
+        while let Some(job) = self.owed.pop_front() {
+            if let Err(TrySendError::Full(job)) = self.disk.try_send(job) {
+                self.owed.push_front(job);
+                break;
+            }
+        }
     }
 }

@@ -6,14 +6,24 @@
 //! WAV file, what it hears is the left channel of a recording, its keys are `SendKeys`, the keys it hears are `KeyPressed`.
 
 pub mod codec;
+pub mod conceal;
 pub mod disk;
+pub mod incoming;
+pub mod jitter;
+pub mod leg;
 pub mod mixer;
+pub mod outgoing;
+pub mod player;
 pub mod priority;
+pub mod recorder;
 pub mod resample;
+pub mod room;
 pub mod rtp;
 pub mod sockets;
 pub mod sound;
+pub mod tap;
 pub mod tone;
+pub mod vad;
 pub mod wav;
 pub mod worker;
 

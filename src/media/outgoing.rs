@@ -1,0 +1,224 @@
+//! The stream we send to one peer: one SSRC, one sequence and one time line, whether we make the sound or hand on another's packets.
+
+use super::FRAME;
+use super::rtp::Header;
+use super::rtp::packet::HEADER_BYTES;
+
+/// The longest payload that is handed on: 200 ms of G.711.
+const MOST_PAYLOAD: usize = 1_600;
+const TICK: u32 = FRAME as u32;
+/// Samples a frame handed on is taken to last when only its start is known.
+const REJOIN_GAP: i32 = 8_000;
+
+/// Sends one stream.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    ssrc: u32,
+    next_sequence: u16,
+    /// The timestamp of the present tick.
+    clock: u32,
+    /// Behind the last sample sent.
+    end: u32,
+    /// The first packet after a pause carries the marker.
+    paused: bool,
+    handed_on: Option<HandedOn>,
+    press_start: u32,
+    sent: u64,
+    packet: [u8; HEADER_BYTES + MOST_PAYLOAD],
+}
+
+/// The other's stream that is handed on, and how its numbers become ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct HandedOn {
+    ssrc: u32,
+    sequence_offset: u16,
+    timestamp_offset: u32,
+    /// The first sequence number that was handed on: older packets would collide with what we sent before.
+    first: u16,
+    last_timestamp: u32,
+}
+
+impl Outgoing {
+    /// A stream that has sent nothing; `chance` makes its SSRC and first numbers (RFC 3550 §5.1).
+    #[must_use]
+    pub fn new(chance: u64) -> Outgoing {
+        Outgoing {
+            ssrc: (chance >> 32) as u32,
+            next_sequence: (chance as u16) & 0x7FFF,
+            clock: (chance >> 8) as u32,
+            end: (chance >> 8) as u32,
+            paused: true,
+            handed_on: None,
+            press_start: 0,
+            sent: 0,
+            packet: [0; HEADER_BYTES + MOST_PAYLOAD],
+        }
+    }
+
+    /// Packets sent so far.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Moves the time line by 20 ms: once a tick, whether something is sent or not.
+    pub fn tick(&mut self) {
+        self.clock = self.clock.wrapping_add(TICK);
+    }
+
+    /// A packet of our own sound for this tick.
+    pub fn sound(&mut self, payload_type: u8, payload: &[u8]) -> &[u8] {
+        self.own();
+        let marker = std::mem::replace(&mut self.paused, false);
+        let timestamp = self.clock;
+        self.end = timestamp.wrapping_add(payload.len() as u32);
+        self.write(marker, payload_type, timestamp, payload)
+    }
+
+    /// Nothing is sent in this tick: the next packet begins a talk spurt.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// A packet of a key (RFC 4733 §2.5.1): all packets of a press carry the timestamp of its first.
+    pub fn key(&mut self, payload_type: u8, first: bool, payload: &[u8]) -> &[u8] {
+        self.own();
+        if first {
+            self.press_start = self.clock;
+        }
+        self.end = self.clock.wrapping_add(TICK);
+        self.paused = true;
+        self.write(first, payload_type, self.press_start, payload)
+    }
+
+    /// Hands on a packet of another stream in the same codec: its order, losses and timing stay as they are.
+    /// `None` for a packet from before the handing on began, or one that is too long.
+    pub fn hand_on(&mut self, header: &Header, payload_type: u8, payload: &[u8]) -> Option<&[u8]> {
+        let fits = self.handed_on.filter(|on| on.ssrc == header.ssrc && near(header.timestamp, on.last_timestamp));
+        let mut on = fits.unwrap_or_else(|| self.begin(header));
+        if header.sequence.wrapping_sub(on.first).cast_signed() < 0 || payload.len() > MOST_PAYLOAD {
+            return None;
+        }
+        on.last_timestamp = header.timestamp;
+        let marker = header.marker || fits.is_none();
+        self.handed_on = Some(on);
+        let sequence = header.sequence.wrapping_add(on.sequence_offset);
+        let timestamp = header.timestamp.wrapping_add(on.timestamp_offset);
+        let end = timestamp.wrapping_add(payload.len() as u32);
+        if end.wrapping_sub(self.end).cast_signed() > 0 {
+            self.end = end;
+        }
+        let next = sequence.wrapping_add(1);
+        if next.wrapping_sub(self.next_sequence).cast_signed() > 0 {
+            self.next_sequence = next;
+        }
+        self.paused = false;
+        Some(self.put(marker, payload_type, sequence, timestamp, payload))
+    }
+
+    /// A packet of the stream that is handed on stays out: its number must not look like a loss to our peer.
+    pub fn skip(&mut self, header: &Header) {
+        if let Some(on) = &mut self.handed_on
+            && on.ssrc == header.ssrc
+        {
+            on.sequence_offset = on.sequence_offset.wrapping_sub(1);
+        }
+    }
+
+    /// The stream handed on is left: our own time line goes on behind what was sent.
+    fn own(&mut self) {
+        if self.handed_on.take().is_some() {
+            self.paused = true;
+        }
+        if self.clock.wrapping_sub(self.end).cast_signed() < 0 {
+            self.clock = self.end;
+        }
+    }
+
+    fn begin(&self, header: &Header) -> HandedOn {
+        let start = if self.clock.wrapping_sub(self.end).cast_signed() < 0 { self.end } else { self.clock };
+        HandedOn {
+            ssrc: header.ssrc,
+            sequence_offset: self.next_sequence.wrapping_sub(header.sequence),
+            timestamp_offset: start.wrapping_sub(header.timestamp),
+            first: header.sequence,
+            last_timestamp: header.timestamp,
+        }
+    }
+
+    fn write(&mut self, marker: bool, payload_type: u8, timestamp: u32, payload: &[u8]) -> &[u8] {
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.wrapping_add(1);
+        self.put(marker, payload_type, sequence, timestamp, payload)
+    }
+
+    fn put(&mut self, marker: bool, payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> &[u8] {
+        let length = payload.len().min(MOST_PAYLOAD);
+        self.packet[..HEADER_BYTES].copy_from_slice(&Header { marker, payload_type, sequence, timestamp, ssrc: self.ssrc }.print());
+        self.packet[HEADER_BYTES..HEADER_BYTES + length].copy_from_slice(&payload[..length]);
+        self.sent += 1;
+        &self.packet[..HEADER_BYTES + length]
+    }
+}
+
+/// Within a second of the packet before: the same time line.
+fn near(timestamp: u32, before: u32) -> bool {
+    timestamp.wrapping_sub(before).cast_signed().abs() <= REJOIN_GAP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn theirs(n: u16) -> Header {
+        Header { marker: false, payload_type: 0, sequence: 65_530u16.wrapping_add(n), timestamp: 77 + 160 * u32::from(n), ssrc: 9 }
+    }
+
+    fn read(packet: &[u8]) -> Header {
+        Header::parse(packet).unwrap().0
+    }
+
+    #[test]
+    fn own_sound_then_handed_on_packets_then_own_sound_is_one_steady_stream() {
+        let mut out = Outgoing::new(0x1234_5678_9ABC_DEF0);
+        let mut seen = Vec::new();
+        for n in 0..30u16 {
+            out.tick();
+            let packet = if (10..20).contains(&n) { out.hand_on(&theirs(n), 0, &[1; 160]).unwrap() } else { out.sound(0, &[2; 160]) };
+            seen.push(read(packet));
+        }
+        assert!(seen.windows(2).all(|pair| pair[1].sequence == pair[0].sequence.wrapping_add(1) && pair[0].ssrc == pair[1].ssrc));
+        assert!(seen.windows(2).all(|pair| pair[1].timestamp == pair[0].timestamp.wrapping_add(160)), "{seen:?}");
+        let markers: Vec<usize> = (0..30).filter(|n| seen[*n].marker).collect();
+        assert_eq!(markers, [0, 10, 20]);
+    }
+
+    #[test]
+    fn losses_and_reordering_of_the_handed_on_stream_stay_visible() {
+        let mut out = Outgoing::new(7);
+        out.tick();
+        let first = read(out.hand_on(&theirs(5), 0, &[1; 160]).unwrap());
+        let third = read(out.hand_on(&theirs(7), 0, &[1; 160]).unwrap());
+        let second = read(out.hand_on(&theirs(6), 0, &[1; 160]).unwrap());
+        assert_eq!((third.sequence.wrapping_sub(first.sequence), second.sequence.wrapping_sub(first.sequence)), (2, 1));
+        assert_eq!(third.timestamp.wrapping_sub(first.timestamp), 320);
+        assert!(out.hand_on(&theirs(4), 0, &[1; 160]).is_none(), "from before the beginning");
+        out.tick();
+        assert_eq!(read(out.sound(0, &[0; 160])).sequence, third.sequence.wrapping_add(1));
+    }
+
+    #[test]
+    fn packets_of_a_key_share_a_timestamp_and_sound_follows_behind() {
+        let mut out = Outgoing::new(7);
+        let mut stamps = Vec::new();
+        for n in 0..3 {
+            out.tick();
+            stamps.push(read(out.key(101, n == 0, &[5, 10, 0, 160])).timestamp);
+        }
+        assert!(stamps.iter().all(|stamp| *stamp == stamps[0]));
+        out.tick();
+        let sound = read(out.sound(0, &[0; 160]));
+        assert_eq!(sound.timestamp.wrapping_sub(stamps[0]), 480);
+        assert!(sound.marker);
+    }
+}

@@ -1,0 +1,329 @@
+//! Who hears whom, proven by tone.
+
+use hotline::control::words::PlayId;
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, PlayOutcome};
+use hotline::media::tone::{rms, share};
+use hotline::media::{Audio, RATE, Sound};
+
+use crate::counting::allocations;
+use crate::stage::{KEY_TYPE, Stage, TIMEOUT};
+
+#[test]
+fn s62_a_bridge_lets_each_hear_the_other_and_nobody_himself() {
+    for (one, other) in [(Codec::Pcmu, Codec::Pcmu), (Codec::Pcmu, Codec::Pcma), (Codec::Pcma, Codec::Pcma)] {
+        let mut stage = Stage::new();
+        let caller = stage.phone(1, one, Some(440.0));
+        let agent = stage.phone(2, other, Some(1_000.0));
+        stage.run(400);
+        assert!(!stage.hears(caller, 1_000.0) && !stage.hears(agent, 440.0), "strangers hear nothing");
+        stage.bridge(caller, agent);
+        stage.run(1_000);
+        assert!(share(&stage.heard(caller, 400), RATE, 1_000.0) > 0.95, "{one:?} {other:?}");
+        assert!(share(&stage.heard(agent, 400), RATE, 440.0) > 0.95, "{one:?} {other:?}");
+        assert!(!stage.hears(caller, 440.0) && !stage.hears(agent, 1_000.0));
+    }
+}
+
+#[test]
+fn a_bridge_of_one_codec_hands_packets_on_untouched_and_at_once() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    let agent = stage.phone(2, Codec::Pcmu, Some(1_000.0));
+    stage.bridge(caller, agent);
+    stage.run(60);
+    stage.forget_heard();
+    stage.phones.iter_mut().for_each(|phone| phone.says = None);
+    stage.launch(
+        0,
+        hotline::media::rtp::Header {
+            marker: false,
+            payload_type: 0,
+            sequence: stage.phones[0].sequence,
+            timestamp: stage.phones[0].timestamp,
+            ssrc: 1_000,
+        },
+        &[42; 160],
+    );
+    let before = stage.now;
+    stage.run(1);
+    assert_eq!(stage.phones[1].heard.last().map(|(_, payload)| payload.as_slice()), Some(&[42u8; 160][..]), "at {before}");
+    assert_eq!(stage.phones[0].heard.len(), 0);
+}
+
+#[test]
+fn s62_monitor_whisper_and_barge_in_are_values_of_the_matrix() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    let agent = stage.phone(2, Codec::Pcma, Some(1_000.0));
+    let chief = stage.phone(3, Codec::Pcmu, Some(2_000.0));
+    stage.bridge(caller, agent);
+    stage.hear(chief, caller, 1.0);
+    stage.hear(chief, agent, 1.0);
+    stage.run(800);
+    assert!(stage.hears(chief, 440.0) && stage.hears(chief, 1_000.0), "the chief listens");
+    assert!(!stage.hears(caller, 2_000.0) && !stage.hears(agent, 2_000.0), "nobody hears the chief");
+    stage.hear(agent, chief, 1.0);
+    stage.run(800);
+    assert!(stage.hears(agent, 2_000.0) && stage.hears(agent, 440.0), "whisper");
+    assert!(!stage.hears(caller, 2_000.0), "the caller hears no whisper");
+    stage.hear(caller, chief, 1.0);
+    stage.run(800);
+    assert!(stage.hears(caller, 2_000.0) && stage.hears(caller, 1_000.0), "barge-in");
+    stage.order(Command::CloseLeg { leg: chief });
+    stage.run(800);
+    assert!(!stage.hears(caller, 2_000.0) && stage.hears(caller, 1_000.0) && stage.hears(agent, 440.0), "the chief has gone");
+}
+
+#[test]
+fn hold_music_plays_to_the_held_one_only_and_ends_with_the_hold() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    let agent = stage.phone(2, Codec::Pcmu, Some(1_000.0));
+    stage.bridge(caller, agent);
+    stage.run(500);
+    stage.hear(caller, agent, 0.0);
+    stage.hear(agent, caller, 0.0);
+    stage.play(caller, 1, Audio::tone(600, 500), true, BargeIn::Off);
+    stage.run(3_000);
+    assert!(share(&stage.heard(caller, 400), RATE, 600.0) > 0.9);
+    let at_agent = stage.phones[1].heard.len();
+    stage.run(500);
+    assert!(stage.phones[1].heard.len() - at_agent <= 2, "the agent hears nothing but signs of life");
+    stage.order(Command::StopPlay { leg: caller, play: PlayId(1) });
+    stage.bridge(caller, agent);
+    stage.run(800);
+    assert!(share(&stage.heard(caller, 400), RATE, 1_000.0) > 0.9 && stage.hears(agent, 440.0));
+    assert!(stage.events().any(|event| matches!(event, Event::PlayFinished { outcome: PlayOutcome::Stopped, .. })));
+}
+
+#[test]
+fn an_echo_leg_hears_itself() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcma, Some(440.0));
+    stage.hear(caller, caller, 1.0);
+    stage.run(600);
+    assert!(share(&stage.heard(caller, 400), RATE, 440.0) > 0.95);
+}
+
+#[test]
+fn a_gain_halves_the_loudness_and_moves_without_a_click() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, None);
+    let agent = stage.phone(2, Codec::Pcmu, Some(300.0));
+    let chief = stage.phone(3, Codec::Pcmu, None);
+    stage.hear(caller, agent, 1.0);
+    stage.hear(caller, chief, 1.0);
+    stage.run(600);
+    let full = rms(&stage.heard(caller, 200));
+    stage.hear(caller, agent, 0.5);
+    stage.run(600);
+    let line = stage.heard(caller, 700);
+    assert!((rms(&line[line.len() - 1_600..]) / full - 0.5).abs() < 0.03);
+    let step = line.windows(2).map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs()).max();
+    assert!(step < Some(2_600), "a sine of 300 Hz at this level moves 1,900 a sample: {step:?}");
+}
+
+#[test]
+fn a_prompt_is_heard_whole_and_its_end_is_told_in_time() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcma, Some(440.0));
+    stage.play(caller, 9, Audio::tone(700, 1_010), false, BargeIn::Dtmf);
+    stage.run(1_020);
+    assert!(stage.events().all(|event| !matches!(event, Event::PlayFinished { .. })));
+    stage.run(60);
+    assert!(stage.events().any(|event| matches!(event, Event::PlayFinished { play: PlayId(9), outcome: PlayOutcome::Done, .. })));
+    let sound: usize = stage.phones[0].heard.iter().take(51).map(|(_, payload)| payload.len()).sum();
+    assert_eq!(sound, 51 * 160);
+    assert!(share(&stage.heard(caller, 1_000)[..7_000], RATE, 700.0) > 0.9);
+}
+
+#[test]
+fn a_prompt_whose_sound_comes_later_starts_then() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    let sound = Sound::pending();
+    stage.play_sound(caller, 1, sound.clone());
+    stage.run(500);
+    assert!(!stage.hears(caller, 700.0));
+    sound.fill(Ok(Audio::tone(700, 400)));
+    stage.run(400);
+    assert!(stage.hears(caller, 700.0));
+    stage.play_sound(caller, 2, {
+        let failed = Sound::pending();
+        failed.fill(Err("no voice".to_owned()));
+        failed
+    });
+    stage.run(40);
+    assert!(stage.events().any(|event| matches!(event, Event::PlayFinished { play: PlayId(2), outcome: PlayOutcome::Failed, .. })));
+}
+
+#[test]
+fn a_key_stops_a_prompt_unless_barge_in_is_off() {
+    for (barge_in, stopped) in [(BargeIn::Dtmf, true), (BargeIn::Vad, true), (BargeIn::Words, true), (BargeIn::Off, false)] {
+        let mut stage = Stage::new();
+        let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+        stage.play(caller, 1, Audio::tone(700, 60_000), false, barge_in);
+        stage.run(200);
+        press(&mut stage, 0, 5, 0);
+        stage.run(300);
+        assert_eq!(stage.keys(caller), "5");
+        let finished = stage.events().any(|event| matches!(event, Event::PlayFinished { outcome: PlayOutcome::Stopped, .. }));
+        assert_eq!(finished, stopped, "{barge_in:?}");
+    }
+}
+
+/// Sends the packets of one press whose bit is not set in `lost`.
+fn press(stage: &mut Stage, phone: usize, code: u8, lost: u32) {
+    let timestamp = stage.phones[phone].timestamp;
+    for n in 0..8u16 {
+        let end = n >= 5;
+        let duration = 160 * (n.min(5) + 1);
+        let payload = [code, if end { 0x8A } else { 0x0A }, (duration >> 8) as u8, duration as u8];
+        let header = hotline::media::rtp::Header {
+            marker: false,
+            payload_type: KEY_TYPE,
+            sequence: stage.phones[phone].sequence,
+            timestamp,
+            ssrc: 1_000,
+        };
+        stage.phones[phone].sequence = stage.phones[phone].sequence.wrapping_add(1);
+        if lost & (1 << n) == 0 {
+            stage.launch(phone, header, &payload);
+        }
+        stage.run(1);
+    }
+}
+
+#[test]
+fn every_key_comes_once_with_lost_ends_and_without_markers() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    stage.run(100);
+    for code in 0..16u8 {
+        for lost in [0b0000_0000, 0b1110_0000, 0b0000_0001, 0b0101_0101, 0b0111_1111] {
+            press(&mut stage, 0, code, lost);
+            stage.run(60);
+        }
+    }
+    let expected: String = "0123456789*#ABCD".chars().flat_map(|key| [key; 5]).collect();
+    assert_eq!(stage.keys(caller), expected);
+}
+
+#[test]
+fn keys_are_handed_on_over_a_bridge_and_leave_no_hole_where_they_are_not_known() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    let agent = stage.phone(2, Codec::Pcmu, Some(1_000.0));
+    stage.bridge(caller, agent);
+    stage.run(400);
+    press(&mut stage, 0, 7, 0);
+    stage.run(100);
+    let keys: Vec<u8> =
+        stage.phones[1].heard.iter().filter(|(header, _)| header.payload_type == KEY_TYPE).map(|(_, payload)| payload[0]).collect();
+    assert_eq!(keys, [7; 8]);
+    let mut stream = stage.stream(2);
+    stream.telephone_event = None;
+    stage.order(Command::UpdateLeg { leg: agent, stream });
+    stage.run(100);
+    stage.forget_heard();
+    press(&mut stage, 0, 7, 0);
+    stage.run(200);
+    let numbers: Vec<u16> = stage.phones[1].heard.iter().map(|(header, _)| header.sequence).collect();
+    assert!(numbers.len() > 8 && numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{numbers:?}");
+}
+
+#[test]
+fn sent_keys_arrive_as_events_or_as_tones() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    stage.order(Command::SendKeys { leg: caller, keys: "12#x".to_owned() });
+    stage.run(1_500);
+    let presses: Vec<(u8, u32)> = stage.phones[0]
+        .heard
+        .iter()
+        .filter(|(header, _)| header.payload_type == KEY_TYPE)
+        .map(|(header, payload)| (payload[0], header.timestamp))
+        .collect();
+    let mut distinct = presses.clone();
+    distinct.dedup();
+    assert_eq!(distinct.iter().map(|(code, _)| *code).collect::<Vec<_>>(), [1, 2, 11]);
+    assert_eq!(presses.len(), 3 * 7);
+    let mut stream = stage.stream(1);
+    stream.telephone_event = None;
+    stage.order(Command::UpdateLeg { leg: caller, stream });
+    stage.forget_heard();
+    stage.order(Command::SendKeys { leg: caller, keys: "5".to_owned() });
+    stage.run(90);
+    let line = stage.heard(caller, 60);
+    assert!(share(&line, RATE, 770.0) > 0.3 && share(&line, RATE, 1_336.0) > 0.3);
+}
+
+#[test]
+fn a_silent_peer_is_lost_once_and_a_held_one_never() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    let held = stage.phone(2, Codec::Pcmu, None);
+    let mut stream = stage.stream(2);
+    stream.receive = false;
+    stage.order(Command::UpdateLeg { leg: held, stream });
+    stage.run(1_000);
+    stage.phones[0].says = None;
+    stage.run(u64::try_from(TIMEOUT.as_millis()).unwrap() * 3);
+    let lost: Vec<_> = stage.events().filter(|event| matches!(event, Event::MediaLost { .. })).collect();
+    assert_eq!(lost, [&Event::MediaLost { leg: caller }]);
+}
+
+#[test]
+fn a_closed_leg_gives_its_counts_and_leaves_nothing_behind() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    stage.hear(caller, caller, 1.0);
+    stage.run(1_000);
+    stage.fly(stage.now, stage.phones[0].port, ([6, 6, 6, 6], 666).into(), vec![0x80; 172]);
+    stage.fly(stage.now, stage.phones[0].port, stage.phones[0].address, b"rubbish".to_vec());
+    stage.run(100);
+    stage.order(Command::CloseLeg { leg: caller });
+    let Some(Event::LegClosed { stats, .. }) = stage.events().last() else { panic!("no counts") };
+    assert_eq!((stats.received, stats.lost, stats.refused), (55, 0, 2));
+    assert!(stats.sent >= 50 && stats.jitter_ms < 0.1, "{stats:?}");
+    assert_eq!(stage.mixer.open_legs_and_rooms(), (0, 0));
+}
+
+#[test]
+fn a_tick_allocates_nothing_after_warm_up() {
+    let mut stage = Stage::new();
+    let legs: Vec<_> = (1..=8).map(|n| stage.phone(n, if n == 4 { Codec::Pcma } else { Codec::Pcmu }, Some(440.0))).collect();
+    stage.bridge(legs[0], legs[1]);
+    stage.bridge(legs[2], legs[3]);
+    stage.hear(legs[4], legs[0], 1.0);
+    stage.hear(legs[4], legs[1], 0.5);
+    stage.play(legs[5], 1, Audio::tone(700, 300), true, BargeIn::Off);
+    stage.order(Command::SendKeys { leg: legs[6], keys: "123".repeat(20) });
+    stage.hear(legs[7], legs[7], 1.0);
+    stage.run(1_000);
+    let header = hotline::media::rtp::Header { marker: false, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 1 };
+    let packets: Vec<_> = stage.phones.iter().map(|phone| (phone.port, phone.address, phone.sequence, phone.timestamp)).collect();
+    let mut datagram = [0u8; 172];
+    let mut sent = 0u64;
+    let before = allocations();
+    for n in 0..100_000u32 {
+        let now = std::time::Duration::from_micros(stage.now + u64::from(n) * 20_000);
+        for (at, (port, from, sequence, timestamp)) in packets.iter().enumerate() {
+            let lost = n % 17 == at as u32;
+            let header = hotline::media::rtp::Header {
+                sequence: sequence.wrapping_add(n as u16),
+                timestamp: timestamp.wrapping_add(n * 160),
+                ssrc: (at as u32 + 1) * 1_000,
+                ..header
+            };
+            datagram[..12].copy_from_slice(&header.print());
+            if !lost {
+                stage.mixer.receive(now, *port, *from, &datagram, &mut |_, _, _| sent += 1);
+            }
+        }
+        stage.mixer.tick(now, &mut |_, _, _| sent += 1);
+        while stage.mixer.next_report().is_some() {}
+    }
+    assert_eq!(allocations() - before, 0, "in 100,000 ticks that sent {sent} packets");
+    assert!(sent > 600_000);
+}

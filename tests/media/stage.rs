@@ -1,0 +1,291 @@
+//! A stage in virtual time: phones that say sines and keep what they hear, a network between them and one mixer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use hotline::control::random::Random;
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, Stream};
+use hotline::control::words::{LegId, PlayId, RoomId, speech};
+use hotline::media::codec::g711;
+use hotline::media::mixer::{Mixer, Settings};
+use hotline::media::rtp::Header;
+use hotline::media::tone::share;
+use hotline::media::{Audio, Job, RATE, Report, Sound, disk};
+
+pub const ROOM: RoomId = RoomId(1);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+const FRAME: usize = 160;
+const STEP: u64 = 20_000;
+/// Ticks stand 7 ms behind the packets of an undisturbed network.
+const PHASE: u64 = 7_000;
+pub const KEY_TYPE: u8 = 101;
+
+/// What the network does to packets on their way to us.
+#[derive(Clone, Copy, Default)]
+pub struct Network {
+    pub loss: f64,
+    pub jitter_ms: f64,
+    pub reordered: f64,
+    pub doubled: f64,
+}
+
+pub struct Phone {
+    pub leg: LegId,
+    pub port: u16,
+    pub address: SocketAddr,
+    pub codec: Codec,
+    pub network: Network,
+    /// The sine it says, or nothing.
+    pub says: Option<f64>,
+    pub sequence: u16,
+    pub timestamp: u32,
+    ssrc: u32,
+    said: u64,
+    /// Everything it got: header and payload.
+    pub heard: Vec<(Header, Vec<u8>)>,
+}
+
+pub struct Stage {
+    pub mixer: Mixer,
+    pub now: u64,
+    pub phones: Vec<Phone>,
+    pub reports: Vec<Report>,
+    pub disk: Receiver<disk::Job>,
+    pub speech: Receiver<speech::Job>,
+    random: Random,
+    /// Packets on their way: when, a number that keeps order, to which port, from where, bytes.
+    flying: BTreeMap<(u64, u64), (u16, SocketAddr, Vec<u8>)>,
+    launched: u64,
+    next_tick: u64,
+    next_packet: u64,
+}
+
+pub fn leg(number: u128) -> LegId {
+    LegId(number)
+}
+
+fn payload_type(codec: Codec) -> u8 {
+    match codec {
+        Codec::Pcmu => 0,
+        Codec::Pcma => 8,
+    }
+}
+
+impl Stage {
+    pub fn new() -> Stage {
+        let (to_disk, disk) = crossbeam_channel::bounded(4_096);
+        let (to_speech, speech) = crossbeam_channel::bounded(16_384);
+        Stage::with(to_disk, disk, to_speech, speech)
+    }
+
+    pub fn with(
+        to_disk: crossbeam_channel::Sender<disk::Job>,
+        disk: Receiver<disk::Job>,
+        to_speech: crossbeam_channel::Sender<speech::Job>,
+        speech: Receiver<speech::Job>,
+    ) -> Stage {
+        Stage {
+            mixer: Mixer::new(Settings { media_timeout: TIMEOUT, seed: 1 }, to_disk, vec![to_speech]),
+            now: 0,
+            phones: Vec::new(),
+            reports: Vec::new(),
+            disk,
+            speech,
+            random: Random::new(7),
+            flying: BTreeMap::new(),
+            launched: 0,
+            next_tick: PHASE,
+            next_packet: 0,
+        }
+    }
+
+    /// A phone in a room, saying a sine.
+    pub fn phone(&mut self, number: u16, codec: Codec, says: Option<f64>) -> LegId {
+        let (leg, port) = (leg(u128::from(number)), 10_000 + 2 * number);
+        let address = SocketAddr::from(([192, 0, 2, 1], 40_000 + number));
+        self.phones.push(Phone {
+            leg,
+            port,
+            address,
+            codec,
+            network: Network::default(),
+            says,
+            sequence: 65_000 + number,
+            timestamp: 0xFFFF_0000 + u32::from(number),
+            ssrc: u32::from(number) * 1_000,
+            said: 0,
+            heard: Vec::new(),
+        });
+        self.order(Command::OpenLeg { room: ROOM, leg, stream: self.stream(number) });
+        leg
+    }
+
+    pub fn stream(&self, number: u16) -> Stream {
+        let phone = &self.phones[usize::from(number) - 1];
+        Stream {
+            port: phone.port,
+            remote: Some(phone.address),
+            codec: phone.codec,
+            payload_type: payload_type(phone.codec),
+            telephone_event: Some(KEY_TYPE),
+            ptime_ms: 20,
+            send: true,
+            receive: true,
+        }
+    }
+
+    pub fn order(&mut self, command: Command) {
+        self.give(Job::from(command));
+    }
+
+    pub fn give(&mut self, job: Job) {
+        self.mixer.handle(Duration::from_micros(self.now), job);
+        self.collect();
+    }
+
+    pub fn hear(&mut self, ear: LegId, mouth: LegId, gain: f32) {
+        self.order(Command::Hear { ear, mouth, gain });
+    }
+
+    pub fn bridge(&mut self, one: LegId, other: LegId) {
+        self.hear(one, other, 1.0);
+        self.hear(other, one, 1.0);
+    }
+
+    pub fn play(&mut self, leg: LegId, play: u128, audio: Audio, repeat: bool, barge_in: BargeIn) {
+        let command = Command::Play { leg, play: PlayId(play), prompts: Vec::new(), repeat, barge_in };
+        self.give(Job { command, sounds: vec![Sound::ready(audio)] });
+    }
+
+    pub fn play_sound(&mut self, leg: LegId, play: u128, sound: Arc<Sound>) {
+        let command = Command::Play { leg, play: PlayId(play), prompts: Vec::new(), repeat: false, barge_in: BargeIn::Dtmf };
+        self.give(Job { command, sounds: vec![sound] });
+    }
+
+    /// Puts a packet of a phone on its way now, as it is.
+    pub fn launch(&mut self, phone: usize, header: Header, payload: &[u8]) {
+        let mut bytes = header.print().to_vec();
+        bytes.extend_from_slice(payload);
+        let (port, address) = (self.phones[phone].port, self.phones[phone].address);
+        self.fly(self.now, port, address, bytes);
+    }
+
+    pub fn fly(&mut self, at: u64, port: u16, from: SocketAddr, bytes: Vec<u8>) {
+        self.launched += 1;
+        self.flying.insert((at, self.launched), (port, from, bytes));
+    }
+
+    /// Lets time go by.
+    pub fn run(&mut self, ms: u64) {
+        let end = self.now + ms * 1_000;
+        loop {
+            let arrival = self.flying.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
+            let next = arrival.min(self.next_tick).min(self.next_packet);
+            if next >= end {
+                break;
+            }
+            self.now = next;
+            if next == self.next_packet {
+                self.next_packet += STEP;
+                (0..self.phones.len()).for_each(|phone| self.speak(phone));
+            } else if next == arrival {
+                let Some((_, (port, from, bytes))) = self.flying.pop_first() else { continue };
+                let phones = &mut self.phones;
+                self.mixer.receive(Duration::from_micros(next), port, from, &bytes, &mut |port, to, packet| keep(phones, port, to, packet));
+            } else {
+                self.next_tick += STEP;
+                let phones = &mut self.phones;
+                self.mixer.tick(Duration::from_micros(next), &mut |port, to, packet| keep(phones, port, to, packet));
+            }
+            self.collect();
+        }
+        self.now = end;
+    }
+
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.reports.iter().filter_map(|report| match report {
+            Report::Media(event) => Some(event),
+            Report::Speech(_) => None,
+        })
+    }
+
+    pub fn keys(&self, from: LegId) -> String {
+        self.events().filter_map(|event| matches!(event, Event::KeyPressed { leg, .. } if *leg == from).then(|| key_of(event))).collect()
+    }
+
+    /// What a phone heard in the last `ms` of its stream, placed by timestamp, holes silent.
+    pub fn heard(&self, leg: LegId, ms: usize) -> Vec<i16> {
+        let phone = self.phones.iter().find(|phone| phone.leg == leg).unwrap();
+        let sound: Vec<_> = phone.heard.iter().filter(|(header, _)| header.payload_type != KEY_TYPE).collect();
+        let Some((last, _)) = sound.last() else { return Vec::new() };
+        let length = ms * RATE as usize / 1_000;
+        let start = last.timestamp.wrapping_add(FRAME as u32).wrapping_sub(u32::try_from(length).unwrap());
+        let mut line = vec![0i16; length];
+        for (header, payload) in sound {
+            let at = header.timestamp.wrapping_sub(start) as usize;
+            if let Some(place) = line.get_mut(at..at + payload.len()) {
+                g711::decode_into(phone.codec, payload, place);
+            }
+        }
+        line
+    }
+
+    /// Does a phone hear this sine (as a tenth of all it hears, at least)?
+    pub fn hears(&self, leg: LegId, hertz: f64) -> bool {
+        share(&self.heard(leg, 200), RATE, hertz) > 0.1
+    }
+
+    /// Packets a phone got in the last `ms`.
+    pub fn forget_heard(&mut self) {
+        self.phones.iter_mut().for_each(|phone| phone.heard.clear());
+    }
+
+    fn speak(&mut self, phone: usize) {
+        let Phone { says, said, codec, network, port, address, sequence, timestamp, ssrc, .. } = &mut self.phones[phone];
+        let Some(hertz) = *says else {
+            *timestamp = timestamp.wrapping_add(FRAME as u32);
+            return;
+        };
+        let header = Header { marker: false, payload_type: payload_type(*codec), sequence: *sequence, timestamp: *timestamp, ssrc: *ssrc };
+        *sequence = sequence.wrapping_add(1);
+        *timestamp = timestamp.wrapping_add(FRAME as u32);
+        let mut bytes = header.print().to_vec();
+        for _ in 0..FRAME {
+            let angle = std::f64::consts::TAU * hertz * (*said as f64) / f64::from(RATE);
+            bytes.push(g711::encode(*codec, (angle.sin() * 8_000.0) as i16));
+            *said += 1;
+        }
+        let (port, address, network) = (*port, *address, *network);
+        if self.random.unit() < network.loss {
+            return;
+        }
+        let late = if self.random.unit() < network.reordered { 30.0 } else { self.random.unit() * network.jitter_ms };
+        let at = self.now + (late * 1_000.0) as u64;
+        if self.random.unit() < network.doubled {
+            self.fly(at + 1_000, port, address, bytes.clone());
+        }
+        self.fly(at, port, address, bytes);
+    }
+
+    fn collect(&mut self) {
+        while let Some(report) = self.mixer.next_report() {
+            self.reports.push(report);
+        }
+    }
+}
+
+fn keep(phones: &mut [Phone], port: u16, to: SocketAddr, packet: &[u8]) {
+    let phone = phones.iter_mut().find(|phone| phone.port == port && phone.address == to).expect("we send to phones we know");
+    let (header, payload) = Header::parse(packet).expect("we send RTP");
+    phone.heard.push((header, payload.to_vec()));
+}
+
+fn key_of(event: &Event) -> char {
+    match event {
+        Event::KeyPressed { key, .. } => *key,
+        _ => ' ',
+    }
+}
