@@ -57,10 +57,7 @@ pub fn offer(_local: &Local) -> Bytes {
 /// # Errors
 /// [`Refused`] when the offer is broken or nothing in it can be accepted.
 pub fn answer(_local: &Local, _offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
-    Err(Refused {
-        status: 488,
-        warning: "no audio".to_owned(),
-    })
+    Err(Refused { status: 488, warning: "no audio".to_owned() })
 }
 
 /// What the peer's answer to our offer agreed.
@@ -68,8 +65,5 @@ pub fn answer(_local: &Local, _offer: &[u8]) -> Result<(Bytes, Stream), Refused>
 /// # Errors
 /// [`Refused`] when the answer is broken or rejects the audio.
 pub fn accept(_local: &Local, _answer: &[u8]) -> Result<Stream, Refused> {
-    Err(Refused {
-        status: 488,
-        warning: "no audio".to_owned(),
-    })
+    Err(Refused { status: 488, warning: "no audio".to_owned() })
 }

@@ -1,8 +1,12 @@
 //! SIP as rules: messages, transactions, dialogs, the registrar, and the endpoint that speaks for the center.
 
+pub mod auth;
+mod dialog;
 pub mod endpoint;
 pub mod happening;
 pub mod message;
+pub mod registrar;
+mod session_timer;
 pub mod transaction;
 
 pub use endpoint::{Accepting, Contact, Counts, Endpoint, Outgoing, Registration, Settings};

@@ -3,39 +3,100 @@
 //! `receive` and the verbs put messages into the outbox ([`Endpoint::poll_transmit`]) and news into the inbox ([`Endpoint::poll_happening`]);
 //! the owner drains both after every call. A verb on an unknown or ended leg does nothing.
 
+mod alarms;
+mod calling;
+mod door;
+mod ending;
+mod enrolment;
+mod inside;
+mod leg;
+mod offers;
+mod reply;
+mod responses;
+mod ringing;
 mod settings;
+mod telling;
 
+#[cfg(test)]
+mod malformed;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod tests;
+
+pub use reply::stateless;
 pub use settings::{Accepting, Contact, Counts, Limits, Outgoing, Registration, Settings};
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
+use leg::{Alarm, Leg};
 
 use super::Received;
+use super::auth::Nonces;
 use super::happening::Happening;
+use super::message::{Method, Writer, text};
+use super::registrar::Registrar;
+use super::transaction::{Key, Keys, Purpose, Transactions};
 use crate::control::random::Random;
-use crate::control::time::Time;
+use crate::control::time::{Deadlines, Time};
 use crate::control::words::LegId;
-use crate::control::words::sip::{Flow, Transmit};
+use crate::control::words::sip::{Flow, Transmit, Transport};
+
+/// What we understand, in every INVITE, its 2xx, 405 and OPTIONS.
+const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY\r\nSupported: timer\r\n";
+/// The one body of calls.
+const SDP: &str = "application/sdp";
 
 /// SIP for one user agent: the center, a phone, or a simulated phone.
 #[derive(Debug)]
 pub struct Endpoint {
     settings: Settings,
     random: Random,
+    keys: Keys,
     accepting: Accepting,
+    transactions: Transactions,
+    calls: Calls,
+    registrar: Registrar,
+    nonces: Nonces,
+    enrolments: enrolment::Enrolments,
     outbox: VecDeque<Transmit>,
     inbox: VecDeque<Happening>,
+}
+
+/// The legs and the ways to find them.
+#[derive(Debug, Default)]
+struct Calls {
+    legs: BTreeMap<LegId, Leg>,
+    /// By our tag: From of what we placed, To of what came in.
+    by_tag: HashMap<u64, LegId>,
+    /// By the INVITE that is not finally answered, for CANCEL.
+    by_invite: HashMap<Key, LegId>,
+    alarms: Deadlines<(LegId, Alarm)>,
+}
+
+/// A Via value of ours and the branch in it.
+struct Hop {
+    via: String,
+    branch: String,
 }
 
 impl Endpoint {
     /// An endpoint that repeats itself exactly for the same seed and inputs.
     #[must_use]
     pub fn new(_now: Time, seed: u64, settings: Settings) -> Endpoint {
+        let mut random = Random::new(seed);
         Endpoint {
             settings,
-            random: Random::new(seed),
+            keys: Keys::new(random.bits()),
+            random,
             accepting: Accepting::All,
+            transactions: Transactions::default(),
+            calls: Calls::default(),
+            registrar: Registrar::default(),
+            nonces: Nonces::default(),
+            enrolments: enrolment::Enrolments::default(),
             outbox: VecDeque::new(),
             inbox: VecDeque::new(),
         }
@@ -47,18 +108,43 @@ impl Endpoint {
     }
 
     /// A message from the wire.
-    pub fn receive(&mut self, _now: Time, _received: Received) {}
+    pub fn receive(&mut self, now: Time, received: Received) {
+        let Received { flow, message } = received;
+        if message.is_request() {
+            self.on_request(now, flow, &message);
+        } else {
+            self.on_response(now, flow, &message);
+        }
+    }
 
     /// The stream connection of `flow` broke or could not be made: transactions that wait on it fail (RFC 3261 §17.1.4).
-    pub fn broken(&mut self, _now: Time, _flow: Flow) {}
+    pub fn broken(&mut self, now: Time, flow: Flow) {
+        for failed in self.transactions.broken(now, flow, &mut self.outbox) {
+            self.on_failed(now, failed);
+        }
+    }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, _now: Time) {}
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(outcome) = self.transactions.timeout(now, &mut self.outbox) {
+            if let Some(failed) = outcome {
+                self.on_failed(now, failed);
+            }
+        }
+        while let Some((leg, alarm)) = self.calls.alarms.pop_due(now) {
+            self.on_alarm(now, leg, alarm);
+        }
+        while let Some(user) = self.registrar.expire(now) {
+            self.tell_bindings(now, user);
+        }
+        self.enrol_due(now);
+    }
 
     /// When `handle_timeout` is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        None
+        let all = [self.transactions.next(), self.calls.alarms.next(), self.registrar.next(), self.enrolments.next()];
+        all.into_iter().flatten().min()
     }
 
     /// The next message to send.
@@ -76,51 +162,11 @@ impl Endpoint {
         LegId::new(now, &mut self.random)
     }
 
-    /// Places a call. Ends in `Answered`, `Refused` or `Lost`; 401/407 with credentials and forks are dealt with inside.
-    pub fn invite(&mut self, _now: Time, _leg: LegId, _outgoing: Outgoing) {}
-
-    /// 180 or 183 to a call that came in, with early media when `sdp` is given.
-    pub fn ring(&mut self, _now: Time, _leg: LegId, _status: u16, _sdp: Option<Bytes>) {}
-
-    /// 200 to a call that came in, with the answer, or our offer when the call came without one.
-    pub fn answer(&mut self, _now: Time, _leg: LegId, _sdp: Bytes) {}
-
-    /// A final failure 300..=699 to a call that came in; `headers` such as Retry-After, Warning or Contact. The leg is over.
-    pub fn refuse(&mut self, _now: Time, _leg: LegId, _status: u16, _headers: &[(&str, &str)]) {}
-
-    /// Sends a re-INVITE with a new offer; `Reanswered` or `ReofferFailed` follows. Glare (491) is retried inside (RFC 3261 §14.1).
-    pub fn reoffer(&mut self, _now: Time, _leg: LegId, _sdp: Bytes) {}
-
-    /// 200 to the peer's re-INVITE or UPDATE (`Offered`), with the answer, or our offer when there was none.
-    pub fn answer_offer(&mut self, _now: Time, _leg: LegId, _sdp: Bytes) {}
-
-    /// A failure to the peer's re-INVITE or UPDATE; the session goes on as it was.
-    pub fn refuse_offer(&mut self, _now: Time, _leg: LegId, _status: u16, _headers: &[(&str, &str)]) {}
-
-    /// Ends the leg by whatever fits its state: 480, CANCEL, ACK+BYE, BYE. Safe always. A call we placed and that is not
-    /// answered yet still ends in `Refused` (487); every other leg is over at once and nothing more is said of it.
-    pub fn hang_up(&mut self, _now: Time, _leg: LegId, _headers: &[(&str, &str)]) {}
-
-    /// One key as INFO application/dtmf-relay, for peers without telephone-event.
-    pub fn send_key(&mut self, _now: Time, _leg: LegId, _key: char) {}
-
-    /// REFER in the dialog: asks the peer to call `to`; `TransferProgress` reports what its NOTIFYs say.
-    pub fn refer(&mut self, _now: Time, _leg: LegId, _to: &str) {}
-
-    /// NOTIFY with a sipfrag of the status of the transfer asked for by `Referred`; a final status ends the subscription (RFC 3515).
-    pub fn notify_refer(&mut self, _now: Time, _leg: LegId, _status: u16) {}
-
     /// Contacts that stand for a user, the freshest first.
     #[must_use]
-    pub fn contacts(&self, _now: Time, _user: &str) -> Vec<Contact> {
-        Vec::new()
+    pub fn contacts(&self, now: Time, user: &str) -> Vec<Contact> {
+        self.registrar.contacts(now, user)
     }
-
-    /// Registers with a registrar and refreshes by itself; `SignedOn` or `SignOnFailed` follows each time.
-    pub fn register(&mut self, _now: Time, _registration: Registration) {}
-
-    /// Takes our binding of this user back.
-    pub fn unregister(&mut self, _now: Time, _user: &str) {}
 
     /// Whether new calls are taken from here on.
     pub fn set_accepting(&mut self, accepting: Accepting) {
@@ -130,6 +176,74 @@ impl Endpoint {
     /// What is open now.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        Counts { transactions: self.transactions.len(), dialogs: self.calls.legs.len(), bindings: self.registrar.len() }
+    }
+
+    fn advertised(&self, flow: &Flow) -> SocketAddr {
+        let ours = self.settings.listeners.iter().find(|listener| listener.id == flow.listener);
+        ours.or(self.settings.listeners.first()).map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)), |listener| listener.advertised)
+    }
+
+    /// A fresh Via of ours for this path.
+    fn hop(&mut self, flow: &Flow) -> Hop {
+        let branch = format!("z9hG4bK{:016x}", self.random.bits());
+        Hop { via: format!("SIP/2.0/{} {};rport;branch={branch}", flow.transport.token(), self.advertised(flow)), branch }
+    }
+
+    /// Our Contact on this path.
+    fn contact(&self, user: &[u8], flow: &Flow) -> String {
+        let at = if user.is_empty() { "" } else { "@" };
+        let transport = if flow.transport == Transport::Udp { "" } else { ";transport=tcp" };
+        format!("<sip:{}{at}{}{transport}>", text::lossy(user), self.advertised(flow))
+    }
+
+    fn respond(&mut self, now: Time, key: Key, status: u16, bytes: Bytes) {
+        self.transactions.respond(now, key, status, bytes, &mut self.outbox);
+    }
+
+    /// Sends a request within a leg's dialog; `fill` writes its own headers and ends it.
+    fn send_within(&mut self, now: Time, id: LegId, method: Method, purpose: Purpose, fill: impl FnOnce(Writer) -> Bytes) {
+        let Some(flow) = self.calls.legs.get(&id).map(|leg| leg.dialog.next_hop()) else { return };
+        let hop = self.hop(&flow);
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        leg.dialog.local_seq += 1;
+        let mut writer = leg.dialog.request(method, leg.dialog.local_seq, &hop.via);
+        if matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Notify) {
+            let user = super::message::Address::parse(&leg.dialog.local).ok().and_then(|local| local.uri.user).unwrap_or_default().to_vec();
+            writer.raw("Contact", self.contact(&user, &flow).as_bytes());
+        }
+        writer.header("User-Agent", &self.settings.user_agent);
+        let request = Transmit { flow, bytes: fill(writer) };
+        self.transactions.open_client(now, self.keys.client(&hop.branch, method), method, request, purpose, &mut self.outbox);
+    }
+
+    /// Forgets a leg and everything that waits for it.
+    fn forget(&mut self, id: LegId) -> Option<Leg> {
+        let leg = self.calls.legs.remove(&id)?;
+        self.calls.by_tag.remove(&leg.tag);
+        for alarm in [Alarm::Answer, Alarm::Provisional, Alarm::Glare, Alarm::Refresh, Alarm::Silence] {
+            self.calls.alarms.clear(&(id, alarm));
+        }
+        if let leg::Stage::Incoming(incoming) = &leg.stage {
+            self.calls.by_invite.remove(&incoming.reply.key);
+        }
+        Some(leg)
+    }
+}
+
+/// Our tags are numbers in sixteen hex digits.
+fn tag_text(tag: u64) -> String {
+    format!("{tag:016x}")
+}
+
+fn tag_number(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 16)?;
+    u64::from_str_radix(text, 16).ok()
+}
+
+/// Header lines from an owner's list, cleaned.
+fn put_headers(writer: &mut Writer, headers: &[(&str, &str)]) {
+    for (name, value) in headers {
+        writer.header(name, value);
     }
 }

@@ -78,18 +78,11 @@ impl Settings {
     /// The center's settings: agents may register, trunk sources are trusted.
     #[must_use]
     pub fn of_directory(directory: &Directory) -> Settings {
-        let users = directory
-            .agents
-            .values()
-            .map(|agent| (agent.user.clone(), agent.ha1.clone()))
-            .collect();
+        let users = directory.agents.values().map(|agent| (agent.user.clone(), agent.ha1.clone())).collect();
         Settings {
             users: Arc::new(users),
             trusted: directory.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect(),
-            limits: Limits {
-                legs: directory.limits.calls.saturating_mul(3),
-                ..Limits::default()
-            },
+            limits: Limits { legs: directory.limits.calls.saturating_mul(3), ..Limits::default() },
             ..Settings::new(directory.listeners.clone(), &directory.domain, directory.secret)
         }
     }

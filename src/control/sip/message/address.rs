@@ -66,20 +66,12 @@ fn enclosed(value: &[u8], name_end: usize, open: usize) -> Result<Address<'_>, &
     let display = text::trim(&value[..open]);
     let between = &value[name_end..open];
     let name_is_good = |byte: &u8| text::is_token(*byte) || text::is_space(*byte) || *byte >= 0x80;
-    if !between.iter().all(if name_end > 0 {
-        |byte: &u8| text::is_space(*byte)
-    } else {
-        name_is_good
-    }) {
+    if !between.iter().all(if name_end > 0 { |byte: &u8| text::is_space(*byte) } else { name_is_good }) {
         return Err("the display name has a character that needs quotes");
     }
     let close = open + memchr::memchr(b'>', &value[open..]).ok_or("'<' is not closed")?;
     let uri = Uri::parse(text::trim(&value[open + 1..close]))?;
-    Ok(Address {
-        display,
-        uri,
-        params: text::trim(&value[close + 1..]),
-    })
+    Ok(Address { display, uri, params: text::trim(&value[close + 1..]) })
 }
 
 fn bare(value: &[u8]) -> Result<Address<'_>, &'static str> {
@@ -87,11 +79,7 @@ fn bare(value: &[u8]) -> Result<Address<'_>, &'static str> {
     if memchr::memchr2(b'?', b',', uri).is_some() {
         return Err("a URI with '?' or ',' must stand in '<>'");
     }
-    Ok(Address {
-        display: &[],
-        uri: Uri::parse(text::trim(uri))?,
-        params,
-    })
+    Ok(Address { display: &[], uri: Uri::parse(text::trim(uri))?, params })
 }
 
 /// One Via value (RFC 3261 §20.42).
@@ -126,12 +114,7 @@ impl<'a> Via<'a> {
         let (host, port) = host_port(text::trim(place))?;
         match text::params(params).find_map(Result::err) {
             Some(why) => Err(why),
-            None => Ok(Via {
-                transport,
-                host,
-                port,
-                params,
-            }),
+            None => Ok(Via { transport, host, port, params }),
         }
     }
 
@@ -151,9 +134,7 @@ impl<'a> Via<'a> {
 /// A token before a `/`, and what follows the slash.
 fn slash(text: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     let (token, rest) = text::token(text::trim(text));
-    let rest = text::trim(rest)
-        .strip_prefix(b"/")
-        .ok_or("it does not begin with SIP/2.0/transport")?;
+    let rest = text::trim(rest).strip_prefix(b"/").ok_or("it does not begin with SIP/2.0/transport")?;
     Ok((token, rest))
 }
 
@@ -178,20 +159,13 @@ impl<'a> CSeq<'a> {
     /// What is wrong, for the reason phrase.
     pub fn parse(value: &'a [u8]) -> Result<CSeq<'a>, &'static str> {
         let value = text::trim(value);
-        let end = value
-            .iter()
-            .position(|byte| text::is_space(*byte))
-            .ok_or("it must be a number and a method")?;
+        let end = value.iter().position(|byte| text::is_space(*byte)).ok_or("it must be a number and a method")?;
         let number = text::number(&value[..end], CSEQ_MAX).and_then(|number| u32::try_from(number).ok());
         let token = text::trim(&value[end..]);
         if token.is_empty() || !token.iter().all(|byte| text::is_token(*byte)) {
             return Err("the method is no token");
         }
-        Ok(CSeq {
-            number: number.ok_or("the number is not below 2147483648")?,
-            method: Method::of(token),
-            token,
-        })
+        Ok(CSeq { number: number.ok_or("the number is not below 2147483648")?, method: Method::of(token), token })
     }
 }
 

@@ -56,10 +56,7 @@ impl Method {
     /// The method with this token; methods are case-sensitive (RFC 3261 §7.1).
     #[must_use]
     pub fn of(token: &[u8]) -> Method {
-        KNOWN
-            .iter()
-            .find(|(_, text)| text.as_bytes() == token)
-            .map_or(Method::Other, |(method, _)| *method)
+        KNOWN.iter().find(|(_, text)| text.as_bytes() == token).map_or(Method::Other, |(method, _)| *method)
     }
 
     /// Its token; empty for [`Method::Other`].

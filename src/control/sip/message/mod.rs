@@ -130,40 +130,27 @@ impl Message {
 
     /// All header lines of this name in order.
     pub fn headers(&self, name: Name) -> impl Iterator<Item = &[u8]> {
-        self.entries
-            .iter()
-            .filter(move |entry| entry.name == name)
-            .map(|entry| &self.bytes[entry.value.range()])
+        self.entries.iter().filter(move |entry| entry.name == name).map(|entry| &self.bytes[entry.value.range()])
     }
 
     /// A header that is not among [`Name`], by its text in any case.
     #[must_use]
     pub fn other(&self, name: &str) -> Option<&[u8]> {
-        self.lines()
-            .find(|(_, text, _)| text.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, _, value)| value)
+        self.lines().find(|(_, text, _)| text.eq_ignore_ascii_case(name.as_bytes())).map(|(_, _, value)| value)
     }
 
     /// Every header line in order: its name, the name's text, its value.
     pub fn lines(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
         self.entries.iter().map(|entry| {
             let at = entry.line as usize;
-            (
-                entry.name,
-                &self.bytes[at..at + usize::from(entry.name_length)],
-                &self.bytes[entry.value.range()],
-            )
+            (entry.name, &self.bytes[at..at + usize::from(entry.name_length)], &self.bytes[entry.value.range()])
         })
     }
 
     /// A slice of this message as `Bytes` that shares its memory; `part` must come from this message.
     #[must_use]
     pub fn share(&self, part: &[u8]) -> Bytes {
-        if part.is_empty() {
-            Bytes::new()
-        } else {
-            self.bytes.slice_ref(part)
-        }
+        if part.is_empty() { Bytes::new() } else { self.bytes.slice_ref(part) }
     }
 
     /// Every value of a header that is a comma list, over all its lines.
@@ -257,11 +244,7 @@ impl Message {
     pub(crate) fn print(&self) -> Vec<u8> {
         let mut starts: Vec<usize> = self.entries.iter().map(|entry| entry.line as usize).collect();
         let head_end = self.body.start as usize;
-        let blank = if self.bytes[..head_end].ends_with(b"\r\n") {
-            head_end - 2
-        } else {
-            head_end - 1
-        };
+        let blank = if self.bytes[..head_end].ends_with(b"\r\n") { head_end - 2 } else { head_end - 1 };
         let first = starts.first().copied().unwrap_or(blank);
         starts.push(blank);
         let mut out = self.bytes[..first].to_vec();

@@ -82,10 +82,7 @@ impl Name {
     #[must_use]
     pub fn is_single(self) -> bool {
         use Name::{CSeq, CallId, ContentLength, ContentType, Expires, From, MaxForwards, To};
-        matches!(
-            self,
-            From | To | CallId | CSeq | ContentLength | ContentType | Expires | MaxForwards
-        )
+        matches!(self, From | To | CallId | CSeq | ContentLength | ContentType | Expires | MaxForwards)
     }
 }
 

@@ -25,11 +25,7 @@ pub struct Malformed {
 }
 
 fn malformed(why: impl Into<String>) -> Malformed {
-    Malformed {
-        status: 400,
-        why: why.into(),
-        salvage: None,
-    }
+    Malformed { status: 400, why: why.into(), salvage: None }
 }
 
 /// What stands at the start of a stream's buffer (RFC 3261 §18.3).
@@ -53,11 +49,7 @@ pub fn frame(buffer: &[u8]) -> Frame {
         return Frame::KeepAlive(blank);
     }
     let Some(end) = memchr::memmem::find(buffer, b"\r\n\r\n") else {
-        return if buffer.len() > MAX_HEAD_BYTES {
-            Frame::Broken("the head of the message is too long")
-        } else {
-            Frame::Partial
-        };
+        return if buffer.len() > MAX_HEAD_BYTES { Frame::Broken("the head of the message is too long") } else { Frame::Partial };
     };
     let head = end + 4;
     match content_length(&buffer[..head]) {
@@ -73,9 +65,7 @@ fn content_length(head: &[u8]) -> Result<usize, &'static str> {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         if !text::is_space(line[0]) && Name::of(text::trim(&line[..colon])) == Name::ContentLength {
             let number = text::number(text::trim(&line[colon + 1..]), MAX_BYTES as u64);
-            return number
-                .and_then(|number| usize::try_from(number).ok())
-                .ok_or("Content-Length: it is no length up to 65507");
+            return number.and_then(|number| usize::try_from(number).ok()).ok_or("Content-Length: it is no length up to 65507");
         }
     }
     Ok(0)
@@ -88,29 +78,18 @@ impl Message {
     /// [`Malformed`] names the header and the fault.
     pub fn parse(bytes: Bytes) -> Result<Message, Malformed> {
         if bytes.len() > MAX_BYTES {
-            return Err(Malformed {
-                status: 513,
-                ..malformed("the message is longer than 65507 bytes")
-            });
+            return Err(Malformed { status: 513, ..malformed("the message is longer than 65507 bytes") });
         }
         let begin = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let line = next_line(&bytes, begin).ok_or_else(|| malformed("the start line has no end"))?;
         let (start, fault) = start_line(&bytes, begin, line.text_end)?;
         let (entries, head_end, broken) = index(&bytes, line.next)?;
         let end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let mut message = Message {
-            bytes,
-            start,
-            entries,
-            body: Span { start: head_end, end },
-        };
+        let mut message = Message { bytes, start, entries, body: Span { start: head_end, end } };
         let checked = fault.or(broken).map_or(Ok(()), Err).and_then(|()| message.check());
         match checked {
             Ok(()) => Ok(message),
-            Err(fault) => Err(Malformed {
-                salvage: message.salvage(),
-                ..fault
-            }),
+            Err(fault) => Err(Malformed { salvage: message.salvage(), ..fault }),
         }
     }
 
@@ -165,19 +144,14 @@ impl Message {
     }
 
     fn check_numbers(&self) -> Result<(), Malformed> {
-        let limits = [
-            (Name::MaxForwards, u64::from(u8::MAX)),
-            (Name::Expires, u64::from(u32::MAX)),
-            (Name::MinExpires, u64::from(u32::MAX)),
-        ];
+        let limits =
+            [(Name::MaxForwards, u64::from(u8::MAX)), (Name::Expires, u64::from(u32::MAX)), (Name::MinExpires, u64::from(u32::MAX))];
         for (name, max) in limits {
             if self.header(name).is_some_and(|value| text::number(value, max).is_none()) {
                 return Err(malformed(format!("{}: it is no number from 0 to {max}", name.text())));
             }
         }
-        let expires = self
-            .values(Name::Contact)
-            .filter_map(|value| Address::parse(value).ok()?.param("expires").flatten());
+        let expires = self.values(Name::Contact).filter_map(|value| Address::parse(value).ok()?.param("expires").flatten());
         match expires.into_iter().all(|value| text::number(value, u64::from(u32::MAX)).is_some()) {
             true => Ok(()),
             false => Err(malformed("Contact: expires is no number from 0 to 4294967295")),
@@ -191,9 +165,7 @@ impl Message {
         let there = u64::from(self.body.end - self.body.start);
         let length = text::number(value, u64::from(u32::MAX)).ok_or_else(|| malformed("Content-Length: it is no length"))?;
         if length > there {
-            return Err(malformed(format!(
-                "Content-Length: it says {length}, but the body has {there} bytes"
-            )));
+            return Err(malformed(format!("Content-Length: it says {length}, but the body has {there} bytes")));
         }
         self.body.end = self.body.start + u32::try_from(length).unwrap_or(0);
         Ok(())
@@ -213,10 +185,7 @@ fn next_line(bytes: &[u8], from: usize) -> Option<Line> {
 }
 
 fn span(start: usize, end: usize) -> Span {
-    Span {
-        start: u32::try_from(start).unwrap_or(u32::MAX),
-        end: u32::try_from(end).unwrap_or(u32::MAX),
-    }
+    Span { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
 }
 
 /// The start line; a fault that still lets the headers be read comes beside it.
@@ -232,26 +201,15 @@ fn start_line(bytes: &[u8], begin: usize, end: usize) -> Result<(Start, Option<M
     let uri_start = begin + token.len() + 1;
     let uri_end = begin + memchr::memrchr(b' ', line).unwrap_or(line.len());
     let good = uri_end > uri_start;
-    let (uri, version) = if good {
-        (span(uri_start, uri_end), &bytes[uri_end + 1..end])
-    } else {
-        (span(end, end), &[][..])
-    };
-    let start = Start::Request {
-        method: Method::of(token),
-        token: span(begin, begin + token.len()),
-        uri,
-    };
+    let (uri, version) = if good { (span(uri_start, uri_end), &bytes[uri_end + 1..end]) } else { (span(end, end), &[][..]) };
+    let start = Start::Request { method: Method::of(token), token: span(begin, begin + token.len()), uri };
     Ok((start, request_fault(&bytes[uri.range()], version)))
 }
 
 fn request_fault(uri: &[u8], version: &[u8]) -> Option<Malformed> {
     let is_sip = version.len() > 4 && version[..4].eq_ignore_ascii_case(b"SIP/");
     if is_sip && !version.eq_ignore_ascii_case(b"SIP/2.0") {
-        return Some(Malformed {
-            status: 505,
-            ..malformed("Version Not Supported")
-        });
+        return Some(Malformed { status: 505, ..malformed("Version Not Supported") });
     }
     if !is_sip {
         return Some(malformed("the request line is not 'METHOD URI SIP/2.0'"));
@@ -260,19 +218,13 @@ fn request_fault(uri: &[u8], version: &[u8]) -> Option<Malformed> {
 }
 
 fn status_line(line: &[u8], begin: usize) -> Result<Start, Malformed> {
-    let rest = line
-        .strip_prefix(b"SIP/2.0 ")
-        .ok_or_else(|| malformed("the status line is not of SIP/2.0"))?;
+    let rest = line.strip_prefix(b"SIP/2.0 ").ok_or_else(|| malformed("the status line is not of SIP/2.0"))?;
     let digits = &rest[..rest.len().min(3)];
     let status = text::number(digits, 699).filter(|status| *status >= 100 && matches!(rest.get(3), None | Some(b' ')));
-    let status = status
-        .and_then(|status| u16::try_from(status).ok())
-        .ok_or_else(|| malformed("the status is no number from 100 to 699"))?;
+    let status =
+        status.and_then(|status| u16::try_from(status).ok()).ok_or_else(|| malformed("the status is no number from 100 to 699"))?;
     let end = begin + line.len();
-    Ok(Start::Response {
-        status,
-        reason: span((end - rest.len() + 4).min(end), end),
-    })
+    Ok(Start::Response { status, reason: span((end - rest.len() + 4).min(end), end) })
 }
 
 /// Cuts the head into header lines. A broken line is left out of the index and reported beside it.
@@ -319,18 +271,9 @@ fn entry(bytes: &[u8], start: usize, end: usize) -> Result<Entry, Malformed> {
         return Err(malformed(format!("the header line '{}' does not begin with a name", shown())));
     }
     let value = text::trim(&line[colon + 1..]);
-    let value_start = if value.is_empty() {
-        start + colon + 1
-    } else {
-        start + (value.as_ptr() as usize - line.as_ptr() as usize)
-    };
+    let value_start = if value.is_empty() { start + colon + 1 } else { start + (value.as_ptr() as usize - line.as_ptr() as usize) };
     let name_length = u16::try_from(name.len()).map_err(|_| malformed("a header name is too long"))?;
-    Ok(Entry {
-        name: Name::of(name),
-        name_length,
-        line: span(start, 0).start,
-        value: span(value_start, value_start + value.len()),
-    })
+    Ok(Entry { name: Name::of(name), name_length, line: span(start, 0).start, value: span(value_start, value_start + value.len()) })
 }
 
 /// So much of a broken line is repeated in the reason phrase.

@@ -75,12 +75,8 @@ pub fn lossy(text: &[u8]) -> Cow<'_, str> {
     if memchr::memchr2(b'\r', b'\n', text).is_none() {
         return String::from_utf8_lossy(text);
     }
-    let words: Vec<Cow<'_, str>> = text
-        .split(|byte| matches!(byte, b'\r' | b'\n'))
-        .map(trim)
-        .filter(|line| !line.is_empty())
-        .map(String::from_utf8_lossy)
-        .collect();
+    let words: Vec<Cow<'_, str>> =
+        text.split(|byte| matches!(byte, b'\r' | b'\n')).map(trim).filter(|line| !line.is_empty()).map(String::from_utf8_lossy).collect();
     Cow::Owned(words.join(" "))
 }
 
@@ -88,9 +84,7 @@ pub fn lossy(text: &[u8]) -> Cow<'_, str> {
 #[must_use]
 pub fn number(text: &[u8], max: u64) -> Option<u64> {
     let digit = |sum: u64, byte: &u8| {
-        let next = sum
-            .checked_mul(10)?
-            .checked_add(u64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?))?;
+        let next = sum.checked_mul(10)?.checked_add(u64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?))?;
         (next <= max).then_some(next)
     };
     if text.is_empty() { None } else { text.iter().try_fold(0, digit) }
@@ -187,10 +181,7 @@ fn one_param(text: &[u8]) -> Result<(Param<'_>, &[u8]), &'static str> {
 /// The value of a parameter: `None` when it is not there, `Some(None)` when it has no value.
 #[must_use]
 pub fn param<'a>(text: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
-    params(text)
-        .filter_map(Result::ok)
-        .find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|(_, value)| value)
+    params(text).filter_map(Result::ok).find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
 }
 
 /// Percent-decoded text; a `%` without two hex digits stays as it is.

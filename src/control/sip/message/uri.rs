@@ -46,46 +46,19 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// What is wrong, for the reason phrase.
     pub fn parse(raw: &'a [u8]) -> Result<Uri<'a>, &'static str> {
-        if raw
-            .iter()
-            .any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"' | 0))
-        {
+        if raw.iter().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"' | 0)) {
             return Err("the URI has a forbidden character");
         }
         let colon = memchr::memchr(b':', raw).ok_or("the URI has no scheme")?;
         let (scheme, rest) = (&raw[..colon], &raw[colon + 1..]);
         let good = scheme.first().is_some_and(u8::is_ascii_alphabetic);
-        if !good
-            || !scheme
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-        {
+        if !good || !scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
             return Err("the URI has no scheme");
         }
-        let plain = Uri {
-            raw,
-            scheme: Scheme::Other,
-            user: None,
-            host: &[],
-            port: None,
-            params: &[],
-            headers: &[],
-        };
+        let plain = Uri { raw, scheme: Scheme::Other, user: None, host: &[], port: None, params: &[], headers: &[] };
         match scheme.len() {
-            3 if scheme.eq_ignore_ascii_case(b"sip") => sip(
-                Uri {
-                    scheme: Scheme::Sip,
-                    ..plain
-                },
-                rest,
-            ),
-            4 if scheme.eq_ignore_ascii_case(b"sips") => sip(
-                Uri {
-                    scheme: Scheme::Sips,
-                    ..plain
-                },
-                rest,
-            ),
+            3 if scheme.eq_ignore_ascii_case(b"sip") => sip(Uri { scheme: Scheme::Sip, ..plain }, rest),
+            4 if scheme.eq_ignore_ascii_case(b"sips") => sip(Uri { scheme: Scheme::Sips, ..plain }, rest),
             3 if scheme.eq_ignore_ascii_case(b"tel") => tel(plain, rest),
             _ if rest.is_empty() => Err("the URI is empty"),
             _ => Ok(plain),
@@ -131,21 +104,11 @@ fn sip<'a>(uri: Uri<'a>, rest: &'a [u8]) -> Result<Uri<'a>, &'static str> {
     };
     let (place, params) = rest.split_at(memchr::memchr(b';', rest).unwrap_or(rest.len()));
     let (host, port) = host_port(place)?;
-    Ok(Uri {
-        user,
-        host,
-        port,
-        params,
-        headers,
-        ..uri
-    })
+    Ok(Uri { user, host, port, params, headers, ..uri })
 }
 
 fn escapes_are_whole(text: &[u8]) -> bool {
-    let whole = |at: usize| {
-        text.get(at + 1..at + 3)
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
+    let whole = |at: usize| text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     memchr::memchr_iter(b'%', text).all(whole)
 }
 
@@ -155,12 +118,7 @@ fn tel<'a>(uri: Uri<'a>, rest: &'a [u8]) -> Result<Uri<'a>, &'static str> {
     if number.is_empty() || !number.iter().all(digit) {
         return Err("the tel URI has no number");
     }
-    Ok(Uri {
-        scheme: Scheme::Tel,
-        user: Some(number),
-        params,
-        ..uri
-    })
+    Ok(Uri { scheme: Scheme::Tel, user: Some(number), params, ..uri })
 }
 
 /// Host and optional port of a URI or a Via; IPv6 comes without its brackets.
@@ -171,11 +129,7 @@ pub fn host_port(place: &[u8]) -> Result<(&[u8], Option<u16>), &'static str> {
     let (host, rest) = match place.strip_prefix(b"[") {
         Some(inner) => {
             let end = memchr::memchr(b']', inner).ok_or("an IPv6 address lacks ']'")?;
-            if std::str::from_utf8(&inner[..end])
-                .ok()
-                .and_then(|text| text.parse::<std::net::Ipv6Addr>().ok())
-                .is_none()
-            {
+            if std::str::from_utf8(&inner[..end]).ok().and_then(|text| text.parse::<std::net::Ipv6Addr>().ok()).is_none() {
                 return Err("the text in brackets is no IPv6 address");
             }
             (&inner[..end], text::trim(&inner[end + 1..]))
@@ -188,10 +142,7 @@ pub fn host_port(place: &[u8]) -> Result<(&[u8], Option<u16>), &'static str> {
     if host.is_empty() {
         return Err("the host is empty");
     }
-    if !host
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':'))
-    {
+    if !host.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':')) {
         return Err("the host has a forbidden character");
     }
     let port = match rest.strip_prefix(b":") {
@@ -214,10 +165,7 @@ mod tests {
         assert_eq!(uri.param("transport"), Some(Some(&b"tcp"[..])));
         assert_eq!(uri.param("lr"), Some(None));
         assert_eq!(uri.headers, b"Subject=x");
-        assert_eq!(
-            Uri::parse(b"sip:10.0.0.1").unwrap().socket(),
-            Some("10.0.0.1:5060".parse().unwrap())
-        );
+        assert_eq!(Uri::parse(b"sip:10.0.0.1").unwrap().socket(), Some("10.0.0.1:5060".parse().unwrap()));
     }
 
     #[test]

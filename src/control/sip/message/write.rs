@@ -28,9 +28,7 @@ impl Writer {
     /// Begins a response; an empty `reason` gets the usual one.
     #[must_use]
     pub fn response(status: u16, reason: &str) -> Writer {
-        let mut writer = Writer {
-            out: BytesMut::with_capacity(TYPICAL_BYTES),
-        };
+        let mut writer = Writer { out: BytesMut::with_capacity(TYPICAL_BYTES) };
         let reason = if reason.is_empty() { reason_of(status) } else { reason };
         writer.out.put_slice(b"SIP/2.0 ");
         writer.put_number(u32::from(status));
@@ -82,6 +80,18 @@ impl Writer {
         self
     }
 
+    /// How many bytes are written.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
+    /// What was written from `start` on; the rest is thrown away.
+    #[must_use]
+    pub fn since(self, start: usize) -> Bytes {
+        self.out.freeze().slice(start..)
+    }
+
     /// Ends the message without a body.
     #[must_use]
     pub fn finish(mut self) -> Bytes {
@@ -107,9 +117,7 @@ impl Writer {
     }
 
     fn put_clean(&mut self, text: &[u8]) {
-        let clean = text
-            .iter()
-            .map(|byte| if byte.is_ascii_control() && *byte != b'\t' { b' ' } else { *byte });
+        let clean = text.iter().map(|byte| if byte.is_ascii_control() && *byte != b'\t' { b' ' } else { *byte });
         self.out.extend(clean);
     }
 }
@@ -165,10 +173,7 @@ pub fn reason_of(status: u16) -> &'static str {
         (603, "Decline"),
         (604, "Does Not Exist Anywhere"),
     ];
-    REASONS
-        .iter()
-        .find(|(known, _)| *known == status)
-        .map_or("Response", |(_, reason)| *reason)
+    REASONS.iter().find(|(known, _)| *known == status).map_or("Response", |(_, reason)| *reason)
 }
 
 #[cfg(test)]
@@ -179,10 +184,7 @@ mod tests {
     fn text_from_outside_cannot_become_a_second_header() {
         let mut writer = Writer::request(b"OPTIONS", b"sip:h");
         writer.header("Subject", "a\r\nX-Evil: 1").number("Expires", 60);
-        assert_eq!(
-            writer.finish(),
-            "OPTIONS sip:h SIP/2.0\r\nSubject: a  X-Evil: 1\r\nExpires: 60\r\nContent-Length: 0\r\n\r\n"
-        );
+        assert_eq!(writer.finish(), "OPTIONS sip:h SIP/2.0\r\nSubject: a  X-Evil: 1\r\nExpires: 60\r\nContent-Length: 0\r\n\r\n");
     }
 
     #[test]

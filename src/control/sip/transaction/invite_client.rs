@@ -75,12 +75,7 @@ fn answered(state: State, status: u16, path: Path, out: &mut Vec<Effect>) -> Opt
             Some(State::Proceeding)
         }
         200..=299 => {
-            out.extend([
-                Effect::Clear(Timer::C),
-                Effect::Clear(Timer::B),
-                Effect::Set(Timer::M, PATIENCE),
-                Effect::Pass,
-            ]);
+            out.extend([Effect::Clear(Timer::C), Effect::Clear(Timer::B), Effect::Set(Timer::M, PATIENCE), Effect::Pass]);
             Some(State::Accepted)
         }
         300.. => {
@@ -131,63 +126,15 @@ mod tests {
         let to_accepted = [Clear(Timer::C), Clear(Timer::B), Set(Timer::M, PATIENCE), Pass];
         let to_completed = [Clear(Timer::C), Clear(Timer::B), Acknowledge, Pass, Set(Timer::D, PATIENCE)];
         let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
-            (
-                CALLING,
-                Event::Fired(Timer::B),
-                Unreliable,
-                None,
-                vec![Effect::Fail(Failure::Timeout)],
-            ),
+            (CALLING, Event::Fired(Timer::B), Unreliable, None, vec![Effect::Fail(Failure::Timeout)]),
             (CALLING, Event::Broken, Reliable, None, vec![Effect::Fail(Failure::Broken)]),
-            (
-                CALLING,
-                Event::Response(100),
-                Unreliable,
-                Some(State::Proceeding),
-                [&clear_ab[..], &[Set(Timer::C, TIMER_C), Pass]].concat(),
-            ),
-            (
-                CALLING,
-                Event::Response(200),
-                Unreliable,
-                Some(State::Accepted),
-                [&clear_ab[..], &to_accepted].concat(),
-            ),
-            (
-                CALLING,
-                Event::Response(486),
-                Unreliable,
-                Some(State::Completed),
-                [&clear_ab[..], &to_completed].concat(),
-            ),
-            (
-                CALLING,
-                Event::Response(486),
-                Reliable,
-                None,
-                [&clear_ab[..], &to_completed[..4]].concat(),
-            ),
-            (
-                State::Proceeding,
-                Event::Response(180),
-                Unreliable,
-                Some(State::Proceeding),
-                vec![Set(Timer::C, TIMER_C), Pass],
-            ),
-            (
-                State::Proceeding,
-                Event::Response(200),
-                Unreliable,
-                Some(State::Accepted),
-                to_accepted.to_vec(),
-            ),
-            (
-                State::Proceeding,
-                Event::Response(603),
-                Unreliable,
-                Some(State::Completed),
-                to_completed.to_vec(),
-            ),
+            (CALLING, Event::Response(100), Unreliable, Some(State::Proceeding), [&clear_ab[..], &[Set(Timer::C, TIMER_C), Pass]].concat()),
+            (CALLING, Event::Response(200), Unreliable, Some(State::Accepted), [&clear_ab[..], &to_accepted].concat()),
+            (CALLING, Event::Response(486), Unreliable, Some(State::Completed), [&clear_ab[..], &to_completed].concat()),
+            (CALLING, Event::Response(486), Reliable, None, [&clear_ab[..], &to_completed[..4]].concat()),
+            (State::Proceeding, Event::Response(180), Unreliable, Some(State::Proceeding), vec![Set(Timer::C, TIMER_C), Pass]),
+            (State::Proceeding, Event::Response(200), Unreliable, Some(State::Accepted), to_accepted.to_vec()),
+            (State::Proceeding, Event::Response(603), Unreliable, Some(State::Completed), to_completed.to_vec()),
             (
                 State::Proceeding,
                 Event::Fired(Timer::C),
@@ -195,27 +142,9 @@ mod tests {
                 Some(State::Proceeding),
                 vec![Effect::Fail(Failure::RangTooLong), Set(Timer::B, PATIENCE)],
             ),
-            (
-                State::Proceeding,
-                Event::Fired(Timer::B),
-                Unreliable,
-                None,
-                vec![Effect::Fail(Failure::Timeout)],
-            ),
-            (
-                State::Proceeding,
-                Event::Broken,
-                Reliable,
-                None,
-                vec![Effect::Fail(Failure::Broken)],
-            ),
-            (
-                State::Completed,
-                Event::Response(486),
-                Unreliable,
-                Some(State::Completed),
-                vec![Acknowledge],
-            ),
+            (State::Proceeding, Event::Fired(Timer::B), Unreliable, None, vec![Effect::Fail(Failure::Timeout)]),
+            (State::Proceeding, Event::Broken, Reliable, None, vec![Effect::Fail(Failure::Broken)]),
+            (State::Completed, Event::Response(486), Unreliable, Some(State::Completed), vec![Acknowledge]),
             (State::Completed, Event::Response(180), Unreliable, Some(State::Completed), vec![]),
             (State::Completed, Event::Response(200), Unreliable, Some(State::Completed), vec![]),
             (State::Completed, Event::Fired(Timer::D), Unreliable, None, vec![]),

@@ -27,11 +27,7 @@ impl Keys {
     /// The key of a request's server transaction; an ACK has the key of its INVITE.
     #[must_use]
     pub fn server(&self, request: &Message) -> Key {
-        let method = if request.method() == Method::Ack {
-            Method::Invite.token().as_bytes()
-        } else {
-            request.method_token()
-        };
+        let method = if request.method() == Method::Ack { Method::Invite.token().as_bytes() } else { request.method_token() };
         self.server_as(request, method)
     }
 

@@ -117,11 +117,7 @@ struct Left {
 }
 
 fn path(flow: &Flow) -> Path {
-    if flow.transport.is_reliable() {
-        Path::Reliable
-    } else {
-        Path::Unreliable
-    }
+    if flow.transport.is_reliable() { Path::Reliable } else { Path::Unreliable }
 }
 
 impl Transactions {
@@ -156,17 +152,7 @@ impl Transactions {
             _ => Machine::Server(server::State::Trying),
         };
         self.merged.insert(merge, key);
-        self.slots.insert(
-            key,
-            Slot {
-                machine,
-                flow,
-                last: Bytes::new(),
-                purpose: Purpose::Stray,
-                merge,
-                acks: Vec::new(),
-            },
-        );
+        self.slots.insert(key, Slot { machine, flow, last: Bytes::new(), purpose: Purpose::Stray, merge, acks: Vec::new() });
     }
 
     /// The request of `key` came again.
@@ -194,17 +180,7 @@ impl Transactions {
             Method::Invite => Machine::InviteClient(invite_client::start(path(&flow), &mut effects)),
             _ => Machine::Client(client::start(path(&flow), &mut effects)),
         };
-        self.slots.insert(
-            key,
-            Slot {
-                machine,
-                flow,
-                last: bytes,
-                purpose,
-                merge: 0,
-                acks: Vec::new(),
-            },
-        );
+        self.slots.insert(key, Slot { machine, flow, last: bytes, purpose, merge: 0, acks: Vec::new() });
         self.apply(now, key, &mut effects, None, out);
         self.effects = effects;
     }
@@ -212,10 +188,7 @@ impl Transactions {
     /// A response to one of our requests; `None` when it is a stray or ends here.
     pub fn response(&mut self, now: Time, key: Key, response: &Message, out: &mut VecDeque<Transmit>) -> Option<Passed> {
         let slot = self.slots.get(&key)?;
-        let passed = Passed {
-            purpose: slot.purpose,
-            request: slot.last.clone(),
-        };
+        let passed = Passed { purpose: slot.purpose, request: slot.last.clone() };
         let left = self.step(now, key, Event::Response(response.status()), Some(response), out);
         left.passed.then_some(passed)
     }
@@ -232,10 +205,7 @@ impl Transactions {
 
     /// Was a 200 with this To tag acknowledged before? Then the ACK goes out once more.
     pub fn ack_again(&self, key: Key, tag: &[u8], out: &mut VecDeque<Transmit>) -> bool {
-        let known = self
-            .slots
-            .get(&key)
-            .and_then(|slot| slot.acks.iter().find(|(known, _)| known == tag));
+        let known = self.slots.get(&key).and_then(|slot| slot.acks.iter().find(|(known, _)| known == tag));
         out.extend(known.map(|(_, ack)| ack.clone()));
         known.is_some()
     }
@@ -244,10 +214,7 @@ impl Transactions {
     pub fn cancel(&mut self, now: Time, invite: Key, cancel: Key, out: &mut VecDeque<Transmit>) {
         let Some(slot) = self.slots.get(&invite) else { return };
         let Ok(request) = Message::parse(slot.last.clone()) else { return };
-        let transmit = Transmit {
-            flow: slot.flow,
-            bytes: request::cancel_of(&request),
-        };
+        let transmit = Transmit { flow: slot.flow, bytes: request::cancel_of(&request) };
         self.timers.set((invite, Timer::B), now + PATIENCE);
         self.open_client(now, cancel, Method::Cancel, transmit, Purpose::Stray, out);
     }
@@ -266,9 +233,7 @@ impl Transactions {
         };
         let mut keys: Vec<Key> = self.slots.iter().filter(|(_, slot)| same(slot)).map(|(key, _)| *key).collect();
         keys.sort_unstable();
-        keys.into_iter()
-            .filter_map(|key| self.fail_by(now, key, Event::Broken, out))
-            .collect()
+        keys.into_iter().filter_map(|key| self.fail_by(now, key, Event::Broken, out)).collect()
     }
 
     fn fail_by(&mut self, now: Time, key: Key, event: Event, out: &mut VecDeque<Transmit>) -> Option<Failed> {
@@ -331,10 +296,7 @@ impl Transactions {
 impl Slot {
     fn send(&self, out: &mut VecDeque<Transmit>) {
         if !self.last.is_empty() {
-            out.push_back(Transmit {
-                flow: self.flow,
-                bytes: self.last.clone(),
-            });
+            out.push_back(Transmit { flow: self.flow, bytes: self.last.clone() });
         }
     }
 

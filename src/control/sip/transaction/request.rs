@@ -87,11 +87,7 @@ mod tests {
 
     #[test]
     fn a_request_again_keeps_its_content() {
-        let change = Change {
-            via: "SIP/2.0/UDP me;branch=z9hG4bK2",
-            cseq: 8,
-            header: (Name::Authorization, "Digest x"),
-        };
+        let change = Change { via: "SIP/2.0/UDP me;branch=z9hG4bK2", cseq: 8, header: (Name::Authorization, "Digest x") };
         let again = Message::parse(again(&invite(), &change)).unwrap();
         assert_eq!(again.cseq().unwrap().number, 8);
         assert_eq!(again.header(Name::Authorization), Some(&b"Digest x"[..]));

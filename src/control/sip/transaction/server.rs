@@ -47,29 +47,11 @@ mod tests {
         let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
             (State::Trying, Event::Request, Unreliable, Some(State::Trying), vec![]),
             (State::Trying, Event::Respond(100), Unreliable, Some(State::Proceeding), vec![Send]),
-            (
-                State::Trying,
-                Event::Respond(200),
-                Unreliable,
-                Some(State::Completed),
-                vec![Send, Set(Timer::J, PATIENCE)],
-            ),
+            (State::Trying, Event::Respond(200), Unreliable, Some(State::Completed), vec![Send, Set(Timer::J, PATIENCE)]),
             (State::Trying, Event::Respond(200), Reliable, None, vec![Send]),
             (State::Proceeding, Event::Request, Unreliable, Some(State::Proceeding), vec![Send]),
-            (
-                State::Proceeding,
-                Event::Respond(183),
-                Unreliable,
-                Some(State::Proceeding),
-                vec![Send],
-            ),
-            (
-                State::Proceeding,
-                Event::Respond(404),
-                Unreliable,
-                Some(State::Completed),
-                vec![Send, Set(Timer::J, PATIENCE)],
-            ),
+            (State::Proceeding, Event::Respond(183), Unreliable, Some(State::Proceeding), vec![Send]),
+            (State::Proceeding, Event::Respond(404), Unreliable, Some(State::Completed), vec![Send, Set(Timer::J, PATIENCE)]),
             (State::Proceeding, Event::Broken, Reliable, None, vec![]),
             (State::Completed, Event::Request, Unreliable, Some(State::Completed), vec![Send]),
             (State::Completed, Event::Respond(500), Unreliable, Some(State::Completed), vec![]),
@@ -78,11 +60,7 @@ mod tests {
         ];
         for (state, event, path, next, effects) in table {
             let mut out = Vec::new();
-            assert_eq!(
-                (step(state, event, path, &mut out), out),
-                (next, effects),
-                "{state:?} {event:?} {path:?}"
-            );
+            assert_eq!((step(state, event, path, &mut out), out), (next, effects), "{state:?} {event:?} {path:?}");
         }
     }
 }

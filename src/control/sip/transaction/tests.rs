@@ -4,12 +4,7 @@ use super::*;
 use crate::control::words::sip::{ListenerId, Transport};
 
 fn flow(transport: Transport) -> Flow {
-    Flow {
-        listener: ListenerId(0),
-        transport,
-        remote: "192.0.2.1:5060".parse().unwrap(),
-        connection: None,
-    }
+    Flow { listener: ListenerId(0), transport, remote: "192.0.2.1:5060".parse().unwrap(), connection: None }
 }
 
 fn request(method: &str, via: &str) -> Message {
@@ -30,10 +25,7 @@ fn our(method: &str) -> Transmit {
     let text = format!(
         "{method} sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bKme\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\r\n"
     );
-    Transmit {
-        flow: flow(Transport::Udp),
-        bytes: Bytes::from(text),
-    }
+    Transmit { flow: flow(Transport::Udp), bytes: Bytes::from(text) }
 }
 
 const SECOND: u64 = 1_000_000;
@@ -46,10 +38,7 @@ fn a_request_is_matched_by_branch_and_without_one_by_rfc_2543() {
     assert_ne!(key("INVITE", ";branch=z9hG4bKa"), key("INVITE", ";branch=z9hG4bKb"));
     assert_ne!(key("INVITE", ";branch=z9hG4bKa"), key("INVITE", ":5062;branch=z9hG4bKa"));
     assert_ne!(key("INVITE", ";branch=z9hG4bKa"), key("CANCEL", ";branch=z9hG4bKa"));
-    assert_eq!(
-        key("INVITE", ";branch=z9hG4bKa"),
-        keys.cancelled(&request("CANCEL", ";branch=z9hG4bKa"))
-    );
+    assert_eq!(key("INVITE", ";branch=z9hG4bKa"), keys.cancelled(&request("CANCEL", ";branch=z9hG4bKa")));
     assert_eq!(key("INVITE", ""), key("ACK", ""));
     assert_eq!(key("INVITE", ";branch=z9hG4bK"), key("ACK", ";branch=z9hG4bK"));
     assert_ne!(key("INVITE", ""), key("BYE", ""));
@@ -111,10 +100,7 @@ fn a_server_answers_a_retransmission_with_its_last_response() {
     table.respond(Time(0), key, 180, Bytes::from_static(b"ringing"), &mut out);
     table.request_again(Time(1), key, &mut out);
     table.respond(Time(2), key, 486, Bytes::from_static(b"busy"), &mut out);
-    assert_eq!(
-        out.iter().map(|sent| &sent.bytes[..]).collect::<Vec<_>>(),
-        [&b"ringing"[..], b"ringing", b"busy"]
-    );
+    assert_eq!(out.iter().map(|sent| &sent.bytes[..]).collect::<Vec<_>>(), [&b"ringing"[..], b"ringing", b"busy"]);
     assert!(table.ack(Time(3), key, &mut out));
     assert_eq!(table.timeout(Time(6 * SECOND), &mut out).map(|failed| failed.is_none()), Some(true));
     assert_eq!(table.len(), 0);
@@ -139,11 +125,7 @@ fn cancel_goes_out_and_the_invite_fails_when_nobody_answers_it() {
     table.response(Time(1), invite, &response(180, "INVITE", "x"), &mut out);
     out.clear();
     table.cancel(Time(2), invite, cancel, &mut out);
-    assert!(
-        out[0]
-            .bytes
-            .starts_with(b"CANCEL sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bKme\r\n")
-    );
+    assert!(out[0].bytes.starts_with(b"CANCEL sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bKme\r\n"));
     table.response(Time(3), cancel, &response(200, "CANCEL", "x"), &mut out);
     let mut failures = Vec::new();
     while let Some(at) = table.next() {
@@ -156,10 +138,7 @@ fn cancel_goes_out_and_the_invite_fails_when_nobody_answers_it() {
 fn a_broken_stream_fails_what_waits_on_it() {
     let (mut table, mut out) = (Transactions::default(), VecDeque::new());
     let key = Keys::new(1).client("z9hG4bKme", Method::Options);
-    let transmit = Transmit {
-        flow: flow(Transport::Tcp),
-        ..our("OPTIONS")
-    };
+    let transmit = Transmit { flow: flow(Transport::Tcp), ..our("OPTIONS") };
     table.open_client(Time(0), key, Method::Options, transmit, Purpose::Stray, &mut out);
     assert!(table.broken(Time(1), flow(Transport::Udp), &mut out).is_empty());
     assert_eq!(table.broken(Time(1), flow(Transport::Tcp), &mut out)[0].failure, Failure::Broken);

@@ -1,0 +1,237 @@
+//! Dialogs (RFC 3261 §12): who speaks with whom, in which order, along which route.
+
+use bytes::Bytes;
+
+use super::message::{Address, Message, Method, Name, Scheme, Uri, Writer, text};
+use super::transaction::MAX_FORWARDS;
+use crate::control::words::sip::Flow;
+
+/// The peer-to-peer relation of a leg, from our side.
+#[derive(Debug, Clone)]
+pub struct Dialog {
+    /// Call-ID.
+    pub call_id: Bytes,
+    /// Our From or To value, with our tag.
+    pub local: Bytes,
+    /// The peer's value, with his tag as soon as he has one.
+    pub remote: Bytes,
+    /// The peer's tag; empty before he has one.
+    pub remote_tag: Bytes,
+    /// The CSeq number of our last request.
+    pub local_seq: u32,
+    /// The CSeq number of his last request.
+    pub remote_seq: Option<u32>,
+    /// His Contact: the request URI of our requests.
+    pub target: Bytes,
+    /// The route set in our order.
+    pub routes: Vec<Bytes>,
+    /// The path his messages come by.
+    pub flow: Flow,
+    /// Who made the Call-ID: he waits longer after glare.
+    pub placed_by: Placed,
+    /// Does he sit behind address translation, so that only the path itself reaches him?
+    pub reach: Reach,
+}
+
+/// Who placed the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// We did.
+    ByUs,
+    /// The peer did.
+    ByPeer,
+}
+
+/// Where requests in the dialog go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Where Contact or the top Route says, when that is an address.
+    ByAddress,
+    /// Back along the path of his messages: his Contact is of a network we cannot see.
+    ByFlow,
+}
+
+impl Dialog {
+    /// The dialog that an INVITE to us makes; `local` is its To with our tag.
+    #[must_use]
+    pub fn of_invite(invite: &Message, flow: Flow, local: Bytes) -> Dialog {
+        Dialog {
+            call_id: invite.share(invite.call_id()),
+            local,
+            remote: invite.share(invite.header(Name::From).unwrap_or_default()),
+            remote_tag: invite.share(invite.from().and_then(|from| from.tag()).unwrap_or_default()),
+            local_seq: 0,
+            remote_seq: invite.cseq().map(|cseq| cseq.number),
+            target: contact(invite),
+            routes: invite.values(Name::RecordRoute).map(|value| invite.share(value)).collect(),
+            flow,
+            placed_by: Placed::ByPeer,
+            reach: reach(invite, &flow),
+        }
+    }
+
+    /// The dialog as a response to our INVITE has it: his tag, his Contact, the route set in reverse.
+    #[must_use]
+    pub fn confirmed_by(&self, response: &Message, flow: Flow) -> Dialog {
+        let mut routes: Vec<Bytes> = response.values(Name::RecordRoute).map(|value| response.share(value)).collect();
+        routes.reverse();
+        let target = contact(response);
+        Dialog {
+            remote: response.share(response.header(Name::To).unwrap_or_default()),
+            remote_tag: response.share(response.to().and_then(|to| to.tag()).unwrap_or_default()),
+            target: if target.is_empty() { self.target.clone() } else { target },
+            routes,
+            flow,
+            ..self.clone()
+        }
+    }
+
+    /// A Contact in a re-INVITE, an UPDATE or their 2xx moves the target (RFC 3261 §12.2.1.2, §12.2.2).
+    pub fn refresh_target(&mut self, message: &Message) {
+        let target = contact(message);
+        if !target.is_empty() {
+            self.target = target;
+        }
+    }
+
+    /// Is the message from the peer of this dialog?
+    #[must_use]
+    pub fn is_with(&self, call_id: &[u8], remote_tag: &[u8]) -> bool {
+        self.call_id == call_id && self.remote_tag == remote_tag
+    }
+
+    /// Takes a request's number: false when an older one came later (RFC 3261 §12.2.2).
+    pub fn take_remote_seq(&mut self, number: u32) -> bool {
+        let fresh = self.remote_seq.is_none_or(|last| number > last);
+        if fresh {
+            self.remote_seq = Some(number);
+        }
+        fresh
+    }
+
+    /// Begins a request within the dialog with the number `seq` (loose and strict routing, RFC 3261 §12.2.1.1).
+    #[must_use]
+    pub fn request(&self, method: Method, seq: u32, via: &str) -> Writer {
+        let token = method.token();
+        let first = self.routes.first().and_then(|route| Address::parse(route).ok());
+        let strict = first.filter(|route| route.uri.param("lr").is_none());
+        let mut writer = Writer::request(token.as_bytes(), strict.map_or(&self.target[..], |route| route.uri.raw));
+        writer.raw("Via", via.as_bytes());
+        for route in &self.routes[usize::from(strict.is_some())..] {
+            writer.raw("Route", route);
+        }
+        if strict.is_some() {
+            writer.format("Route", format_args!("<{}>", text::lossy(&self.target)));
+        }
+        writer.number("Max-Forwards", MAX_FORWARDS).raw("From", &self.local).raw("To", &self.remote).raw("Call-ID", &self.call_id);
+        writer.format("CSeq", format_args!("{seq} {token}"));
+        writer
+    }
+
+    /// Where requests go: the top Route or the target when that is an address we may use, else back along the flow.
+    #[must_use]
+    pub fn next_hop(&self) -> Flow {
+        let uri = match self.routes.first() {
+            Some(route) => Address::parse(route).ok().map(|route| route.uri),
+            None if self.reach == Reach::ByFlow => None,
+            None => Uri::parse(&self.target).ok(),
+        };
+        let place = uri.filter(|uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips)).and_then(|uri| uri.socket());
+        match place {
+            // The same host over a stream: the connection stands already, his listening port does not matter (RFC 5923).
+            Some(place) if place.ip() == self.flow.remote.ip() && self.flow.transport.is_reliable() => self.flow,
+            Some(place) if place != self.flow.remote => Flow { remote: place, connection: None, ..self.flow },
+            _ => self.flow,
+        }
+    }
+}
+
+/// The URI of the first Contact; empty when there is none.
+fn contact(message: &Message) -> Bytes {
+    message.address(Name::Contact).map_or_else(Bytes::new, |contact| message.share(contact.uri.raw))
+}
+
+/// A request that came straight from its sender, whose Via or Contact shows another address than its packets, is translated on the way.
+fn reach(request: &Message, flow: &Flow) -> Reach {
+    let straight = request.values(Name::Via).count() == 1;
+    let seen = |host: &[u8]| std::str::from_utf8(host).ok().and_then(|host| host.parse().ok()) == Some(flow.remote.ip());
+    let honest =
+        request.via().is_some_and(|via| seen(via.host)) && request.address(Name::Contact).is_some_and(|contact| seen(contact.uri.host));
+    if straight && !honest { Reach::ByFlow } else { Reach::ByAddress }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::words::sip::{ListenerId, Transport};
+
+    fn flow(remote: &str) -> Flow {
+        Flow { listener: ListenerId(0), transport: Transport::Udp, remote: remote.parse().unwrap(), connection: None }
+    }
+
+    fn invite(headers: &str) -> Message {
+        let text = format!(
+            "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\n\
+             Call-ID: c\r\nCSeq: 7 INVITE\r\n{headers}\r\n"
+        );
+        Message::parse(Bytes::from(text)).unwrap()
+    }
+
+    fn dialog(headers: &str, remote: &str) -> Dialog {
+        Dialog::of_invite(&invite(headers), flow(remote), Bytes::from_static(b"<sip:b@h>;tag=ours"))
+    }
+
+    fn bye(dialog: &Dialog) -> Message {
+        Message::parse(dialog.request(Method::Bye, 1, "SIP/2.0/UDP me;branch=z9hG4bK2").finish()).unwrap()
+    }
+
+    #[test]
+    fn without_a_route_the_request_goes_to_the_contact() {
+        let dialog = dialog("Contact: <sip:a@192.0.2.1:5070>\r\n", "192.0.2.1:5060");
+        assert_eq!(bye(&dialog).request_uri(), b"sip:a@192.0.2.1:5070");
+        assert_eq!(dialog.next_hop(), flow("192.0.2.1:5070"));
+        assert_eq!(bye(&dialog).from().unwrap().tag(), Some(&b"ours"[..]));
+    }
+
+    #[test]
+    fn a_translated_peer_is_reached_along_his_path() {
+        let dialog = dialog("Contact: <sip:a@10.0.0.7:5070>\r\n", "192.0.2.1:61000");
+        assert_eq!(dialog.next_hop(), flow("192.0.2.1:61000"));
+        assert_eq!(bye(&dialog).request_uri(), b"sip:a@10.0.0.7:5070");
+    }
+
+    #[test]
+    fn a_loose_route_is_kept_and_leads_the_way() {
+        let dialog = dialog("Contact: <sip:a@192.0.2.1>\r\nRecord-Route: <sip:192.0.2.9;lr>, <sip:192.0.2.8;lr>\r\n", "192.0.2.9:5060");
+        let bye = bye(&dialog);
+        assert_eq!(bye.request_uri(), b"sip:a@192.0.2.1");
+        assert_eq!(bye.values(Name::Route).collect::<Vec<_>>(), [&b"<sip:192.0.2.9;lr>"[..], b"<sip:192.0.2.8;lr>"]);
+        assert_eq!(dialog.next_hop(), flow("192.0.2.9:5060"));
+    }
+
+    #[test]
+    fn a_strict_router_gets_the_request_uri() {
+        let dialog = dialog("Contact: <sip:a@192.0.2.1>\r\nRecord-Route: <sip:192.0.2.9>, <sip:192.0.2.8;lr>\r\n", "192.0.2.9:5060");
+        let bye = bye(&dialog);
+        assert_eq!(bye.request_uri(), b"sip:192.0.2.9");
+        assert_eq!(bye.values(Name::Route).collect::<Vec<_>>(), [&b"<sip:192.0.2.8;lr>"[..], b"<sip:a@192.0.2.1>"]);
+    }
+
+    #[test]
+    fn the_callers_route_set_is_the_reverse_of_the_response() {
+        let response = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP me;branch=z9hG4bK1\r\nFrom: <sip:b@h>;tag=ours\r\nTo: <sip:a@h>;tag=t\r\nCall-ID: c\r\n\
+             CSeq: 1 INVITE\r\nContact: <sip:new@192.0.2.3>\r\nRecord-Route: <sip:p1;lr>\r\nRecord-Route: <sip:p2;lr>\r\n\r\n";
+        let response = Message::parse(Bytes::from(response)).unwrap();
+        let dialog = dialog("Contact: <sip:a@192.0.2.1>\r\n", "192.0.2.1:5060").confirmed_by(&response, flow("192.0.2.1:5060"));
+        assert_eq!(dialog.routes, [&b"<sip:p2;lr>"[..], b"<sip:p1;lr>"]);
+        assert_eq!((&dialog.remote_tag[..], &dialog.target[..]), (&b"t"[..], &b"sip:new@192.0.2.3"[..]));
+        assert!(dialog.is_with(b"c", b"t") && !dialog.is_with(b"c", b"u"));
+    }
+
+    #[test]
+    fn an_older_number_is_out_of_order() {
+        let mut dialog = dialog("Contact: <sip:a@192.0.2.1>\r\n", "192.0.2.1:5060");
+        assert!(!dialog.take_remote_seq(6) && !dialog.take_remote_seq(7));
+        assert!(dialog.take_remote_seq(9) && !dialog.take_remote_seq(8));
+    }
+}

@@ -1,0 +1,242 @@
+//! Calls we place, up to their final answer.
+
+use bytes::Bytes;
+
+use super::leg::{Calling, Exchange, Heard, Leg, Login, Stage};
+use super::{ABILITIES, Endpoint, Outgoing, SDP, tag_text};
+use crate::control::sip::auth::{Challenge, Proof};
+use crate::control::sip::dialog::{Dialog, Placed, Reach};
+use crate::control::sip::happening::Happening;
+use crate::control::sip::message::{Message, Method, Name, Uri, Writer};
+use crate::control::sip::session_timer::SessionTimer;
+use crate::control::sip::transaction::request::{Change, again};
+use crate::control::sip::transaction::{Key, MAX_FORWARDS, Purpose};
+use crate::control::time::Time;
+use crate::control::words::LegId;
+use crate::control::words::sip::{Flow, Transmit};
+
+/// Challenges met in a row before we give up: one, one stale, and one of a second proxy.
+const MAX_TRIES: u8 = 3;
+
+impl Endpoint {
+    /// Places a call. Ends in `Answered`, `Refused` or `Lost`; 401/407 with credentials and forks are dealt with inside.
+    pub fn invite(&mut self, now: Time, leg: LegId, outgoing: Outgoing) {
+        if self.calls.legs.contains_key(&leg) {
+            return;
+        }
+        let tag = self.random.bits();
+        let call_id = Bytes::from(self.random.token());
+        let hop = self.hop(&outgoing.target);
+        let dialog = dialog_of(&outgoing, call_id, tag);
+        let bytes = self.first_invite(&dialog, &outgoing, &hop.via);
+        let key = self.keys.client(&hop.branch, Method::Invite);
+        let calling = Calling { key, branch: hop.branch, heard: Heard::Nothing, early: Bytes::new() };
+        let mut state = Leg::new(tag, dialog, Stage::Calling(Box::new(calling)));
+        state.login = outgoing.credentials.map(|credentials| Login { credentials, tries: 0 });
+        state.last_sdp = outgoing.sdp;
+        self.calls.legs.insert(leg, state);
+        self.calls.by_tag.insert(tag, leg);
+        let request = Transmit { flow: outgoing.target, bytes };
+        self.transactions.open_client(now, key, Method::Invite, request, Purpose::Invite(leg), &mut self.outbox);
+    }
+
+    fn first_invite(&self, dialog: &Dialog, outgoing: &Outgoing, via: &str) -> Bytes {
+        let mut writer = Writer::request(Method::Invite.token().as_bytes(), &dialog.target);
+        writer.raw("Via", via.as_bytes());
+        let own_hops = outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Max-Forwards"));
+        if !own_hops {
+            writer.number("Max-Forwards", MAX_FORWARDS);
+        }
+        writer.raw("From", &dialog.local).raw("To", &dialog.remote).raw("Call-ID", &dialog.call_id).raw("CSeq", b"1 INVITE");
+        let local = crate::control::sip::message::Address::parse(&dialog.local).ok();
+        let user = local.and_then(|local| local.uri.user).unwrap_or_default();
+        writer.raw("Contact", self.contact(user, &outgoing.target).as_bytes()).lines(ABILITIES);
+        writer.header("User-Agent", &self.settings.user_agent);
+        for (name, value) in &outgoing.headers {
+            writer.header(name, value);
+        }
+        writer.body(SDP, &outgoing.sdp)
+    }
+
+    /// A provisional response to our INVITE.
+    pub(super) fn on_progress(&mut self, now: Time, id: LegId, flow: Flow, response: &Message) {
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        let Stage::Calling(calling) = &mut leg.stage else { return };
+        leg.dialog.flow = flow;
+        if calling.heard == Heard::Nothing {
+            calling.heard = Heard::Provisional;
+        }
+        let sdp = response.sdp();
+        if let Some(sdp) = &sdp {
+            calling.early = sdp.clone();
+        }
+        if leg.leaving.is_some() {
+            return self.cancel(now, id);
+        }
+        if response.status() > 100 {
+            self.inbox.push_back(Happening::Progress { leg: id, status: response.status(), sdp });
+        }
+    }
+
+    /// Sends CANCEL once, as soon as it may go out.
+    pub(super) fn cancel(&mut self, now: Time, id: LegId) {
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        let Stage::Calling(calling) = &mut leg.stage else { return };
+        if calling.heard == Heard::Provisional {
+            calling.heard = Heard::Cancelled;
+            let (invite, cancel) = (calling.key, self.keys.client(&calling.branch, Method::Cancel));
+            self.transactions.cancel(now, invite, cancel, &mut self.outbox);
+        }
+    }
+
+    /// A 2xx to our INVITE: the first one makes the dialog, one of another fork is acknowledged and ended (RFC 3261 §13.2.2.4).
+    pub(super) fn on_accepted(&mut self, now: Time, key: Key, id: LegId, flow: Flow, messages: (&Message, &Message)) {
+        let (invite, response) = messages;
+        let tag = response.to().and_then(|to| to.tag()).unwrap_or_default();
+        if self.transactions.ack_again(key, tag, &mut self.outbox) {
+            return;
+        }
+        let calling = self.calls.legs.get(&id).and_then(|leg| match &leg.stage {
+            Stage::Calling(calling) if calling.key == key => Some(calling.early.clone()),
+            _ => None,
+        });
+        let Some(early) = calling else { return self.end_fork(now, key, flow, invite, response) };
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        leg.dialog = leg.dialog.confirmed_by(response, flow);
+        leg.stage = Stage::Up;
+        leg.timer = SessionTimer::granted(response);
+        leg.refresh_by = super::ringing::refresh_by(response);
+        if let Some(login) = &mut leg.login {
+            login.tries = 0;
+        }
+        let dialog = leg.dialog.clone();
+        let leaving = leg.leaving.is_some();
+        self.acknowledge(key, &dialog, invite, tag);
+        if leaving {
+            self.inbox.push_back(Happening::Refused { leg: id, status: 487 });
+            return self.send_bye(now, id);
+        }
+        self.watch_session(now, id);
+        self.inbox.push_back(Happening::Answered { leg: id, sdp: response.sdp().unwrap_or(early) });
+        self.offer_next(now, id);
+    }
+
+    /// The ACK of a 2xx: a request of its own within the dialog, with the proof that the INVITE carried.
+    pub(super) fn acknowledge(&mut self, key: Key, dialog: &Dialog, invite: &Message, tag: &[u8]) {
+        let flow = dialog.next_hop();
+        let hop = self.hop(&flow);
+        let mut writer = dialog.request(Method::Ack, invite.cseq().map_or(1, |cseq| cseq.number), &hop.via);
+        for name in [Name::Authorization, Name::ProxyAuthorization] {
+            for value in invite.headers(name) {
+                writer.raw(name.text(), value);
+            }
+        }
+        let ack = Transmit { flow, bytes: writer.finish() };
+        self.transactions.keep_ack(key, Bytes::copy_from_slice(tag), ack, &mut self.outbox);
+    }
+
+    fn end_fork(&mut self, now: Time, key: Key, flow: Flow, invite: &Message, response: &Message) {
+        let local = invite.share(invite.header(Name::From).unwrap_or_default());
+        let bare = Dialog { local_seq: invite.cseq().map_or(1, |cseq| cseq.number), ..bare_dialog(invite, local, flow) };
+        let mut dialog = bare.confirmed_by(response, flow);
+        let tag = dialog.remote_tag.clone();
+        self.acknowledge(key, &dialog, invite, &tag);
+        dialog.local_seq += 1;
+        let flow = dialog.next_hop();
+        let hop = self.hop(&flow);
+        let bytes = dialog.request(Method::Bye, dialog.local_seq, &hop.via).finish();
+        let key = self.keys.client(&hop.branch, Method::Bye);
+        self.transactions.open_client(now, key, Method::Bye, Transmit { flow, bytes }, Purpose::Stray, &mut self.outbox);
+    }
+
+    /// A final failure of our INVITE.
+    pub(super) fn on_refused(&mut self, now: Time, id: LegId, request: &Message, response: &Message) {
+        let leaving = self.calls.legs.get(&id).is_none_or(|leg| leg.leaving.is_some());
+        if !leaving && self.prove_again(now, id, Purpose::Invite(id), request, response) {
+            return;
+        }
+        if let Some(leg) = self.forget(id) {
+            let status = if leg.leaving.is_some() { 487 } else { response.status() };
+            self.inbox.push_back(Happening::Refused { leg: id, status });
+        }
+    }
+
+    /// Meets a 401 or 407 with the leg's credentials: the same request goes out again with the proof.
+    pub(super) fn prove_again(&mut self, now: Time, id: LegId, purpose: Purpose, request: &Message, response: &Message) -> bool {
+        let Some((challenge, header)) = Challenge::of_response(response) else { return false };
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return false };
+        let calling = matches!(leg.stage, Stage::Calling(_));
+        let flow = if calling { leg.dialog.flow } else { leg.dialog.next_hop() };
+        let Some(login) = leg.login.as_mut().filter(|login| login.tries < MAX_TRIES) else { return false };
+        login.tries += 1;
+        leg.dialog.local_seq += 1;
+        let (credentials, seq) = (login.credentials.clone(), leg.dialog.local_seq);
+        let cnonce = self.random.token();
+        let proof = Proof {
+            user: &credentials.user,
+            password: &credentials.password,
+            method: request.method_token(),
+            uri: request.request_uri(),
+            count: 1,
+            cnonce: &cnonce,
+        };
+        let hop = self.hop(&flow);
+        let bytes = again(request, &Change { via: &hop.via, cseq: seq, header: (header, &proof.answer(&challenge)) });
+        let key = self.keys.client(&hop.branch, request.method());
+        if let Some(Stage::Calling(calling)) = self.calls.legs.get_mut(&id).map(|leg| &mut leg.stage) {
+            **calling = Calling { key, branch: hop.branch, heard: Heard::Nothing, early: Bytes::new() };
+        }
+        self.transactions.open_client(now, key, request.method(), Transmit { flow, bytes }, purpose, &mut self.outbox);
+        true
+    }
+
+    /// Sends a re-INVITE with a new offer; `Reanswered` or `ReofferFailed` follows. Glare (491) is retried inside (RFC 3261 §14.1).
+    pub fn reoffer(&mut self, now: Time, leg: LegId, sdp: Bytes) {
+        let Some(state) = self.calls.legs.get_mut(&leg) else { return };
+        if state.leaving.is_some() || matches!(state.stage, Stage::Ending) {
+            return;
+        }
+        if let Exchange::Glare(waiting) = &mut state.exchange {
+            *waiting = sdp;
+            return;
+        }
+        state.next_offer = Some(sdp);
+        self.offer_next(now, leg);
+    }
+}
+
+fn dialog_of(outgoing: &Outgoing, call_id: Bytes, tag: u64) -> Dialog {
+    let clean = |text: &str| text.replace(|letter: char| letter.is_ascii_control(), " ");
+    // The owner sends along another path than the URI says (a registered phone behind NAT, an outbound proxy): so do we later.
+    let said = Uri::parse(outgoing.request_uri.as_bytes()).ok().and_then(|uri| uri.socket());
+    let reach = if said.map(|said| said.ip()) == Some(outgoing.target.remote.ip()) { Reach::ByAddress } else { Reach::ByFlow };
+    Dialog {
+        call_id,
+        local: Bytes::from(format!("{};tag={}", clean(&outgoing.from), tag_text(tag))),
+        remote: Bytes::from(clean(&outgoing.to)),
+        remote_tag: Bytes::new(),
+        local_seq: 1,
+        remote_seq: None,
+        target: Bytes::from(clean(&outgoing.request_uri).replace(' ', "%20")),
+        routes: Vec::new(),
+        flow: outgoing.target,
+        placed_by: Placed::ByUs,
+        reach,
+    }
+}
+
+fn bare_dialog(invite: &Message, local: Bytes, flow: Flow) -> Dialog {
+    Dialog {
+        call_id: invite.share(invite.call_id()),
+        local,
+        remote: Bytes::new(),
+        remote_tag: Bytes::new(),
+        local_seq: 1,
+        remote_seq: None,
+        target: invite.share(invite.request_uri()),
+        routes: Vec::new(),
+        flow,
+        placed_by: Placed::ByUs,
+        reach: Reach::ByAddress,
+    }
+}

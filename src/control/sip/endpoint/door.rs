@@ -1,0 +1,187 @@
+//! Requests as they come in: matched to what is known, checked, and sent to who deals with them.
+
+use super::reply::Reply;
+use super::{ABILITIES, Accepting, Endpoint, tag_number};
+use crate::control::sip::auth::{Server, Verdict, challenges};
+use crate::control::sip::happening::Happening;
+use crate::control::sip::message::{Message, Method, Name, Scheme, Uri, text};
+use crate::control::sip::registrar::Refusal;
+use crate::control::time::Time;
+use crate::control::words::LegId;
+use crate::control::words::sip::{Flow, Transmit};
+
+/// Extensions that a request may require.
+const SUPPORTED: [&str; 1] = ["timer"];
+/// When a sender that found us full may try again, in seconds.
+const RETRY_AFTER: u32 = 5;
+
+/// A way out of a check: the status, the reason (empty = the usual) and further header lines.
+pub(super) struct Stop {
+    pub status: u16,
+    pub reason: String,
+    pub lines: String,
+}
+
+impl Stop {
+    pub(super) fn with(status: u16) -> Stop {
+        Stop { status, reason: String::new(), lines: String::new() }
+    }
+
+    pub(super) fn why(status: u16, reason: &str) -> Stop {
+        Stop { reason: reason.to_owned(), ..Stop::with(status) }
+    }
+
+    pub(super) fn lines(status: u16, lines: String) -> Stop {
+        Stop { lines, ..Stop::with(status) }
+    }
+}
+
+impl Endpoint {
+    pub(super) fn on_request(&mut self, now: Time, flow: Flow, request: &Message) {
+        let key = self.keys.server(request);
+        match request.method() {
+            Method::Ack => {
+                if !self.transactions.ack(now, key, &mut self.outbox) {
+                    self.on_ack(now, request);
+                }
+            }
+            _ if self.transactions.has(key) => self.transactions.request_again(now, key, &mut self.outbox),
+            Method::Cancel => self.on_cancel(now, flow, request),
+            _ => self.on_new_request(now, flow, request),
+        }
+    }
+
+    fn on_new_request(&mut self, now: Time, flow: Flow, request: &Message) {
+        let to_tag = request.to().and_then(|to| to.tag());
+        if to_tag.is_none() && self.transactions.len() >= self.settings.limits.transactions {
+            return self.refuse_at_the_door(flow, request);
+        }
+        let tag = self.random.bits();
+        let reply = Reply::of(request, self.keys.server(request), flow, &super::tag_text(tag));
+        let merge = self.keys.merge(request);
+        let merged = to_tag.is_none() && self.transactions.is_merged(merge, reply.key);
+        self.transactions.open_server(reply.key, request.method(), reply.flow, merge);
+        let outcome = match to_tag {
+            _ if merged => Err(Stop::with(482)),
+            Some(to_tag) => match self.leg_of(request, to_tag) {
+                Some(leg) => self.on_request_inside(now, leg, flow, request, &reply),
+                None => Err(Stop::with(481)),
+            },
+            None => self.on_request_outside(now, flow, request, &reply, tag),
+        };
+        if let Err(stop) = outcome {
+            self.stop(now, &reply, &stop);
+        }
+    }
+
+    /// The leg of a request with a To tag: ours by the tag, the peer's by Call-ID and his tag.
+    pub(super) fn leg_of(&self, request: &Message, to_tag: &[u8]) -> Option<LegId> {
+        let id = *self.calls.by_tag.get(&tag_number(to_tag)?)?;
+        let from_tag = request.from().and_then(|from| from.tag()).unwrap_or_default();
+        self.calls.legs.get(&id)?.dialog.is_with(request.call_id(), from_tag).then_some(id)
+    }
+
+    fn refuse_at_the_door(&mut self, flow: Flow, request: &Message) {
+        let response = super::stateless(request, flow, 503, "", Some(RETRY_AFTER));
+        self.outbox.extend(response.map(|(flow, bytes)| Transmit { flow, bytes }));
+    }
+
+    pub(super) fn stop(&mut self, now: Time, reply: &Reply, stop: &Stop) {
+        let mut writer = reply.begin(stop.status, &stop.reason);
+        if matches!(stop.status, 405 | 501) {
+            writer.lines(ABILITIES);
+        }
+        writer.lines(stop.lines.as_bytes()).header("Server", &self.settings.user_agent);
+        self.respond(now, reply.key, stop.status, writer.finish());
+    }
+
+    fn on_request_outside(&mut self, now: Time, flow: Flow, request: &Message, reply: &Reply, tag: u64) -> Result<(), Stop> {
+        check(request)?;
+        match request.method() {
+            Method::Invite => self.on_invite(now, flow, request, reply, tag),
+            Method::Options => self.on_options(now, reply),
+            Method::Register if self.settings.users.is_empty() => Err(Stop::with(405)),
+            Method::Register => self.on_register(now, flow, request, reply),
+            Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => Err(Stop::with(481)),
+            Method::Refer => Err(Stop::with(403)),
+            Method::Other => Err(Stop::with(501)),
+            _ => Err(Stop::with(405)),
+        }
+    }
+
+    pub(super) fn on_options(&mut self, now: Time, reply: &Reply) -> Result<(), Stop> {
+        if self.accepting == Accepting::Draining {
+            return Err(Stop::with(503));
+        }
+        let mut writer = reply.begin(200, "");
+        writer.lines(ABILITIES).raw("Accept", super::SDP.as_bytes()).header("Server", &self.settings.user_agent);
+        self.respond(now, reply.key, 200, writer.finish());
+        Ok(())
+    }
+
+    fn on_register(&mut self, now: Time, flow: Flow, request: &Message, reply: &Reply) -> Result<(), Stop> {
+        let to = request.to().filter(|to| matches!(to.uri.scheme, Scheme::Sip | Scheme::Sips));
+        let user = to.ok_or_else(|| Stop::why(400, "To: it is no address of record"))?.uri.user_text().into_owned();
+        let proved = self.prove(now, request)?;
+        if proved != user {
+            return Err(Stop::with(403));
+        }
+        let limits = self.settings.limits;
+        self.registrar.register(now, &user, request, flow, &limits).map_err(|refusal| match refusal {
+            Refusal::Broken(why) => Stop::why(400, why),
+            Refusal::TooBrief => Stop::lines(423, format!("Min-Expires: {}\r\n", limits.min_expires.as_secs())),
+            Refusal::OutOfOrder => Stop::why(500, "CSeq: an older REGISTER came later"),
+            Refusal::Full => Stop::lines(503, format!("Retry-After: {RETRY_AFTER}\r\n")),
+        })?;
+        let mut writer = reply.begin(200, "");
+        for contact in self.registrar.contacts(now, &user) {
+            writer.format("Contact", format_args!("<{}>;expires={}", contact.uri, contact.expires.since(now).as_secs()));
+        }
+        self.respond(now, reply.key, 200, writer.finish());
+        if request.header(Name::Contact).is_some() {
+            self.tell_bindings(now, user);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_bindings(&mut self, now: Time, user: String) {
+        let contacts = self.registrar.contacts(now, &user).len();
+        self.inbox.push_back(Happening::Registered { user, contacts });
+    }
+
+    /// The user who proved himself by digest; else a challenge or a refusal.
+    pub(super) fn prove(&mut self, now: Time, request: &Message) -> Result<String, Stop> {
+        let server = Server { realm: &self.settings.realm, secret: self.settings.secret, now };
+        match server.judge(request, Name::Authorization, &self.settings.users, &mut self.nonces) {
+            Verdict::Proved(user) => Ok(user),
+            Verdict::Wrong => Err(Stop::with(403)),
+            Verdict::Broken(why) => Err(Stop::why(400, why)),
+            verdict => {
+                let nonce = server.nonce(self.random.bits());
+                let values = challenges(&self.settings.realm, &nonce, &verdict);
+                Err(Stop::lines(401, values.map(|value| format!("WWW-Authenticate: {value}\r\n")).concat()))
+            }
+        }
+    }
+}
+
+/// What every request outside a dialog must meet (RFC 3261 §8.2.2).
+fn check(request: &Message) -> Result<(), Stop> {
+    if request.max_forwards() == Some(0) && request.method() != Method::Options {
+        return Err(Stop::with(483));
+    }
+    let scheme = Uri::parse(request.request_uri()).map_or(Scheme::Other, |uri| uri.scheme);
+    if scheme == Scheme::Other {
+        return Err(Stop::with(416));
+    }
+    let required = request.values(Name::Require).chain(request.values(Name::ProxyRequire));
+    let unknown: Vec<_> = required.filter(|token| !token.is_empty() && !is_supported(token)).map(text::lossy).collect();
+    if !unknown.is_empty() {
+        return Err(Stop::lines(420, format!("Unsupported: {}\r\n", unknown.join(", "))));
+    }
+    Ok(())
+}
+
+fn is_supported(token: &[u8]) -> bool {
+    SUPPORTED.iter().any(|known| token.eq_ignore_ascii_case(known.as_bytes()))
+}

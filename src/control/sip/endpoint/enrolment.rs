@@ -1,0 +1,176 @@
+//! A phone's side of registration: REGISTER, its challenges, its refreshes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Endpoint, Registration, tag_text};
+use crate::control::sip::auth::{Challenge, Proof};
+use crate::control::sip::happening::Happening;
+use crate::control::sip::message::{Address, Message, Method, Name, Writer};
+use crate::control::sip::transaction::request::{Change, again};
+use crate::control::sip::transaction::{MAX_FORWARDS, Purpose};
+use crate::control::time::{Deadlines, Time};
+use crate::control::words::sip::Transmit;
+
+/// How long after a failure the next try comes.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// Challenges met in a row.
+const MAX_TRIES: u8 = 2;
+
+/// All bindings we ask for.
+#[derive(Debug, Default)]
+pub(super) struct Enrolments {
+    all: BTreeMap<u32, Enrolment>,
+    due: Deadlines<u32>,
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Enrolment {
+    registration: Registration,
+    call_id: String,
+    tag: u64,
+    seq: u32,
+    tries: u8,
+    expires: Duration,
+    wish: Wish,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Bound,
+    Unbound,
+}
+
+impl Enrolments {
+    pub(super) fn next(&self) -> Option<Time> {
+        self.due.next()
+    }
+
+    fn find(&self, user: &str) -> Option<u32> {
+        self.all.iter().find(|(_, enrolment)| enrolment.registration.user == user).map(|(number, _)| *number)
+    }
+}
+
+impl Endpoint {
+    /// Registers with a registrar and refreshes by itself; `SignedOn` or `SignOnFailed` follows each time.
+    pub fn register(&mut self, now: Time, registration: Registration) {
+        if let Some(old) = self.enrolments.find(&registration.user) {
+            self.drop_enrolment(old);
+        }
+        self.enrolments.last += 1;
+        let number = self.enrolments.last;
+        let (call_id, tag, expires) = (self.random.token(), self.random.bits(), registration.expires);
+        self.enrolments.all.insert(number, Enrolment { registration, call_id, tag, seq: 0, tries: 0, expires, wish: Wish::Bound });
+        self.enrol(now, number);
+    }
+
+    /// Takes our binding of this user back.
+    pub fn unregister(&mut self, now: Time, user: &str) {
+        let Some(number) = self.enrolments.find(user) else { return };
+        if let Some(enrolment) = self.enrolments.all.get_mut(&number) {
+            enrolment.wish = Wish::Unbound;
+            self.enrol(now, number);
+        }
+    }
+
+    pub(super) fn enrol_due(&mut self, now: Time) {
+        while let Some(number) = self.enrolments.due.pop_due(now) {
+            self.enrol(now, number);
+        }
+    }
+
+    fn drop_enrolment(&mut self, number: u32) {
+        self.enrolments.all.remove(&number);
+        self.enrolments.due.clear(&number);
+    }
+
+    fn enrol(&mut self, now: Time, number: u32) {
+        self.enrolments.due.clear(&number);
+        let Some(target) = self.enrolments.all.get(&number).map(|enrolment| enrolment.registration.target) else { return };
+        let hop = self.hop(&target);
+        let Some(enrolment) = self.enrolments.all.get_mut(&number) else { return };
+        enrolment.seq += 1;
+        enrolment.tries = 0;
+        let Enrolment { registration, call_id, tag, seq, .. } = &*enrolment;
+        let expires = if enrolment.wish == Wish::Bound { enrolment.expires.as_secs() } else { 0 };
+        let mut writer = Writer::request(b"REGISTER", registration.registrar.as_bytes());
+        writer.raw("Via", hop.via.as_bytes()).number("Max-Forwards", MAX_FORWARDS);
+        writer.header("From", &format!("<{}>;tag={}", registration.record, tag_text(*tag)));
+        writer.header("To", &format!("<{}>", registration.record)).raw("Call-ID", call_id.as_bytes());
+        writer.format("CSeq", format_args!("{seq} REGISTER"));
+        let user = registration.user.clone();
+        writer.raw("Expires", expires.to_string().as_bytes());
+        writer.header("Contact", &self.contact(user.as_bytes(), &target)).header("User-Agent", &self.settings.user_agent);
+        let request = Transmit { flow: target, bytes: writer.finish() };
+        let key = self.keys.client(&hop.branch, Method::Register);
+        self.transactions.open_client(now, key, Method::Register, request, Purpose::Register(number), &mut self.outbox);
+    }
+
+    pub(super) fn on_enrolled(&mut self, now: Time, number: u32, request: &Message, response: &Message) {
+        let Some(enrolment) = self.enrolments.all.get_mut(&number) else { return };
+        if request.cseq().map(|cseq| cseq.number) != Some(enrolment.seq) {
+            return;
+        }
+        match response.status() {
+            200..=299 if enrolment.wish == Wish::Unbound => self.drop_enrolment(number),
+            200..=299 => self.on_bound(now, number, response),
+            423 => {
+                let least = response.number(Name::MinExpires).map(|seconds| Duration::from_secs(u64::from(seconds)));
+                match least.filter(|least| *least > enrolment.expires) {
+                    Some(least) => {
+                        enrolment.expires = least;
+                        self.enrol(now, number);
+                    }
+                    None => self.on_enrol_failed(now, number, 423),
+                }
+            }
+            status if !self.enrol_with_proof(now, number, request, response) => self.on_enrol_failed(now, number, status),
+            _ => {}
+        }
+    }
+
+    fn on_bound(&mut self, now: Time, number: u32, response: &Message) {
+        let Some(enrolment) = self.enrolments.all.get(&number) else { return };
+        let registration = &enrolment.registration;
+        let contact = self.contact(registration.user.as_bytes(), &registration.target);
+        let ours = |value: &&[u8]| Address::parse(value).is_ok_and(|address| address.uri.raw == contact[1..contact.len() - 1].as_bytes());
+        let granted = response.values(Name::Contact).find(ours).and_then(|value| Address::parse(value).ok()?.param("expires").flatten());
+        let granted =
+            granted.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).or_else(|| response.number(Name::Expires).map(u64::from));
+        let expires = granted.map_or(enrolment.expires, Duration::from_secs).max(Duration::from_secs(2));
+        let user = registration.user.clone();
+        self.enrolments.due.set(number, now + expires / 2);
+        self.inbox.push_back(Happening::SignedOn { user, expires });
+    }
+
+    fn enrol_with_proof(&mut self, now: Time, number: u32, request: &Message, response: &Message) -> bool {
+        let Some((challenge, header)) = Challenge::of_response(response) else { return false };
+        let Some(target) = self.enrolments.all.get(&number).map(|enrolment| enrolment.registration.target) else { return false };
+        let hop = self.hop(&target);
+        let cnonce = self.random.token();
+        let Some(enrolment) = self.enrolments.all.get_mut(&number).filter(|enrolment| enrolment.tries < MAX_TRIES) else { return false };
+        let Some(credentials) = &enrolment.registration.credentials else { return false };
+        enrolment.tries += 1;
+        enrolment.seq += 1;
+        let (method, uri) = (request.method_token(), request.request_uri());
+        let proof = Proof { user: &credentials.user, password: &credentials.password, method, uri, count: 1, cnonce: &cnonce };
+        let value = proof.answer(&challenge);
+        let bytes = again(request, &Change { via: &hop.via, cseq: enrolment.seq, header: (header, &value) });
+        let key = self.keys.client(&hop.branch, Method::Register);
+        let request = Transmit { flow: target, bytes };
+        self.transactions.open_client(now, key, Method::Register, request, Purpose::Register(number), &mut self.outbox);
+        true
+    }
+
+    pub(super) fn on_enrol_failed(&mut self, now: Time, number: u32, status: u16) {
+        let Some(enrolment) = self.enrolments.all.get(&number) else { return };
+        let user = enrolment.registration.user.clone();
+        if enrolment.wish == Wish::Unbound || matches!(status, 401 | 403 | 404 | 407) {
+            self.drop_enrolment(number);
+        } else {
+            self.enrolments.due.set(number, now + TRY_AGAIN);
+        }
+        self.inbox.push_back(Happening::SignOnFailed { user, status });
+    }
+}
