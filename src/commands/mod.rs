@@ -1,6 +1,7 @@
 //! The command line. One file a command; each has its clap `Args` and `pub fn run(Args) -> anyhow::Result<ExitCode>`.
 //! An `Err` is printed with its causes and exits 2; a command that worked but says "no" (a failed check) returns 1 itself.
 
+mod call;
 mod check;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ struct Line {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Call(Box<call::Args>),
     Check(check::Args),
 }
 
@@ -38,6 +40,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Call(args) => call::run(&args),
             Command::Check(args) => check::run(args),
         }
     }

@@ -1,1 +1,10 @@
-//! A SIP/RTP phone: `hotline call`, and the far end of tests.
+//! A real SIP phone made of the server's own parts: the endpoint of `control::sip`, the sockets of `net`, one media worker.
+//! `hotline call` is its command; the demo's caller and agent are phones too.
+
+pub mod destination;
+mod drive;
+pub mod line;
+pub mod report;
+pub mod script;
+
+pub use drive::{Account, Error, Options, Purpose, Registers, run};

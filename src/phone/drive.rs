@@ -1,0 +1,292 @@
+//! Drives a [`Line`]: its sockets, its sound, its clock.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use crate::control::sdp::{Direction, Local};
+use crate::control::sip::endpoint::{self, Endpoint, Outgoing, Registration};
+use crate::control::surface;
+use crate::control::time::Time;
+use crate::control::words::directory::{Credentials, Listener};
+use crate::control::words::media::{Codec, WorkerId};
+use crate::control::words::sip::{Flow, ListenerId};
+use crate::control::words::speech;
+use crate::media::{self, Ports, WorkerConfig, disk};
+use crate::net;
+
+use super::destination::{BadDestination, Destination};
+use super::line::{Input, Line, Output, Settings, Task};
+use super::report::{Event, Report, heard_in};
+use super::script::{Manners, Step};
+
+const INPUTS: usize = 1_024;
+const UTTERANCES: usize = 256;
+const PORTS: usize = 2;
+const MEDIA_TIMEOUT: Duration = Duration::from_secs(3_600);
+const EXPIRES: Duration = Duration::from_secs(600);
+/// A call that is not answered in this time is given up.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// Who the phone is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// The user name: From, Contact and digest.
+    pub user: String,
+    /// For a 401 or 407.
+    pub password: Option<String>,
+    /// Does it register, so that calls reach it?
+    pub registers: Registers,
+}
+
+/// Does a phone register?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Registers {
+    /// Before anything else.
+    Yes,
+    /// It only calls.
+    No,
+}
+
+/// What the phone is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// Calls the destination.
+    Call,
+    /// Answers so many calls, each after ringing so long.
+    Answer {
+        /// How long it rings.
+        ring: Duration,
+        /// How many calls.
+        calls: u32,
+    },
+    /// Refuses so many calls.
+    Refuse {
+        /// 486, 603 …
+        status: u16,
+        /// How many.
+        calls: u32,
+    },
+}
+
+/// A phone's options.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whom it calls, or the server where it registers.
+    pub destination: Destination,
+    /// Who it is.
+    pub account: Account,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What it does in each call.
+    pub steps: Vec<Step>,
+    /// And how.
+    pub manners: Manners,
+    /// Silence that counts as the end of the far end's words.
+    pub pause: Duration,
+    /// Codecs, best first.
+    pub codecs: Vec<Codec>,
+    /// Headers of the INVITE besides ours.
+    pub headers: Vec<(String, String)>,
+    /// Where recordings are kept; one file a call.
+    pub recordings: PathBuf,
+}
+
+/// Why a phone could not work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The destination cannot be used.
+    #[error(transparent)]
+    Destination(#[from] BadDestination),
+    /// A socket, a file or a thread could not be had.
+    #[error("the phone could not start: {0}")]
+    Ours(#[from] std::io::Error),
+    /// The media worker could not start.
+    #[error(transparent)]
+    Media(#[from] media::StartError),
+}
+
+/// Runs the phone until its task is done; `tell` hears of everything that happens. Dropping `quit`'s sender does nothing;
+/// a message on it hangs up and ends the phone.
+///
+/// # Errors
+/// When sockets, threads or files cannot be had. A call that is refused is no error: its report says so.
+pub async fn run(options: Options, mut quit: mpsc::Receiver<()>, mut tell: impl FnMut(&Event)) -> Result<Vec<Report>, Error> {
+    let clock = Clock::start();
+    let mut station = Station::open(&options).await?;
+    let seed = getrandom::u64().map_err(std::io::Error::other)?;
+    let endpoint = Endpoint::new(clock.now(), seed, endpoint::Settings::new(vec![station.listener.clone()], "phone", seed));
+    let mut line = Line::new(clock.now(), seed, endpoint, station.settings(&options, seed));
+    let mut reports = Vec::new();
+    let mut quits = true;
+    loop {
+        while let Some(output) = line.poll_output() {
+            match output {
+                Output::Sip(transmit) => station.net.send(transmit),
+                Output::Media(job) => drop(station.media.jobs.send(job)),
+                Output::Tell(event) => tell(&event),
+                Output::Over(report) => reports.push(finished(*report, &options.recordings)),
+                Output::Done => return Ok(station.close(reports, &mut line)),
+            }
+        }
+        let due = tokio::time::Instant::from_std(clock.instant(line.poll_timeout().unwrap_or(clock.now() + LONGEST_WAIT)));
+        tokio::select! {
+            Some(input) = station.inputs.recv() => line.handle(clock.now(), input),
+            message = quit.recv(), if quits => match message {
+                Some(()) => line.handle(clock.now(), Input::Quit),
+                None => quits = false,
+            },
+            () = tokio::time::sleep_until(due) => line.handle_timeout(clock.now()),
+        }
+    }
+}
+
+/// Adds to a report what the recording tells.
+fn finished(mut report: Report, folder: &Path) -> Report {
+    report.recording = report.recording.map(|file| folder.join(file));
+    report.heard = report.recording.as_deref().and_then(|file| heard_in(file).ok());
+    report
+}
+
+/// The phone's sockets and threads.
+struct Station {
+    net: net::Handle,
+    media: media::Handle,
+    disk: disk::Handle,
+    listener: Listener,
+    inputs: mpsc::Receiver<Input>,
+}
+
+impl Station {
+    async fn open(options: &Options) -> Result<Station, Error> {
+        let ip = options.destination.local_ip()?;
+        let (inbox, inputs) = mpsc::channel(INPUTS);
+        let any = std::net::SocketAddr::new(ip, 0);
+        let mut listener = Listener { id: ListenerId(0), transport: options.destination.transport, bound: any, advertised: any };
+        let (from_net, messages) = mpsc::channel(INPUTS);
+        let net = net::start(std::slice::from_ref(&listener), from_net).await?;
+        let bound = net.local_addr(listener.id).unwrap_or(any);
+        (listener.bound, listener.advertised) = (bound, bound);
+        tokio::spawn(forward_sip(messages, inbox.clone()));
+        std::fs::create_dir_all(&options.recordings)?;
+        let recorded = inbox.clone();
+        let disk = disk::start(options.recordings.clone(), move |report| {
+            if let media::Report::Media(event) = report {
+                drop(recorded.blocking_send(Input::Sound(event)));
+            }
+        })?;
+        let media = start_media(ip, &disk, inbox)?;
+        Ok(Station { net, media, disk, listener, inputs })
+    }
+
+    fn settings(&self, options: &Options, session: u64) -> Settings {
+        let destination = &options.destination;
+        let target = Flow { listener: self.listener.id, transport: destination.transport, remote: destination.address, connection: None };
+        let account = &options.account;
+        let credentials = account.password.clone().map(|password| Credentials { user: account.user.clone(), password });
+        let record = format!("sip:{}@{}", account.user, destination.host);
+        let registration = (account.registers == Registers::Yes).then(|| Registration {
+            target,
+            registrar: format!("sip:{}", destination.host),
+            record: record.clone(),
+            user: account.user.clone(),
+            expires: EXPIRES,
+            credentials: credentials.clone(),
+        });
+        let outgoing = Outgoing {
+            target,
+            request_uri: destination.uri.clone(),
+            from: format!("<{record}>"),
+            to: format!("<{}>", destination.uri),
+            headers: options.headers.clone(),
+            sdp: bytes::Bytes::new(),
+            credentials,
+        };
+        let task = match options.purpose {
+            Purpose::Call => Task::Call(Box::new(outgoing)),
+            Purpose::Answer { ring, calls } => Task::Answer { ring, calls },
+            Purpose::Refuse { status, calls } => Task::Refuse { status, calls },
+        };
+        let port = self.media.ports.first().copied().unwrap_or(0);
+        let address = self.listener.bound.ip();
+        let local =
+            Local { address, port, codecs: options.codecs.clone(), session: session >> 1, version: 1, direction: Direction::SendRecv };
+        Settings { task, registration, local, steps: options.steps.clone(), manners: options.manners, pause: options.pause }
+    }
+
+    /// Sends what is left to send and lets the threads end.
+    fn close(self, reports: Vec<Report>, line: &mut Line) -> Vec<Report> {
+        while let Some(output) = line.poll_output() {
+            if let Output::Sip(transmit) = output {
+                self.net.send(transmit);
+            }
+        }
+        drop(self.media.jobs);
+        drop(self.disk.jobs);
+        drop(self.inputs);
+        tokio::task::block_in_place(|| {
+            drop(self.media.thread.join());
+            drop(self.disk.thread.join());
+        });
+        reports
+    }
+}
+
+async fn forward_sip(mut messages: mpsc::Receiver<surface::Input>, inbox: mpsc::Sender<Input>) {
+    while let Some(input) = messages.recv().await {
+        let input = match input {
+            surface::Input::Sip(received) => Input::Sip(received),
+            surface::Input::SipBroken(flow) => Input::SipBroken(flow),
+            _ => continue,
+        };
+        if inbox.send(input).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// One worker whose voice activity tells when the far end falls silent. What a recognizer would get ends here.
+fn start_media(ip: std::net::IpAddr, disk: &disk::Handle, inbox: mpsc::Sender<Input>) -> Result<media::Handle, Error> {
+    let (utterances, heard) = crossbeam_channel::bounded::<speech::Job>(UTTERANCES);
+    let silences = inbox.clone();
+    std::thread::Builder::new().name("phone-ear".into()).spawn(move || {
+        for job in heard {
+            let over = matches!(job, speech::Job::Finish { .. } | speech::Job::Cancel { .. });
+            if over && silences.blocking_send(Input::FarEnded).is_err() {
+                return;
+            }
+        }
+    })?;
+    let config = WorkerConfig { id: WorkerId(0), bind: ip, ports: Ports::Any(PORTS), core: None, nice: 0, media_timeout: MEDIA_TIMEOUT };
+    let handle = media::start(config, disk.jobs.clone(), vec![utterances], move |report| match report {
+        media::Report::Media(event) => inbox.try_send(Input::Sound(event)).map_err(|back| match back.into_inner() {
+            Input::Sound(event) => media::Report::Media(event),
+            _ => unreachable!("only sound was sent"),
+        }),
+        media::Report::Speech(_) => Ok(()),
+    })?;
+    Ok(handle)
+}
+
+/// Wall time at start plus monotonic time since.
+#[derive(Clone, Copy)]
+struct Clock {
+    began: Instant,
+    epoch: Time,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { began: Instant::now(), epoch: Time(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX)) }
+    }
+
+    fn now(&self) -> Time {
+        self.epoch + self.began.elapsed()
+    }
+
+    fn instant(&self, at: Time) -> Instant {
+        self.began + at.since(self.epoch)
+    }
+}
