@@ -65,7 +65,8 @@ fn hash_iteration(source: &Source) -> Vec<Break> {
     for name in hash_names(code) {
         for (offset, _) in code.match_indices(&name).filter(|(offset, _)| is_word(code, *offset, name.len())) {
             let loops = looped_over(&code[..offset]) && ends_loop_head(&code[offset + name.len()..]);
-            if loops || iterated(&code[offset + name.len()..]) {
+            let rest = &code[offset + name.len()..];
+            if loops || iterated(rest) && !sorted_at_once(rest) {
                 let what = format!("the order of `{name}` is the hasher's: take a BTreeMap, or look up only");
                 breaks.push(Break::new(source, line_of(code, offset), what));
             }
@@ -97,6 +98,12 @@ fn hash_names(code: &str) -> Vec<String> {
 fn iterated(rest: &str) -> bool {
     let Some(call) = rest.trim_start().strip_prefix('.') else { return false };
     ORDERED_BY_CHANCE.iter().any(|method| call.trim_start().strip_prefix(method).is_some_and(|after| after.starts_with('(')))
+}
+
+/// What was walked is put in order before anybody sees it.
+fn sorted_at_once(rest: &str) -> bool {
+    const LINES: usize = 4;
+    rest.lines().take(LINES).any(|line| line.contains(".sort"))
 }
 
 /// `for (k, v) in &self.` and the like stands before the name.
@@ -142,6 +149,7 @@ mod tests {
         assert_eq!(broken("struct A { legs: HashMap<u8, u8> }\nfn f(&self) { for x in &self.legs { } }"), 1);
         assert_eq!(broken("fn f() { let mut seen = HashSet::new(); for x in seen { } }"), 1);
         assert_eq!(broken("fn f(seen: &mut HashMap<u8, u8>) { seen\n    .values_mut() }"), 1);
+        assert_eq!(broken("fn f(seen: &HashMap<u8, u8>) { let mut all: Vec<u8> = seen.keys().collect();\nall.sort_unstable(); }"), 0);
         assert_eq!(broken("fn f(seen: &HashMap<u8, u8>) { seen.get(&1); seen.len(); let by = BTreeMap::new(); by.iter(); }"), 0);
     }
 }

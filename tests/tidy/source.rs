@@ -21,7 +21,7 @@ impl Source {
         let code = blank_literals(text);
         let test_file = path.ends_with("/tests.rs") || path.contains("/tests/");
         let product =
-            if test_file { code.chars().map(|letter| if letter == '\n' { '\n' } else { ' ' }).collect() } else { blank_tests(&code) };
+            if test_file { code.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect() } else { blank_tests(&code) };
         Source { path: path.to_owned(), text: text.to_owned(), code, product }
     }
 
