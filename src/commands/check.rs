@@ -22,7 +22,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Never; problems are its result.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (problems, config) = match config::load(&args.config, 0) {
         Ok(config) => (config.warnings.clone(), Some(config)),
         Err(problems) => (problems, None),

@@ -3,6 +3,7 @@
 
 mod call;
 mod check;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ struct Line {
 enum Command {
     Call(Box<call::Args>),
     Check(check::Args),
+    Serve(serve::Args),
 }
 
 /// Reads the command line and runs the command.
@@ -41,7 +43,8 @@ impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Command::Call(args) => call::run(&args),
-            Command::Check(args) => check::run(args),
+            Command::Check(args) => check::run(&args),
+            Command::Serve(args) => serve::run(&args),
         }
     }
 }

@@ -164,11 +164,12 @@ impl Station {
         let (inbox, inputs) = mpsc::channel(INPUTS);
         let any = std::net::SocketAddr::new(ip, 0);
         let mut listener = Listener { id: ListenerId(0), transport: options.destination.transport, bound: any, advertised: any };
-        let (from_net, messages) = mpsc::channel(INPUTS);
+        let (from_net, messages) = crossbeam_channel::bounded(INPUTS);
         let net = net::start(std::slice::from_ref(&listener), from_net).await?;
         let bound = net.local_addr(listener.id).unwrap_or(any);
         (listener.bound, listener.advertised) = (bound, bound);
-        tokio::spawn(forward_sip(messages, inbox.clone()));
+        let wire = inbox.clone();
+        std::thread::Builder::new().name("phone-wire".into()).spawn(move || forward_sip(&messages, &wire))?;
         std::fs::create_dir_all(&options.recordings)?;
         let recorded = inbox.clone();
         let disk = disk::start(options.recordings.clone(), move |report| {
@@ -233,14 +234,15 @@ impl Station {
     }
 }
 
-async fn forward_sip(mut messages: mpsc::Receiver<surface::Input>, inbox: mpsc::Sender<Input>) {
-    while let Some(input) = messages.recv().await {
+/// Carries SIP messages over; ends with the sockets or the line, whichever goes first, and therefore is not joined.
+fn forward_sip(messages: &crossbeam_channel::Receiver<surface::Input>, inbox: &mpsc::Sender<Input>) {
+    for input in messages {
         let input = match input {
             surface::Input::Sip(received) => Input::Sip(received),
             surface::Input::SipBroken(flow) => Input::SipBroken(flow),
             _ => continue,
         };
-        if inbox.send(input).await.is_err() {
+        if inbox.blocking_send(input).is_err() {
             return;
         }
     }

@@ -1,2 +1,3 @@
 //! Logs and metrics.
+pub mod log;
 pub mod metrics;
