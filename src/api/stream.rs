@@ -179,11 +179,11 @@ impl Subscriber {
         Ok(())
     }
 
-    /// A topic is a kind (`message.created`), the beginning of one (`session.*`), or a session's id.
+    /// A topic is a kind (`message.created`), the beginning of one (`session.*`), or the id of a session or an agent.
     fn wants(&self, event: &Event) -> bool {
         let fits = |topic: &String| match topic.strip_suffix('*') {
             Some(begin) => event.kind.starts_with(begin),
-            None => event.kind == *topic || event.data["session"].as_str() == Some(topic),
+            None => event.kind == *topic || ["session", "agent"].iter().any(|field| event.data[field].as_str() == Some(topic)),
         };
         self.topics.is_empty() || self.topics.iter().any(fits)
     }

@@ -132,6 +132,17 @@ impl Store {
         self.db.row("SELECT * FROM transcripts WHERE recording = $1", args![recording]).await?.as_ref().map(transcript).transpose()
     }
 
+    /// From which millisecond of a recording on the customer hears an agent; `None` when he never did.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn bridged_after(&self, recording: &Recording) -> Result<Option<u64>, Error> {
+        let sql = "SELECT c.bridged_at - r.started_at AS micros FROM calls c JOIN recordings r ON r.session = c.session WHERE r.id = $1";
+        let row = self.db.row(sql, args![&recording.id]).await?;
+        let micros = row.map(|row| row.opt_int("micros")).transpose()?.flatten();
+        Ok(micros.map(|micros| micros.max(0).cast_unsigned() / 1_000))
+    }
+
     /// Finished recordings that have no transcript yet, oldest first: the work of the after-call worker.
     ///
     /// # Errors

@@ -223,6 +223,15 @@ pub struct Wanted {
     pub agent: Option<String>,
 }
 
+/// Does somebody make transcripts?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transcripts {
+    /// Recordings get one.
+    Wanted,
+    /// There is no recognizer for them.
+    None,
+}
+
 impl Store {
     /// A session by id.
     ///
@@ -242,6 +251,21 @@ impl Store {
         let Wanted { customer, conversation, state, channel, agent } = wanted;
         let rows = self.db.rows(sql, args![&slice.cursor, customer, conversation, state, channel, agent, slice.probe()]).await?;
         slice.page(&rows, session, |it| it.id.clone())
+    }
+
+    /// Ended sessions in which something was said and that a scorecard has not measured yet, oldest first. One whose recording is
+    /// still written waits for it; with `transcripts` [`Transcripts::Wanted`] also one whose recording has none yet.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn unevaluated(&self, scorecard: &str, transcripts: Transcripts, most: i64) -> Result<Vec<Session>, Error> {
+        let sql = "SELECT * FROM sessions s WHERE closed_at IS NOT NULL \
+                   AND NOT EXISTS (SELECT 1 FROM evaluations e WHERE e.session = s.id AND e.scorecard = $1) \
+                   AND NOT EXISTS (SELECT 1 FROM recordings r WHERE r.session = s.id AND r.state = 'recording') \
+                   AND (EXISTS (SELECT 1 FROM messages m WHERE m.session = s.id) OR EXISTS (SELECT 1 FROM transcripts t WHERE t.session = s.id)) \
+                   AND ($2 = 0 OR NOT EXISTS (SELECT 1 FROM recordings r WHERE r.session = s.id AND r.state = 'finished' \
+                   AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.id))) ORDER BY id LIMIT $3";
+        self.db.rows(sql, args![scorecard, transcripts == Transcripts::Wanted, most]).await?.iter().map(session).collect()
     }
 
     /// What the plan asked and learned in a session, by name.

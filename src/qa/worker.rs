@@ -1,0 +1,179 @@
+//! The after-call worker: finished recordings become transcripts, ended sessions become evaluations. What is left to do stands in
+//! the database, so that a restart goes on where it ended.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::dialogue;
+use super::evaluate::evaluate;
+use super::scorecard::Scorecard;
+use crate::clock::{chance, now};
+use crate::control::event::{DomainEvent, Fact};
+use crate::control::words::{EvaluationId, EventId};
+use crate::store::journal::Journal;
+use crate::store::recordings::Recording;
+use crate::store::sessions::{Session, Transcripts};
+use crate::store::{Error, Store};
+
+/// Work looked up at once.
+const BATCH: i64 = 32;
+/// Between two looks for work: under load the calls come first.
+const PACE: Duration = Duration::from_millis(500);
+
+/// One utterance of a recording.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Utterance {
+    /// From the beginning of the recording, in milliseconds.
+    pub offset_ms: u64,
+    /// How long it is, in milliseconds.
+    pub duration_ms: u64,
+    /// The words.
+    pub text: String,
+    /// 0.0 to 1.0.
+    pub confidence: f32,
+    /// BCP 47, when the recognizer knows.
+    pub lang: Option<String>,
+}
+
+/// Both sides of a recording.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Transcribed {
+    /// Which recognizer.
+    pub engine: String,
+    /// What the customer said.
+    pub customer: Vec<Utterance>,
+    /// What the customer heard.
+    pub heard: Vec<Utterance>,
+}
+
+/// Turns a recording into words; runs on a blocking thread.
+pub type Transcribe = Arc<dyn Fn(&Path) -> Result<Transcribed, String> + Send + Sync>;
+/// Takes card numbers and the like out of a text before it is kept.
+pub type Redact = fn(&str) -> String;
+
+/// The worker.
+#[derive(Clone)]
+pub struct Worker {
+    /// The tables.
+    pub store: Store,
+    /// The log.
+    pub journal: Journal,
+    /// The recordings' folder.
+    pub recordings: PathBuf,
+    /// The recognizer; `None` when there is none: sessions are then measured by what was understood while they ran.
+    pub transcribe: Option<Transcribe>,
+    /// Takes sensitive text out.
+    pub redact: Redact,
+    /// What sessions are measured by.
+    pub cards: Arc<[Scorecard]>,
+}
+
+impl Worker {
+    /// Works until the store closes.
+    pub async fn run(self) {
+        let mut applied = self.store.watch();
+        let mut pace = tokio::time::interval(PACE);
+        loop {
+            pace.tick().await;
+            applied.borrow_and_update();
+            match self.round().await {
+                Ok(0) => {
+                    if applied.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Ok(_) => {}
+                Err(Error::Journal(_)) => return,
+                Err(error) => tracing::error!(%error, "after-call work is held up"),
+            }
+        }
+    }
+
+    /// Does what there is to do; says how much it was.
+    ///
+    /// # Errors
+    /// What the database or the log says.
+    pub async fn round(&self) -> Result<usize, Error> {
+        let mut done = 0;
+        let transcripts = if self.transcribe.is_some() { Transcripts::Wanted } else { Transcripts::None };
+        if let Some(transcribe) = &self.transcribe {
+            for recording in self.store.untranscribed(BATCH).await? {
+                self.transcribe(transcribe, recording).await?;
+                done += 1;
+            }
+        }
+        for card in self.cards.iter() {
+            let mut facts = Vec::new();
+            for session in self.store.unevaluated(&card.id, transcripts, BATCH).await? {
+                facts.extend(self.evaluate(card, &session).await?);
+            }
+            if !facts.is_empty() {
+                done += facts.len();
+                self.record(facts).await?;
+            }
+        }
+        Ok(done)
+    }
+
+    async fn record(&self, facts: Vec<Fact>) -> Result<(), Error> {
+        let (at, mut random) = (now(), chance());
+        let events = facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact }).collect();
+        self.store.record(&self.journal, events).await.map(|_| ())
+    }
+
+    async fn transcribe(&self, transcribe: &Transcribe, recording: Recording) -> Result<(), Error> {
+        let (Ok(id), Ok(session)) = (recording.id.parse(), recording.session.parse()) else { return Ok(()) };
+        let (file, transcribe) = (self.recordings.join(&recording.path), transcribe.clone());
+        let result = tokio::task::spawn_blocking(move || transcribe(&file)).await;
+        let transcribed = result.unwrap_or_else(|why| Err(why.to_string())).unwrap_or_else(|why| {
+            tracing::warn!(id = recording.id, why, "a recording could not be transcribed");
+            Transcribed { engine: format!("failed: {why}"), ..Transcribed::default() }
+        });
+        let bridged = self.store.bridged_after(&recording).await?;
+        let utterances = utterances(&recording.id, &transcribed, bridged, self.redact);
+        self.record(vec![Fact::TranscriptFinished { recording: id, session, engine: transcribed.engine, utterances }]).await
+    }
+
+    async fn evaluate(&self, card: &Scorecard, session: &Session) -> Result<Option<Fact>, Error> {
+        let Ok(id) = session.id.parse() else { return Ok(None) };
+        let dialogue = dialogue::of_session(&self.store, session).await?;
+        let evaluated = evaluate(card, &dialogue);
+        let evaluation = EvaluationId::new(now(), &mut chance());
+        let answers = serde_json::to_value(&evaluated.answers).unwrap_or_default();
+        Ok(Some(Fact::EvaluationFinished { evaluation, session: id, scorecard: card.id.clone(), score: evaluated.score, answers }))
+    }
+}
+
+/// Both sides in one list by time. What the customer heard before the bridge was the plan, after it the agent.
+fn utterances(recording: &str, transcribed: &Transcribed, bridged: Option<u64>, redact: Redact) -> Value {
+    let heard_from = |offset: u64| if bridged.is_some_and(|bridged| offset >= bridged) { "agent" } else { "bot" };
+    let customer = transcribed.customer.iter().map(|one| ("customer", one));
+    let heard = transcribed.heard.iter().map(|one| (heard_from(one.offset_ms), one));
+    let mut all: Vec<_> = customer.chain(heard).collect();
+    all.sort_by_key(|(_, one)| (one.offset_ms, one.duration_ms));
+    let print = |(at, (by, one)): (usize, (&str, &Utterance))| {
+        json!({
+            "id": format!("{recording}#{}", at + 1), "by": by, "offset_ms": one.offset_ms, "duration_ms": one.duration_ms,
+            "text": redact(&one.text), "confidence": one.confidence, "lang": one.lang,
+        })
+    };
+    all.into_iter().enumerate().map(print).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_right_side_is_the_plan_until_the_bridge_and_the_agent_after_it() {
+        let say = |offset_ms, text: &str| Utterance { offset_ms, duration_ms: 500, text: text.to_owned(), confidence: 1.0, lang: None };
+        let transcribed =
+            Transcribed { engine: "e".to_owned(), customer: vec![say(1_000, "b")], heard: vec![say(0, "a"), say(2_000, "4111")] };
+        let all = utterances("rec_1", &transcribed, Some(1_500), |text| text.replace("4111", "****"));
+        let words: Vec<_> = all.as_array().unwrap().iter().map(|one| format!("{} {} {}", one["id"], one["by"], one["text"])).collect();
+        assert_eq!(words, [r#""rec_1#1" "bot" "a""#, r#""rec_1#2" "customer" "b""#, r#""rec_1#3" "agent" "****""#]);
+    }
+}
