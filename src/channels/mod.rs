@@ -8,13 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 
 use crate::control::words::chat::Send;
 use crate::store::Store;
 
-/// Messages that may wait to be noted.
-const LINE: usize = 8_192;
 /// What the store calls a message that the adapter is to get.
 const DUE: &str = "due";
 /// What the store calls a message that the visitor fetches.
@@ -38,35 +35,6 @@ impl std::fmt::Debug for Adapter {
 /// Adapters by channel.
 pub type Adapters = BTreeMap<String, Adapter>;
 
-/// Where the rules' messages to customers go; cheap to clone.
-#[derive(Clone)]
-pub struct Handle {
-    line: mpsc::Sender<Send>,
-}
-
-impl Handle {
-    /// Hands a message over; never waits. With too many waiting it is not pushed, but stands in the log and in the session.
-    pub fn send(&self, send: Send) {
-        if let Err(refused) = self.line.try_send(send) {
-            tracing::error!(%refused, "a message to a customer is not pushed: too many wait");
-        }
-    }
-}
-
-/// Starts the two tasks; they end when the last handle is dropped. Must be called inside a tokio runtime.
-#[must_use]
-pub fn start(store: Store, adapters: Adapters) -> (Handle, [JoinHandle<()>; 2]) {
-    let (line, taken) = mpsc::channel(LINE);
-    let (noted, seen) = watch::channel(0);
-    let push = outbound::push(store.clone(), adapters.clone(), seen);
-    let pushing = tokio::spawn(async move {
-        if let Err(error) = push.await {
-            tracing::error!(%error, "no message is pushed to adapters: the HTTP client cannot be made");
-        }
-    });
-    (Handle { line }, [tokio::spawn(take(store, adapters, taken, noted)), pushing])
-}
-
 /// What an adapter gets: `{message_id, session_id, address, kind, …, buttons}`.
 fn body(send: &Send) -> Value {
     let mut body = serde_json::to_value(&send.content).unwrap_or_default();
@@ -79,7 +47,7 @@ fn body(send: &Send) -> Value {
 
 /// Notes messages until the line closes, and tells the pusher. A message is noted before it is pushed, so a crash loses none;
 /// one that the database refuses is tried again with the next.
-async fn take(store: Store, adapters: Adapters, mut line: mpsc::Receiver<Send>, noted: watch::Sender<u64>) {
+pub async fn take(store: Store, adapters: Adapters, mut line: mpsc::Receiver<Send>, noted: watch::Sender<u64>) {
     while let Some(send) = line.recv().await {
         let state = if adapters.contains_key(&send.channel) { DUE } else { WAITING };
         let to = (send.session.to_string(), send.message.to_string());
