@@ -3,6 +3,7 @@
 
 mod call;
 mod check;
+mod nlu;
 mod serve;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ struct Line {
 enum Command {
     Call(Box<call::Args>),
     Check(check::Args),
+    Nlu(nlu::Args),
     Serve(serve::Args),
 }
 
@@ -42,6 +44,8 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Check(args) => check::run(args),
+            Command::Nlu(args) => nlu::run(args),
             Command::Call(args) => call::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Serve(args) => serve::run(&args),

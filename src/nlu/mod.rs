@@ -4,10 +4,12 @@
 //! Values in a sentence are found by `slots`, taken out of it by `redact`, and said again by `spoken`.
 
 pub mod background;
+pub mod baseline;
 pub mod classifier;
 pub mod clause;
 mod confidence;
 mod feature;
+pub mod measure;
 mod model;
 pub mod normalise;
 pub mod packs;
