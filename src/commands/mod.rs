@@ -44,8 +44,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Command::Check(args) => check::run(args),
-            Command::Nlu(args) => nlu::run(args),
+            Command::Nlu(args) => nlu::run(&args),
             Command::Call(args) => call::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Serve(args) => serve::run(&args),

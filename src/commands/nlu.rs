@@ -71,8 +71,8 @@ const BEAT: Duration = Duration::from_millis(120);
 ///
 /// # Errors
 /// A file that cannot be read or understood, by name and line.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Command::Eval(eval) = args.command;
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Command::Eval(eval) = &args.command;
     eval.run()
 }
 
