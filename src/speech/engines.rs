@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::recognizer::{Recognizer, Terms};
+use super::sphinx;
 use super::whisper::{self, Whisper};
 use crate::control::words::Lang;
 use crate::control::words::speech::{Expect, Hints, Nothing};
@@ -81,6 +82,7 @@ pub enum LoadError {
 pub struct Engines {
     config: Config,
     whisper: Option<Arc<whisper::Model>>,
+    sphinx: Option<Arc<sphinx::Model>>,
     missing: Vec<String>,
 }
 
@@ -96,7 +98,8 @@ impl Engines {
         if whisper.is_none() {
             missing.push(format!("whisper: no model in {}; `hotline models pull whisper-base` gets one", config.models.display()));
         }
-        Ok(Engines { config, whisper, missing })
+        let sphinx = sphinx::Model::load(&config.pocketsphinx).map_err(|why| missing.push(why)).ok().map(Arc::new);
+        Ok(Engines { config, whisper, sphinx, missing })
     }
 
     /// The settings these came from.
@@ -128,7 +131,8 @@ impl Engines {
     fn has(&self, engine: Engine, lang: &Lang) -> bool {
         match engine {
             Engine::Whisper => self.whisper.as_ref().is_some_and(|model| model.code(lang.primary()).is_some()),
-            Engine::Zipformer | Engine::Pocketsphinx => false,
+            Engine::Pocketsphinx => self.sphinx.is_some() && lang.primary() == "en",
+            Engine::Zipformer => false,
         }
     }
 
@@ -214,8 +218,25 @@ impl Bench {
                 let model = self.engines.whisper.as_ref().ok_or(Nothing::NoEngine)?;
                 Ok(Box::new(Whisper::new(model).map_err(failed)?))
             }
-            Engine::Zipformer | Engine::Pocketsphinx => Err(Nothing::NoEngine),
+            Engine::Pocketsphinx => self.make_sphinx(),
+            Engine::Zipformer => Err(Nothing::NoEngine),
         }
+    }
+}
+
+impl Bench {
+    #[cfg(pocketsphinx)]
+    fn make_sphinx(&self) -> Result<Box<dyn Recognizer>, Nothing> {
+        let sphinx = sphinx::Sphinx::new(self.engines.sphinx.as_ref().ok_or(Nothing::NoEngine)?);
+        if self.purpose == Purpose::Live {
+            sphinx.warm();
+        }
+        Ok(Box::new(sphinx))
+    }
+
+    #[cfg(not(pocketsphinx))]
+    fn make_sphinx(&self) -> Result<Box<dyn Recognizer>, Nothing> {
+        Err(Nothing::NoEngine)
     }
 }
 

@@ -9,6 +9,8 @@ pub mod prompts;
 pub mod recognizer;
 pub mod resample;
 pub mod segment;
+pub mod sphinx;
+pub mod transcribe;
 pub mod wav;
 pub mod whisper;
 pub mod worker;

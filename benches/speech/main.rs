@@ -1,0 +1,25 @@
+//! Recognition measured on real clips and on the fixture model: `make bench ONLY=speech`, or `cargo bench --bench speech`.
+//! Prints one table with its conditions. Needs `../shared` (or HOTLINE_SHARED); what is missing is said and left out.
+
+mod clips;
+mod coffee;
+mod listen;
+mod tasks;
+
+use hotline::speech::{Config, Engines};
+
+fn main() {
+    let Some(data) = clips::shared() else {
+        println!("SKIPPED: ../shared/data/speech is missing; set HOTLINE_SHARED");
+        return;
+    };
+    let mini = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mini-whisper/mini-q8_0.bin.gz");
+    let config = Config { models: data.join("models"), whisper: Some(mini.into()), ..Config::default() };
+    let engines = std::sync::Arc::new(Engines::load(config).expect("the fixture model loads"));
+    let profile = if cfg!(debug_assertions) { "dev profile" } else { "release" };
+    println!("Speech, developers' clips; telephone band = 300-3400 Hz, 8 kHz, G.711 u-law and back; one thread, {profile}");
+    engines.missing().iter().for_each(|missing| println!("missing: {missing}"));
+    println!("{:<58} {:>14} {:>8} {:>12} {:>12}", "", "result", "bar", "CPU s per s", "end->text");
+    let only = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    tasks::run(&engines, &data, only.as_deref());
+}

@@ -1,0 +1,306 @@
+//! Listening with PocketSphinx: a pool of decoders, one utterance each at a time.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::ffi::{CEPSTRA, Decoder};
+use super::{Grammar, Model};
+use crate::control::words::speech::{Expect, Nothing};
+use crate::speech::recognizer::{Hearing, Reading, Recognizer, Terms};
+
+/// The cepstral mean of telephone sound, measured on real clips in the telephone band.
+const MEAN: [f32; CEPSTRA] = [40.78, 26.40, -40.77, 27.95, -28.41, -4.45, -4.75, -21.13, 2.97, -17.16, 1.27, -6.03, -5.76];
+/// Score a frame that the grammar may fall behind the phone loop: here an utterance is as likely foreign as meant.
+const EVEN: f32 = -12.0;
+/// How fast belief rises around [`EVEN`], measured on the same clips.
+const STEEPNESS: f32 = 0.6;
+/// Less belief than this is refused outright.
+const REFUSED: f32 = 0.5;
+/// Sound whose level is looked at before the first word is searched: 800 ms.
+const LEVEL_SAMPLES: usize = 12_800;
+/// The peak that utterances are brought to: −10 dBFS.
+const LEVEL_PEAK: i32 = 10_362;
+/// What is quieter is not made louder than this would be.
+const QUIETEST_PEAK: i32 = 1_000;
+/// Words so far are looked at this often, in samples: 200 ms.
+const PARTIAL_EVERY: usize = 3_200;
+/// Decoders in use at a time; each has 7 MB and an utterance needs two.
+const MOST_DECODERS: usize = 48;
+/// Idle decoders kept for their grammar.
+const MOST_IDLE: usize = 16;
+/// Grammars kept.
+const MOST_GRAMMARS: usize = 256;
+
+/// Silence stays in: with it taken out the two scores no longer tell foreign speech from meant speech.
+const SETTINGS: [(&str, &str); 3] = [("-samprate", "16000"), ("-bestpath", "no"), ("-remove_silence", "no")];
+const LOOP_SETTINGS: [(&str, &str); 4] = [SETTINGS[0], SETTINGS[1], SETTINGS[2], ("-allphone_ci", "yes")];
+
+/// The same hints, asked for the same kind of value: the same grammar.
+type Key = (u64, u8, usize);
+
+/// PocketSphinx as one thread has it.
+pub struct Sphinx {
+    pool: Rc<RefCell<Pool>>,
+    name: Arc<str>,
+}
+
+impl Sphinx {
+    /// An empty pool; decoders are made when first needed.
+    #[must_use]
+    pub fn new(model: &Arc<Model>) -> Sphinx {
+        let pool = Pool { model: model.clone(), grammars: BTreeMap::new(), idle: Vec::new(), loops: Vec::new(), out: 0 };
+        Sphinx { pool: Rc::new(RefCell::new(pool)), name: "pocketsphinx:en-us".into() }
+    }
+
+    /// Makes a first pair of decoders, so that no caller waits for them.
+    pub fn warm(&self) {
+        let mut pool = self.pool.borrow_mut();
+        let made = (pool.decoder(None), pool.phone_loop());
+        if let (Ok(decoder), Ok(phones)) = made {
+            pool.put_back(decoder, phones);
+        }
+    }
+}
+
+impl Recognizer for Sphinx {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn hear(&mut self, terms: &Terms) -> Result<Box<dyn Hearing>, Nothing> {
+        let mut pool = self.pool.borrow_mut();
+        let (key, grammar) = pool.grammar(terms);
+        // Without a word that may be said there is nothing to listen for.
+        let grammar = grammar.ok_or(Nothing::NoEngine)?;
+        let decoder = pool.decoder(Some((key, &grammar)))?;
+        let phones = pool.phone_loop()?;
+        let pair = Some((decoder, phones));
+        Ok(Box::new(Ear { pool: self.pool.clone(), pair, level: Level::default(), samples: 0, said: String::new() }))
+    }
+}
+
+struct Pool {
+    model: Arc<Model>,
+    grammars: BTreeMap<Key, Option<Rc<Grammar>>>,
+    idle: Vec<Tuned>,
+    loops: Vec<Decoder>,
+    out: usize,
+}
+
+/// A decoder with what it knows.
+struct Tuned {
+    decoder: Decoder,
+    key: Option<Key>,
+    words: BTreeSet<String>,
+}
+
+impl Pool {
+    fn grammar(&mut self, terms: &Terms) -> (Key, Option<Rc<Grammar>>) {
+        let expect = match terms.expect {
+            Expect::Sentence => 0,
+            Expect::Digits => 1,
+            Expect::Code => 2,
+            Expect::YesNo => 3,
+        };
+        let key = (terms.hints.key, expect, terms.hints.phrases.len());
+        if self.grammars.len() >= MOST_GRAMMARS && !self.grammars.contains_key(&key) {
+            self.grammars.pop_first();
+        }
+        let made = self.grammars.entry(key).or_insert_with(|| {
+            let grammar = Grammar::of(terms.expect, &terms.hints, self.model.dictionary())?;
+            if !grammar.unknown.is_empty() {
+                tracing::warn!(words = ?grammar.unknown, "words of a menu that pocketsphinx cannot hear; what needs them is left out");
+            }
+            Some(Rc::new(grammar))
+        });
+        (key, made.clone())
+    }
+
+    /// An idle decoder of the same grammar, else any idle one, else a new one.
+    fn decoder(&mut self, wanted: Option<(Key, &Grammar)>) -> Result<Tuned, Nothing> {
+        let key = wanted.map(|(key, _)| key);
+        let place = self.idle.iter().position(|tuned| tuned.key == key);
+        let reused = match (place, self.idle.len()) {
+            (Some(place), _) => Some(self.idle.remove(place)),
+            (None, MOST_IDLE..) => Some(self.idle.remove(0)),
+            _ => None,
+        };
+        let mut tuned = match reused {
+            Some(tuned) => tuned,
+            None => Tuned { decoder: self.load(&SETTINGS)?, key: None, words: BTreeSet::new() },
+        };
+        if let Some((key, grammar)) = wanted
+            && tuned.key != Some(key)
+        {
+            tuned.tune(key, grammar, &self.model)?;
+        }
+        self.out += 1;
+        Ok(tuned)
+    }
+
+    fn phone_loop(&mut self) -> Result<Decoder, Nothing> {
+        if let Some(ready) = self.loops.pop() {
+            return Ok(ready);
+        }
+        let mut decoder = self.load(&LOOP_SETTINGS)?;
+        if decoder.listen_for_phones() { Ok(decoder) } else { Err(Nothing::Failed) }
+    }
+
+    fn load(&self, settings: &[(&str, &str)]) -> Result<Decoder, Nothing> {
+        if self.out * 2 >= MOST_DECODERS {
+            return Err(Nothing::Overloaded);
+        }
+        Decoder::new(&self.model.acoustic, settings).ok_or_else(|| {
+            tracing::error!("pocketsphinx does not load {}", self.model.acoustic.display());
+            Nothing::Failed
+        })
+    }
+
+    fn put_back(&mut self, decoder: Tuned, phones: Decoder) {
+        self.out -= 1;
+        if self.idle.len() < MOST_IDLE {
+            self.idle.push(decoder);
+        }
+        if self.loops.len() < MOST_IDLE {
+            self.loops.push(phones);
+        }
+    }
+}
+
+impl Tuned {
+    fn tune(&mut self, key: Key, grammar: &Grammar, model: &Model) -> Result<(), Nothing> {
+        for word in &grammar.words {
+            if self.words.insert(word.clone()) {
+                for (name, phones) in model.dictionary().pronunciations(word) {
+                    self.decoder.add_word(&name, phones);
+                }
+            }
+        }
+        if !self.decoder.listen_for_grammar(&grammar.jsgf) {
+            tracing::error!(grammar = grammar.jsgf, "pocketsphinx does not take this grammar");
+            return Err(Nothing::Failed);
+        }
+        self.key = Some(key);
+        Ok(())
+    }
+}
+
+/// One utterance: the grammar and the phone loop hear the same sound.
+struct Ear {
+    pool: Rc<RefCell<Pool>>,
+    pair: Option<(Tuned, Decoder)>,
+    level: Level,
+    samples: usize,
+    said: String,
+}
+
+impl Ear {
+    /// Gives both decoders sound of an even level.
+    fn feed(&mut self, pcm: &[i16]) {
+        let Some((tuned, phones)) = self.pair.as_mut() else { return };
+        if pcm.is_empty() || (self.samples == 0 && !(tuned.decoder.begin(&MEAN) && phones.begin(&MEAN))) {
+            return;
+        }
+        tuned.decoder.push(pcm);
+        phones.push(pcm);
+        self.samples += pcm.len();
+    }
+}
+
+impl Hearing for Ear {
+    fn push(&mut self, pcm: &[i16]) -> Option<String> {
+        let before = self.samples / PARTIAL_EVERY;
+        let even = self.level.even(pcm);
+        self.feed(&even);
+        if self.samples / PARTIAL_EVERY == before {
+            return None;
+        }
+        let (tuned, phones) = self.pair.as_mut()?;
+        let (text, belief) = judge(&mut tuned.decoder, phones)?;
+        let is_news = belief >= REFUSED && text != self.said;
+        is_news.then(|| {
+            self.said.clone_from(&text);
+            text
+        })
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Reading, Nothing> {
+        let rest = self.level.rest();
+        self.feed(&rest);
+        if self.samples == 0 {
+            return Err(Nothing::Rejected);
+        }
+        let (tuned, phones) = self.pair.as_mut().ok_or(Nothing::Failed)?;
+        tuned.decoder.end();
+        phones.end();
+        let judged = judge(&mut tuned.decoder, phones);
+        self.samples = 0;
+        let (text, confidence) = judged.ok_or(Nothing::Rejected)?;
+        tracing::debug!(confidence, "pocketsphinx judged");
+        if confidence < REFUSED {
+            return Err(Nothing::Rejected);
+        }
+        Ok(Reading { text, alternatives: Vec::new(), confidence, pinyin: None })
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        let Some((mut decoder, mut phones)) = self.pair.take() else { return };
+        if self.samples > 0 {
+            decoder.decoder.end();
+            phones.end();
+        }
+        self.pool.borrow_mut().put_back(decoder, phones);
+    }
+}
+
+/// Brings an utterance to the level that [`MEAN`] was measured at: single words gain five points in a hundred by it.
+#[derive(Default)]
+struct Level {
+    waiting: Vec<i16>,
+    peak: i32,
+    is_set: bool,
+}
+
+impl Level {
+    /// The sound that is ready to be heard; the first second waits until its level is known.
+    fn even(&mut self, pcm: &[i16]) -> Vec<i16> {
+        self.peak = pcm.iter().map(|sample| i32::from(*sample).abs()).fold(self.peak, i32::max);
+        if self.is_set {
+            return self.scaled(pcm);
+        }
+        self.waiting.extend_from_slice(pcm);
+        if self.waiting.len() < LEVEL_SAMPLES { Vec::new() } else { self.rest() }
+    }
+
+    /// What still waits.
+    fn rest(&mut self) -> Vec<i16> {
+        self.is_set = true;
+        let waiting = std::mem::take(&mut self.waiting);
+        self.scaled(&waiting)
+    }
+
+    fn scaled(&self, pcm: &[i16]) -> Vec<i16> {
+        let gain = LEVEL_PEAK as f32 / self.peak.max(QUIETEST_PEAK) as f32;
+        pcm.iter().map(|sample| (f32::from(*sample) * gain) as i16).collect()
+    }
+}
+
+/// The grammar's words and how far they are believed beside free phones.
+fn judge(grammar: &mut Decoder, phones: &mut Decoder) -> Option<(String, f32)> {
+    let (text, score) = grammar.best()?;
+    let (_, free) = phones.best()?;
+    let frames = grammar.frames().max(1);
+    if text.is_empty() {
+        return None;
+    }
+    let behind = (score - free) as f32 / frames as f32;
+    Some((text, belief(behind)))
+}
+
+fn belief(behind: f32) -> f32 {
+    1.0 / (1.0 + (-(behind - EVEN) * STEEPNESS).exp())
+}
