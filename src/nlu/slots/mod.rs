@@ -15,6 +15,7 @@ mod name;
 mod number;
 mod numeral_en;
 mod numeral_zh;
+pub(crate) mod secrets;
 mod yes_no;
 
 use std::ops::Range;
