@@ -51,3 +51,19 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_is_well_formed_and_has_an_example() {
+        let mut line = Line::command();
+        line.clone().debug_assert();
+        for command in line.get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "`hotline {} --help` needs an example", command.get_name());
+        }
+    }
+}

@@ -26,6 +26,7 @@ use server::{Calls, NumberLine, Ports, Server};
 
 /// Arguments that every command with a configuration takes.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[group(skip)]
 pub struct Args {
     /// The folder that holds sip-config/, dialplans/, prompts/, recordings/ and data/; what is missing there is built in
     #[arg(long, env = "HOTLINE_HOME", default_value = ".", value_name = "DIR")]
