@@ -3,6 +3,7 @@
 
 mod call;
 mod check;
+mod demo;
 mod nlu;
 mod serve;
 
@@ -26,6 +27,7 @@ enum Command {
     Call(Box<call::Args>),
     Check(check::Args),
     Nlu(nlu::Args),
+    Demo(demo::Args),
     Serve(serve::Args),
 }
 
@@ -47,6 +49,7 @@ impl Command {
             Command::Nlu(args) => nlu::run(&args),
             Command::Call(args) => call::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Demo(args) => demo::run(&args),
             Command::Serve(args) => serve::run(&args),
         }
     }
