@@ -11,7 +11,7 @@ use crate::control::dialplan::problem::{Problem, Severity};
 use crate::control::dialplan::syntax::{self, Kind, Yaml};
 
 /// The scorecard that ships with the server.
-pub const FIRST: &str = include_str!("../../dialplans/scorecards/first.yaml");
+pub const FIRST: &str = include_str!("../../scorecards/first.yaml");
 /// The format that this version reads.
 const FORMAT: u64 = 1;
 /// Rules of one scorecard.
@@ -74,7 +74,7 @@ pub fn load(file: &str, text: &str) -> Result<Scorecard, Vec<Problem>> {
         line: at.line,
         column: at.column,
         what,
-        mend: Some("dialplans/scorecards/first.yaml shows the form".to_owned()),
+        mend: Some("scorecards/first.yaml shows the form".to_owned()),
     };
     let Kind::Map(pairs) = &whole.kind else { return Err(vec![problem(whole.at, "a scorecard is a map".to_owned())]) };
     let head = pairs.iter().filter(|pair| pair.key != "rules").map(|pair| (pair.key.clone(), json(&pair.value))).collect::<Map<_, _>>();
