@@ -107,8 +107,8 @@ const VOICE: Weights = Weights([1.0, 1.0, 1.0, 0.5]);
 const CHAT: Weights = Weights([1.0, 1.0, 0.35, 0.5]);
 /// … for pinyin only.
 const SOUND: Weights = Weights([0.0, 0.0, 1.0, 0.0]);
-/// Intents in a ranking.
-const RANKED: usize = 5;
+/// Intents in a ranking: as many as "did you mean" may read.
+const RANKED: usize = 3;
 /// A sentence that was given as an example is that intent, as surely as anything is.
 const GIVEN: f32 = 0.98;
 /// A part of a sentence counts a little less than the whole.

@@ -100,7 +100,8 @@ fn split_at_openers(part: &str, out: &mut Vec<String>) {
     let mut start = 0;
     for (at, _) in part.char_indices() {
         let rest = &part[at..];
-        let opens = OPENERS.iter().any(|opener| rest.starts_with(opener)) || opens_as_word(part, at);
+        let ascii = part.as_bytes()[at].is_ascii();
+        let opens = if ascii { opens_as_word(part, at) } else { OPENERS.iter().any(|opener| rest.starts_with(opener)) };
         // "我想问怎么…": an opener right after another one opens nothing new.
         if opens && tokens(&part[start..at]).len() > SHORTEST {
             out.push(part[start..at].trim().to_owned());
@@ -122,7 +123,10 @@ pub fn core(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     while let Some(c) = rest.chars().next() {
         let at_word_start = !out.ends_with(|last: char| last.is_ascii_alphanumeric());
-        match FILLERS.iter().find_map(|filler| strip(rest, filler, at_word_start)) {
+        // Inside an English word nothing can begin.
+        let filler =
+            if c.is_ascii() && !at_word_start { None } else { FILLERS.iter().find_map(|filler| strip(rest, filler, at_word_start)) };
+        match filler {
             Some(after) => rest = after,
             None => {
                 if c.is_alphanumeric() || c == super::normalise::MASK || c == ' ' {

@@ -31,6 +31,12 @@ const BLOCKS: usize = 4;
 const WORD_GRAM: usize = 2;
 /// Longest n-gram of characters and of pinyin syllables.
 const HAN_GRAM: usize = 3;
+/// A longer word counts by its beginning.
+const LONGEST_WORD: usize = 34;
+/// FNV-1a's multiplier.
+const PRIME: u64 = 0x0100_0000_01b3;
+/// The seed of the letters' hashes.
+const LETTERS: u64 = 0xcbf2_9ce4_8422_2325;
 /// The seed of the sounds' hashes.
 const SOUND: u64 = 0x20;
 /// N-grams of letters, the word's edges counted as letters.
@@ -69,8 +75,13 @@ pub(super) type Hashed<V> = HashMap<u64, V, BuildHasherDefault<Same>>;
 pub(super) fn hash(bytes: &[u8], seed: u64) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for &byte in bytes {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        state = (state ^ u64::from(byte)).wrapping_mul(PRIME);
     }
+    mixed(state)
+}
+
+/// Spreads a hash over all its bits.
+fn mixed(mut state: u64) -> u64 {
     state ^= state >> 32;
     state = state.wrapping_mul(0xd6e8_feb8_6659_fd93);
     state ^ (state >> 32)
@@ -116,27 +127,23 @@ impl Grams {
     }
 
     fn letters(&mut self, word: &str) {
-        let edged: Vec<char> = [' '].into_iter().chain(word.chars()).chain([' ']).collect();
-        for length in LETTER_GRAMS {
-            let mut parts = edged.windows(length).peekable();
-            // A word shorter than the n-gram counts once, whole.
-            if parts.peek().is_none() {
-                self.letter_gram(&edged);
-                break;
-            }
-            for part in parts {
-                self.letter_gram(part);
-            }
-        }
-    }
-
-    fn letter_gram(&mut self, part: &[char]) {
-        let mut bytes = [0u8; 64];
+        let mut edged = [0u32; LONGEST_WORD];
         let mut length = 0;
-        for c in part.iter().take(bytes.len() / 4) {
-            length += c.encode_utf8(&mut bytes[length..]).len();
+        for (place, c) in edged.iter_mut().zip(std::iter::once(' ').chain(word.chars()).chain(std::iter::once(' '))) {
+            *place = u32::from(c);
+            length += 1;
         }
-        self.0[Block::C as usize].push(hash(&bytes[..length], 0x10 + Block::C as u64));
+        let out = &mut self.0[Block::C as usize];
+        for start in 0..length {
+            let mut state = LETTERS;
+            for (count, &letter) in edged[start..length].iter().take(*LETTER_GRAMS.end()).enumerate() {
+                // FNV over whole letters; the mix at the end spreads it.
+                state = (state ^ u64::from(letter)).wrapping_mul(PRIME);
+                if LETTER_GRAMS.contains(&(count + 1)) {
+                    out.push(mixed(state));
+                }
+            }
+        }
     }
 
     fn sounds(&mut self, sounds: impl Iterator<Item = Option<u64>>) {

@@ -135,7 +135,7 @@ mod tests {
         assert!((figures.accuracy - 1.0 / 3.0).abs() < 1e-9);
         assert_eq!(figures.oos_recall, Some(1.0));
         assert!((figures.macro_f1 - 1.0 / 3.0).abs() < 1e-9);
-        assert_eq!(figures.misroutes, [(0.5, 0.5)]);
+        assert_eq!(figures.misroutes, [(0.5, 0.5), (0.6, 0.5), (0.7, 0.5)]);
     }
 
     #[test]

@@ -13,12 +13,20 @@ const SPOKEN_DIGITS: &str = "零〇一二三四五六七八九幺洞拐勾两";
 
 /// NFKC, lower case, simplified characters, plain apostrophes.
 pub fn normalise(text: &str) -> String {
+    // Most of English is plain already.
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkc().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { simplified(c) }).collect()
 }
 
 /// Normalises and puts [`MASK`] in the place of `{slot}` names, plates and numbers of four digits or more, spoken or written.
 pub fn masked(text: &str) -> String {
-    let chars: Vec<char> = normalise(text).chars().collect();
+    let text = normalise(text);
+    if text.is_ascii() && !text.contains('{') && text.bytes().filter(u8::is_ascii_digit).count() < LONG_NUMBER {
+        return text;
+    }
+    let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut i = 0;
     while i < chars.len() {

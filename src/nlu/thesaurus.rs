@@ -35,7 +35,8 @@ impl Thesaurus {
         for term in terms {
             let term = super::normalise::normalise(term.trim());
             let tokens = super::token::tokens(&term);
-            if let Some(key) = key(&tokens) {
+            let names: Vec<Option<u64>> = tokens.iter().map(name).collect();
+            if let Some(key) = key(&names) {
                 let of = self.concepts.entry(key).or_default();
                 if !of.contains(&number) {
                     of.push(number);
@@ -46,10 +47,11 @@ impl Thesaurus {
 
     /// The concepts of a sentence as features; a longer term hides those inside it.
     pub(super) fn concepts(&self, tokens: &[Token<'_>], out: &mut Vec<u64>) {
+        let names: Vec<Option<u64>> = tokens.iter().map(name).collect();
         let mut start = 0;
-        while start < tokens.len() {
-            let longest = LONGEST.min(tokens.len() - start);
-            let found = (1..=longest).rev().find_map(|n| Some((n, self.concepts.get(&key(&tokens[start..start + n])?)?)));
+        while start < names.len() {
+            let longest = LONGEST.min(names.len() - start);
+            let found = (1..=longest).rev().find_map(|n| Some((n, self.concepts.get(&key(&names[start..start + n])?)?)));
             let Some((length, concepts)) = found else {
                 start += 1;
                 continue;
@@ -60,17 +62,21 @@ impl Thesaurus {
     }
 }
 
-/// A term's key: English words count by their stem.
-fn key(tokens: &[Token<'_>]) -> Option<u64> {
-    let mut state = 0x40;
-    for token in tokens {
-        state = match token {
-            Token::Word(word) => hash(stem(word).as_bytes(), state),
-            Token::Han(_, text) | Token::Number(text) => hash(text.as_bytes(), state),
-            Token::Mask | Token::Break => return None,
-        };
+/// A token's name; English words are named by their stem.
+fn name(token: &Token<'_>) -> Option<u64> {
+    match token {
+        Token::Word(word) => Some(hash(stem(word).as_bytes(), 0x40)),
+        Token::Han(_, text) | Token::Number(text) => Some(hash(text.as_bytes(), 0x40)),
+        Token::Mask | Token::Break => None,
     }
-    (!tokens.is_empty()).then_some(state)
+}
+
+/// A term's key.
+fn key(names: &[Option<u64>]) -> Option<u64> {
+    names
+        .iter()
+        .try_fold(0x41u64, |state, name| Some(state.rotate_left(13).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (*name)?))
+        .filter(|_| !names.is_empty())
 }
 
 /// Cuts the common English endings; the same for both sides, so it need not be right, only steady.
