@@ -18,14 +18,14 @@ setup:
 	@scripts/setup.sh
 
 demo: setup
-	$(CARGO) run --locked --bin hotline -- demo $(if $(ONCE),--once)
+	$(CARGO) run --locked --profile ci --bin hotline -- demo $(if $(ONCE),--once)
 
 test: setup
-	$(CARGO) test --locked --all-targets --no-fail-fast
+	$(CARGO) test --locked --profile ci --all-targets --no-fail-fast
 
 bench: setup
 	$(CARGO) build --locked --release --bin hotline
-	benches/run.sh --only "$(ONLY)" --out "$(OUT)"
+	benches/run.py --only "$(ONLY)" --out "$(OUT)"
 
 lint:
 	$(CARGO) fmt --check

@@ -257,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn s84_an_empty_folder_is_a_working_center() {
+        let (_folder, args) = home(&[]);
+        let config = load(&args, 1).unwrap();
+        assert_eq!(config.sources.config, Origin::BuiltIn);
+        assert!(config.directory.agents.contains_key(&AgentId::of_name("anna")));
+        assert!(config.warnings.iter().any(|warning| warning.what.contains("known to everybody")));
+    }
+
+    #[test]
     fn ports_are_shared_out_without_overlap() {
         let mut server = Server::default();
         server.media.workers = 3;

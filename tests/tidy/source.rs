@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+const MARK: &str = "#[cfg(test)]";
+
 /// One Rust file. All three texts have the same lines.
 pub struct Source {
     /// From the crate's root, with `/`.
@@ -23,6 +25,23 @@ impl Source {
         let product =
             if test_file { code.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect() } else { blank_tests(&code) };
         Source { path: path.to_owned(), text: text.to_owned(), code, product }
+    }
+
+    /// The same for a file that is all tests.
+    fn as_tests(mut self) -> Source {
+        self.product = self.code.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+        self
+    }
+
+    /// Files of the modules that are declared under `#[cfg(test)]` here: `src/a/mod.rs` with `mod tests;` gives `src/a/tests`.
+    fn test_modules(&self) -> Vec<String> {
+        let folder = match self.path.rsplit_once('/') {
+            Some((folder, "mod.rs" | "lib.rs" | "main.rs")) => folder.to_owned(),
+            _ => self.path.trim_end_matches(".rs").to_owned(),
+        };
+        let after_mark = self.code.split(MARK).skip(1);
+        let declared = after_mark.filter_map(|rest| rest.trim_start().trim_start_matches("pub ").strip_prefix("mod ")?.split_once(';'));
+        declared.map(|(name, _)| name.trim()).filter(|name| !name.contains('{')).map(|name| format!("{folder}/{name}")).collect()
     }
 
     /// The module path below the crate: `[media, rtp, packet]`; empty for lib.rs and main.rs.
@@ -49,7 +68,12 @@ pub fn tree(folders: &[&str]) -> Vec<Source> {
         collect(&root.join(folder), &mut files);
     }
     files.sort();
-    files.iter().map(|file| Source::new(&relative(root, file), &fs::read_to_string(file).expect("a source file is UTF-8"))).collect()
+    let read = |file: &PathBuf| Source::new(&relative(root, file), &fs::read_to_string(file).expect("a source file is UTF-8"));
+    let sources: Vec<Source> = files.iter().map(read).collect();
+    let tests: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+    let of_tests =
+        |source: &Source| tests.iter().any(|test| source.path == format!("{test}.rs") || source.path.starts_with(&format!("{test}/")));
+    sources.into_iter().map(|source| if of_tests(&source) { source.as_tests() } else { source }).collect()
 }
 
 /// The modules that stand directly below `src`, `lib` left out.
@@ -159,7 +183,6 @@ fn character(rest: &[u8]) -> Option<usize> {
 
 /// Blanks every item that `#[cfg(test)]` stands before.
 fn blank_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let mut out = code.as_bytes().to_vec();
     let mut from = 0;
     while let Some(found) = code[from..].find(MARK) {
@@ -201,6 +224,14 @@ fn literals_and_comments_are_blanked_and_lines_stay() {
         assert!(!source.code.contains(word), "{word} must be blanked in {}", source.code);
     }
     assert!(source.code.contains("fn f<'a>() {}"));
+}
+
+#[test]
+fn files_declared_as_tests_are_no_product() {
+    let source = Source::new("src/a/mod.rs", "#[cfg(test)]\nmod pair;\nmod real;\n#[cfg(test)]\nmod tests { }");
+    assert_eq!(source.test_modules(), ["src/a/pair"]);
+    assert_eq!(Source::new("src/b.rs", "#[cfg(test)]\npub mod tests;").test_modules(), ["src/b/tests"]);
+    assert!(!Source::new("src/a/pair.rs", "fn f() { x.unwrap() }").as_tests().product.contains("unwrap"));
 }
 
 #[test]
