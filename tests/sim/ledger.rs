@@ -1,0 +1,126 @@
+//! The journal, folded as the API would: what may happen once happens once, what begins ends, nothing comes before its cause.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hotline::control::event::{DomainEvent, Fact, OfferEnd};
+use hotline::control::words::{AgentId, CallId, EventId, LegId, OfferId, RecordingId, SessionId};
+
+/// What the log says so far.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    events: BTreeSet<EventId>,
+    sessions: BTreeMap<SessionId, Open>,
+    calls: BTreeMap<CallId, Open>,
+    legs: BTreeMap<LegId, Open>,
+    offers: BTreeMap<OfferId, AgentId>,
+    ended_offers: BTreeSet<OfferId>,
+    ringing: BTreeMap<AgentId, u32>,
+    recordings: BTreeMap<RecordingId, Open>,
+    in_line: BTreeSet<SessionId>,
+    tickets: u64,
+    /// How often each ending came.
+    pub endings: BTreeMap<String, u64>,
+    /// Calls that were bridged.
+    pub bridged: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Yes,
+    No,
+}
+
+impl Ledger {
+    /// One more fact.
+    pub fn write(&mut self, event: &DomainEvent) {
+        assert!(self.events.insert(event.id), "J1: the event {} came twice", event.id);
+        match &event.fact {
+            Fact::SessionCreated { session, .. } => begin(&mut self.sessions, *session, "session"),
+            Fact::SessionClosed { session, ending, .. } => {
+                *self.endings.entry(ending.clone()).or_default() += 1;
+                end(&mut self.sessions, *session, "session");
+                assert!(!self.in_line.contains(session), "A2: {session} is closed and stands in a line");
+            }
+            Fact::SessionState { session, .. } | Fact::MessageCreated { session, .. } => self.alive(*session),
+            Fact::CallStarted { call, session, .. } => {
+                self.alive(*session);
+                begin(&mut self.calls, *call, "call");
+            }
+            Fact::CallEnded { call, .. } => end(&mut self.calls, *call, "call"),
+            Fact::CallBridged { .. } => self.bridged += 1,
+            Fact::LegOpened { leg, .. } => begin(&mut self.legs, *leg, "leg"),
+            Fact::LegClosed { leg, .. } => end(&mut self.legs, *leg, "leg"),
+            Fact::RecordingStarted { recording, .. } => begin(&mut self.recordings, *recording, "recording"),
+            Fact::RecordingFinished { recording, .. } | Fact::RecordingFailed { recording, .. } => {
+                end(&mut self.recordings, *recording, "recording");
+            }
+            Fact::TicketOpened { number, .. } => {
+                self.tickets += 1;
+                assert_eq!(*number, self.tickets, "ticket numbers are counted without a gap");
+            }
+            other => self.write_line(other),
+        }
+    }
+
+    fn write_line(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Queued { session, .. } => {
+                self.alive(*session);
+                assert!(self.in_line.insert(*session), "A2: {session} joined a line while it stood in one");
+            }
+            Fact::Dequeued { session, .. } => assert!(self.in_line.remove(session), "A2: {session} left a line it was not in"),
+            Fact::Offered { offer, session, agent, .. } => {
+                self.alive(*session);
+                assert!(self.in_line.contains(session), "A4: {session} is offered but stands in no line");
+                assert!(self.offers.insert(*offer, *agent).is_none(), "A4: the offer {offer} was made twice");
+                *self.ringing.entry(*agent).or_default() += 1;
+            }
+            Fact::OfferEnded { offer, agent, end, session } => {
+                assert_eq!(self.offers.get(offer), Some(agent), "A4: an offer ends that was not made");
+                assert!(self.ended_offers.insert(*offer), "A4: the offer {offer} ended twice");
+                *self.ringing.entry(*agent).or_default() -= 1;
+                if *end == OfferEnd::Accepted {
+                    self.alive(*session);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// At the end everything that began has ended; `lost` legs are those whose last report was lost on purpose.
+    pub fn assert_settled(&self, lost: u64) {
+        all_over(&self.sessions, "session", 0);
+        all_over(&self.calls, "call", 0);
+        all_over(&self.recordings, "recording", 0);
+        all_over(&self.legs, "leg", lost);
+        assert!(self.in_line.is_empty(), "A2: {:?} still stand in lines", self.in_line);
+        assert_eq!(self.offers.len(), self.ended_offers.len(), "A4: an offer never ended");
+    }
+
+    /// Sessions so far.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Offers so far.
+    pub fn offers(&self) -> usize {
+        self.offers.len()
+    }
+
+    fn alive(&self, session: SessionId) {
+        assert_eq!(self.sessions.get(&session), Some(&Open::Yes), "J1: a fact of {session} outside its life");
+    }
+}
+
+fn begin<K: Ord + std::fmt::Display + Copy>(all: &mut BTreeMap<K, Open>, key: K, what: &str) {
+    assert!(all.insert(key, Open::Yes).is_none(), "J1: the {what} {key} began twice");
+}
+
+fn end<K: Ord + std::fmt::Display + Copy>(all: &mut BTreeMap<K, Open>, key: K, what: &str) {
+    assert_eq!(all.insert(key, Open::No), Some(Open::Yes), "C1: the {what} {key} ended twice or never began");
+}
+
+fn all_over<K: Ord + std::fmt::Display + Copy>(all: &BTreeMap<K, Open>, what: &str, but: u64) {
+    let open: Vec<String> = all.iter().filter(|(_, open)| **open == Open::Yes).map(|(key, _)| key.to_string()).collect();
+    assert!(open.len() as u64 <= but, "C1: {what}s never ended: {open:?}");
+}
