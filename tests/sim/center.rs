@@ -97,13 +97,18 @@ fn agent(number: usize, name: &str) -> Agent {
         user: name.to_owned(),
         name: name.to_owned(),
         extension: Some(format!("80{number}")),
-        ha1: Ha1 { md5: hex::encode(Md5::digest(format!("{name}:{DOMAIN}:{PASSWORD}"))), sha256: String::new() },
+        ha1: ha1(name),
         uri: None,
         skills,
         queues: vec![QueueId::of_name("claims"), QueueId::of_name("general")],
         capacity: 1.0,
         auto_available: true,
     }
+}
+
+fn ha1(name: &str) -> Ha1 {
+    let text = format!("{name}:{DOMAIN}:{PASSWORD}");
+    Ha1 { md5: hex::encode(Md5::digest(&text)), sha256: hex::encode(sha2::Sha256::digest(&text)) }
 }
 
 fn queue(name: &str) -> Queue {
