@@ -37,3 +37,12 @@ impl Article {
         self.variants.iter().find(|(when, _)| when.is_true(scope)).map_or(&self.text, |(_, text)| text)
     }
 }
+
+impl Knowledge {
+    /// The article that answers a free question, when one does so surely.
+    #[must_use]
+    pub fn topic_of(&self, question: &str, _lang: &str) -> Option<String> {
+        let same = |known: &&String| known.as_str() == question;
+        self.articles.iter().find(|(_, article)| article.questions.values().flatten().any(|known| same(&known))).map(|(topic, _)| topic.clone())
+    }
+}

@@ -17,6 +17,7 @@ pub mod spoken;
 pub mod syntax;
 pub mod template;
 pub mod understand;
+mod values;
 pub mod wish;
 
 pub use load::{Loaded, Source, load};

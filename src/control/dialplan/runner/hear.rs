@@ -1,0 +1,363 @@
+//! Answers: sentences and keys, to whatever is asked.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::turn::{KEY_PAUSE, keyed};
+use super::{Asked, Medium, Question, Runner, Wait};
+use crate::control::dialplan::plan::{Always, SlotType, Target};
+use crate::control::dialplan::values;
+use crate::control::dialplan::wish::Wish;
+use crate::control::event::Scored;
+use crate::control::time::Time;
+use crate::control::words::media::BargeIn;
+
+/// Keys typed before they are asked for.
+const MOST_TYPED_AHEAD: usize = 32;
+/// Chat lines written before they are asked for.
+const MOST_SAID_AHEAD: usize = 8;
+/// Sentences at least this long may carry more than yes or no.
+const LONG_ANSWER: usize = 5;
+
+/// A sentence as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'h> {
+    /// The words.
+    pub text: &'h str,
+    /// Or how they sound.
+    pub pinyin: Option<&'h str>,
+    /// The recognizer's confidence.
+    pub confidence: f32,
+    /// Spoken or typed.
+    pub medium: crate::nlu::Medium,
+}
+
+impl Runner {
+    /// A sentence came.
+    pub(super) fn said(&mut self, now: Time, text: &str, pinyin: Option<&str>, confidence: f32, out: &mut Vec<Wish>) {
+        let text = text.trim();
+        let Wait::Answer(question) = &self.wait else {
+            self.said_too_early(text);
+            return;
+        };
+        let question = question.clone();
+        self.voice.turn = None;
+        if let Some(key) = typed_key(text).filter(|_| self.memory.medium() == Medium::Chat && takes_keys(&question.kind)) {
+            self.pressed(now, key, out);
+            return;
+        }
+        if self.voice.playing.is_some() && self.is_backchannel(&question, text) {
+            self.listen(now, out);
+            return;
+        }
+        self.memory.turn += 1;
+        self.memory.line("customer", text);
+        text.clone_into(&mut self.memory.last_said);
+        self.stop_saying(out);
+        self.clocks.answer = None;
+        let medium = if self.memory.medium() == Medium::Chat { crate::nlu::Medium::Chat } else { crate::nlu::Medium::Voice };
+        let heard = Heard { text, pinyin, confidence, medium };
+        self.answered(now, *question, &heard, out);
+    }
+
+    fn said_too_early(&mut self, text: &str) {
+        if self.memory.medium() == Medium::Chat && self.voice.said_ahead.len() < MOST_SAID_AHEAD {
+            self.voice.said_ahead.push_back(text.to_owned());
+        }
+    }
+
+    /// 嗯, ok and the like do not stop a prompt, except where they answer it.
+    fn is_backchannel(&self, question: &Question, text: &str) -> bool {
+        question.barge_in == BargeIn::Words && matches!(question.kind, Asked::Menu(_) | Asked::Slot(_)) && values::is_backchannel(text)
+    }
+
+    fn answered(&mut self, now: Time, question: Question, heard: &Heard<'_>, out: &mut Vec<Wish>) {
+        match question.kind {
+            Asked::Menu(index) => self.chosen_by_words(now, index, heard, out),
+            Asked::Slot(name) => self.slot_said(now, &name, heard, out),
+            Asked::Readback(name, value) => self.readback_said(now, &name, &value, heard, out),
+            Asked::Confirm(confirm) => match self.yes_no_or_intent(now, heard, out) {
+                YesNo::Yes => self.confirmed(now, &confirm, true, out),
+                YesNo::No => self.confirmed(now, &confirm, false, out),
+                YesNo::Unclear => self.unmatched(now, out),
+                YesNo::Gone => {}
+            },
+            Asked::Offer(intent) => match self.yes_no_or_intent(now, heard, out) {
+                YesNo::Yes => self.offered(now, &intent, true, out),
+                YesNo::No => self.offered(now, &intent, false, out),
+                YesNo::Unclear => self.unmatched(now, out),
+                YesNo::Gone => {}
+            },
+            Asked::DidYouMean(intents) => self.which_said(now, &intents, heard, out),
+            Asked::Survey(id) => match values::mark(heard.text, self.lang.primary()) {
+                Some(mark) => self.surveyed(now, &id, mark, out),
+                None => self.unmatched(now, out),
+            },
+            Asked::Contact(step) => self.contact_said(now, &step, heard.text, out),
+            Asked::Words(step) => self.words_said(now, &step, heard.text, out),
+        }
+    }
+
+    /// Yes or no; a sentence that is surely something else goes there.
+    fn yes_no_or_intent(&mut self, now: Time, heard: &Heard<'_>, out: &mut Vec<Wish>) -> YesNo {
+        let answer = values::yes_no(heard.text, self.lang.primary());
+        if answer.is_some() && heard.text.chars().count() < LONG_ANSWER {
+            return self.trace_yes_no(heard.text, answer, out);
+        }
+        if self.digress(now, heard, out) {
+            return YesNo::Gone;
+        }
+        self.trace_yes_no(heard.text, answer, out)
+    }
+
+    fn trace_yes_no(&mut self, text: &str, answer: Option<bool>, out: &mut Vec<Wish>) -> YesNo {
+        let (name, result) = match answer {
+            Some(true) => ("yes", YesNo::Yes),
+            Some(false) => ("no", YesNo::No),
+            None => {
+                out.push(Wish::Understood { text: text.to_owned(), intents: Vec::new(), decision: "reprompt".to_owned() });
+                return YesNo::Unclear;
+            }
+        };
+        let intents = vec![Scored { intent: name.to_owned(), score: 1.0 }];
+        out.push(Wish::Understood { text: text.to_owned(), intents, decision: "yes_no".to_owned() });
+        result
+    }
+
+    /// A command or another wish instead of an answer.
+    pub(super) fn digress(&mut self, now: Time, heard: &Heard<'_>, out: &mut Vec<Wish>) -> bool {
+        let Some((intents, ranked)) = self.sure_intent(now, heard) else { return false };
+        let is_command = self.plan.flow.always.iter().any(|command| intents.first() == Some(&command.name));
+        if self.is_local() && !is_command {
+            return false;
+        }
+        self.trace(heard.text, &intents, &ranked, "accept", out);
+        self.accept(now, intents, heard.text, out);
+        true
+    }
+
+    fn which_said(&mut self, now: Time, intents: &[String], heard: &Heard<'_>, out: &mut Vec<Wish>) {
+        let named = self.rank(now, None, heard).best().map(|hit| hit.intent.clone()).filter(|intent| intents.contains(intent));
+        let counted = values::ordinal(heard.text, intents.len()).map(|at| intents[at].clone());
+        match (counted, values::yes_no(heard.text, self.lang.primary()), named) {
+            (Some(intent), _, _) => self.meant(now, Some(intent), out),
+            (None, Some(true), None) => self.meant(now, intents.first().cloned(), out),
+            (None, Some(false), _) => self.meant(now, None, out),
+            (None, _, Some(intent)) => self.meant(now, Some(intent), out),
+            (None, None, None) if self.digress(now, heard, out) => {}
+            (None, None, None) => self.meant(now, None, out),
+        }
+    }
+
+    /// A key came.
+    pub(super) fn pressed(&mut self, now: Time, key: char, out: &mut Vec<Wish>) {
+        let Wait::Answer(question) = &mut self.wait else {
+            self.pressed_too_early(now, key, out);
+            return;
+        };
+        if question.barge_in == BargeIn::Off && self.voice.playing.is_some() {
+            return;
+        }
+        question.keys.push(key);
+        let question = question.clone();
+        self.stop_saying(out);
+        self.clocks.answer = Some(now + KEY_PAUSE);
+        if self.memory.medium() == Medium::Voice && question.keys.len() == 1
+            && let Some(turn) = self.voice.turn.take()
+        {
+            out.push(Wish::StopListening(turn));
+        }
+        self.keys(now, &question, out);
+    }
+
+    fn pressed_too_early(&mut self, now: Time, key: char, out: &mut Vec<Wish>) {
+        if matches!(self.wait, Wait::Recorded { .. } | Wait::Queue | Wait::Transfer | Wait::Over | Wait::Start) {
+            return;
+        }
+        if self.voice.typed_ahead.len() < MOST_TYPED_AHEAD {
+            self.voice.typed_ahead.push(key);
+        }
+        // A key means: I know this already.
+        if matches!(self.wait, Wait::Quiet) && self.plan.defaults.barge_in != BargeIn::Off
+            && let Some(play) = self.voice.playing
+        {
+            out.push(Wish::StopSaying(play));
+            self.prompt_finished(now, play, out);
+        }
+    }
+
+    fn keys(&mut self, now: Time, question: &Question, out: &mut Vec<Wish>) {
+        match &question.kind {
+            Asked::Menu(index) => self.menu_keys(now, *index, &question.keys, out),
+            Asked::Slot(name) => self.slot_keys(now, name, &question.keys, out),
+            Asked::Contact(step) => {
+                if let Some(phone) = question.keys.strip_suffix('#') {
+                    self.contact_said(now, &step.clone(), phone, out);
+                }
+            }
+            Asked::Words(_) => {}
+            Asked::Survey(id) => match question.keys.chars().last().and_then(|key| key.to_digit(10)) {
+                Some(mark @ 1..=5) => self.surveyed(now, &id.clone(), u8::try_from(mark).unwrap_or(5), out),
+                _ => self.wrong_key(now, out),
+            },
+            Asked::DidYouMean(intents) if intents.len() > 1 => {
+                let at = question.keys.chars().last().and_then(|key| key.to_digit(10)).and_then(|key| usize::try_from(key).ok());
+                match at.and_then(|at| intents.get(at.wrapping_sub(1))) {
+                    Some(intent) => self.meant(now, Some(intent.clone()), out),
+                    None => self.wrong_key(now, out),
+                }
+            }
+            _ => self.yes_no_key(now, question, out),
+        }
+    }
+
+    fn yes_no_key(&mut self, now: Time, question: &Question, out: &mut Vec<Wish>) {
+        let yes = match question.keys.chars().last() {
+            Some('1') => true,
+            Some('2') => false,
+            _ => return self.wrong_key(now, out),
+        };
+        self.memory.turn += 1;
+        match question.kind.clone() {
+            Asked::Confirm(confirm) => self.confirmed(now, &confirm, yes, out),
+            Asked::Offer(intent) => self.offered(now, &intent, yes, out),
+            Asked::DidYouMean(intents) => self.meant(now, intents.into_iter().next().filter(|_| yes), out),
+            Asked::Readback(name, value) => self.readback_answered(now, &name, &value, yes, out),
+            _ => {}
+        }
+    }
+
+    fn menu_keys(&mut self, now: Time, index: usize, keys: &str, out: &mut Vec<Wish>) {
+        let plan = Arc::clone(&self.plan);
+        let options = plan.flow.menus.get(index).map(|menu| menu.options.as_slice()).unwrap_or_default();
+        let view = self.view(now);
+        let open = |option: &&crate::control::dialplan::plan::MenuOption| option.when.as_ref().is_none_or(|when| when.is_true(&view));
+        let exact = options.iter().filter(open).find(|option| option.key.as_deref() == Some(keys));
+        let longer = options.iter().any(|option| option.key.as_deref().is_some_and(|key| key.len() > keys.len() && key.starts_with(keys)));
+        match exact {
+            Some(option) if !longer => {
+                self.memory.turn += 1;
+                self.memory.line("customer", &format!("#{keys}"));
+                self.chosen_by_key(now, option, out);
+            }
+            _ if longer => {}
+            _ => self.wrong_key(now, out),
+        }
+    }
+
+    /// A key that the question does not know: a command, or nothing.
+    pub(super) fn wrong_key(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let Wait::Answer(question) = &mut self.wait else { return };
+        let key = question.keys.chars().last();
+        question.keys.clear();
+        self.memory.turn += 1;
+        let plan = Arc::clone(&self.plan);
+        match plan.flow.always.iter().find(|command| command.key.is_some() && command.key == key) {
+            Some(command) => {
+                out.push(Wish::Understood {
+                    text: key.map(String::from).unwrap_or_default(),
+                    intents: vec![Scored { intent: command.name.clone(), score: 1.0 }],
+                    decision: "key".to_owned(),
+                });
+                self.command(now, command, out);
+            }
+            None => self.unmatched(now, out),
+        }
+    }
+
+    /// A command understood everywhere.
+    pub(super) fn command(&mut self, now: Time, command: &Always, out: &mut Vec<Wish>) {
+        if let Some(lang) = &command.lang {
+            self.lang = lang.clone();
+            out.push(Wish::SetLang(lang.clone()));
+        }
+        match &command.does {
+            Target::Repeat => self.repeat(now, out),
+            target => {
+                if *target == Target::Human || target.name() == "human" {
+                    self.memory.intent("human");
+                }
+                self.go(now, target, out);
+            }
+        }
+    }
+
+    /// The pause after the last key is over.
+    pub(super) fn keys_ended(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let Wait::Answer(question) = &self.wait else { return };
+        let question = question.clone();
+        match &question.kind {
+            Asked::Slot(name) => self.slot_keyed(now, name, &question.keys, out),
+            Asked::Contact(step) => self.contact_said(now, step, &question.keys, out),
+            Asked::Menu(index) => {
+                let plan = Arc::clone(&self.plan);
+                let options = plan.flow.menus.get(*index).map(|menu| menu.options.as_slice()).unwrap_or_default();
+                match options.iter().find(|option| option.key.as_deref() == Some(question.keys.as_str())) {
+                    Some(option) => self.chosen_by_key(now, option, out),
+                    None => self.wrong_key(now, out),
+                }
+            }
+            _ => self.wrong_key(now, out),
+        }
+    }
+
+    /// Keys of a value: `#` ends, `*` begins again.
+    fn slot_keys(&mut self, now: Time, name: &str, keys: &str, out: &mut Vec<Wish>) {
+        let plan = Arc::clone(&self.plan);
+        let Some(slot) = plan.values.slots.get(name) else { return };
+        if !keyed(&slot.kind) {
+            self.wrong_key(now, out);
+            return;
+        }
+        if keys.ends_with('*') {
+            self.repeat(now, out);
+            return;
+        }
+        let full = match (&slot.kind, slot.length) {
+            (SlotType::Choice | SlotType::YesNo, _) => true,
+            (SlotType::Phone, _) => keys.len() == 11 && keys.starts_with('1'),
+            (_, Some((_, most))) => keys.len() >= most,
+            (_, None) => false,
+        };
+        if full || keys.ends_with('#') {
+            self.slot_keyed(now, name, keys.trim_end_matches('#'), out);
+        }
+    }
+
+    fn slot_keyed(&mut self, now: Time, name: &str, keys: &str, out: &mut Vec<Wish>) {
+        self.memory.turn += 1;
+        self.memory.line("customer", "#…");
+        let value = self.value_of_keys(now, name, keys.trim_end_matches('#'));
+        self.take_value(now, name, value, super::slots::By::Keys, out);
+    }
+
+    fn surveyed(&mut self, _now: Time, id: &str, mark: u8, out: &mut Vec<Wish>) {
+        self.quiet_turn(out);
+        self.memory.turn += 1;
+        out.push(Wish::Surveyed { survey: id.to_owned(), score: mark });
+        self.push_phrase(super::phrases::Phrase::Thanks, &[]);
+        self.memory.vars.insert(id.to_owned(), Value::from(mark));
+        self.next();
+    }
+}
+
+/// What an answer to a yes/no question was.
+enum YesNo {
+    Yes,
+    No,
+    Unclear,
+    /// Something else, and it is under way.
+    Gone,
+}
+
+/// A chat line that is one key.
+fn typed_key(text: &str) -> Option<char> {
+    let mut chars = text.chars();
+    let key = chars.next().filter(|c| c.is_ascii_digit() || matches!(c, '*' | '#'))?;
+    chars.next().is_none().then_some(key)
+}
+
+fn takes_keys(kind: &Asked) -> bool {
+    !matches!(kind, Asked::Slot(_) | Asked::Words(_) | Asked::Contact(_))
+}

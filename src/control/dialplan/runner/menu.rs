@@ -1,0 +1,270 @@
+//! Choices: menus, "did you mean", the second wish of a breath, yes and no.
+
+use std::sync::Arc;
+
+use super::hear::Heard;
+use super::phrases::{Phrase, filled};
+use super::{Asked, Runner, Tries, Wait};
+use crate::control::dialplan::plan::{Confirm, Matching, Menu, MenuOption, MultiIntent, Target};
+use crate::control::dialplan::understand::{Said, Standing};
+use crate::control::dialplan::wish::Wish;
+use crate::control::event::Scored;
+use crate::control::time::Time;
+use crate::nlu::{Decision, Ranked, Thresholds};
+
+/// Below this confidence of the recognizer a choice is asked back.
+const HEARD_BADLY: f32 = 0.35;
+/// Intents in the trace.
+const SHOWN: usize = 4;
+
+impl Runner {
+    /// Puts a menu.
+    pub(super) fn menu_step(&mut self, now: Time, index: usize, out: &mut Vec<Wish>) {
+        self.remember_menu();
+        if self.offer_second(now, out) || self.is_speaking() {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        let Some(menu) = plan.flow.menus.get(index) else {
+            self.fail(now, "the menu is not known", out);
+            return;
+        };
+        let buttons = self.menu_buttons(now, menu);
+        if self.tries == Tries::default() {
+            let prompts = self.prompt(now, &menu.prompt).into_iter().collect();
+            self.ask(now, Asked::Menu(index), prompts, buttons, out);
+        } else {
+            let lines = if self.tries.reads_keys { self.key_lines(index) } else { self.label_line(index) };
+            lines.into_iter().for_each(|line| self.push_line(line));
+            self.ask(now, Asked::Menu(index), Vec::new(), buttons, out);
+        }
+    }
+
+    fn menu_buttons(&self, now: Time, menu: &Menu) -> Vec<(String, String)> {
+        let open = self.open_options(now, menu);
+        let button = |option: &&MenuOption| {
+            let label = self.label(option);
+            (label.clone(), option.key.clone().unwrap_or(label))
+        };
+        open.iter().map(button).collect()
+    }
+
+    fn open_options<'m>(&self, now: Time, menu: &'m Menu) -> Vec<&'m MenuOption> {
+        let view = self.view(now);
+        menu.options.iter().filter(|option| option.when.as_ref().is_none_or(|when| when.is_true(&view))).collect()
+    }
+
+    fn label(&self, option: &MenuOption) -> String {
+        self.intent_label(option.intent()).unwrap_or_else(|| option.intent().to_owned())
+    }
+
+    fn intent_label(&self, intent: &str) -> Option<String> {
+        let template = self.plan.understanding.label(intent)?.of(&self.lang)?;
+        Some(template.render(&self.view(Time::default()), self.lang.primary(), self.form()))
+    }
+
+    /// "You can say: A, B, C."
+    pub(super) fn label_line(&self, index: usize) -> Vec<String> {
+        let labels = self.plan.flow.menus.get(index).map(|menu| menu.options.iter().map(|option| self.label(option)).collect::<Vec<_>>());
+        let joined = labels.unwrap_or_default().join(if self.lang.primary() == "zh" { "、" } else { ", " });
+        vec![filled(Phrase::YouMaySay, &self.lang, &[&joined])]
+    }
+
+    /// "For A, press 1." of each option.
+    pub(super) fn key_lines(&self, index: usize) -> Vec<String> {
+        let options = self.plan.flow.menus.get(index).map(|menu| menu.options.as_slice()).unwrap_or_default();
+        let keyed = options.iter().filter_map(|option| Some((option, option.key.as_deref()?)));
+        keyed.map(|(option, key)| filled(Phrase::PressFor, &self.lang, &[&self.label(option), key])).collect()
+    }
+
+    /// How a sentence ranks where the caller stands.
+    pub(super) fn rank(&self, now: Time, menu: Option<usize>, heard: &Heard<'_>) -> Ranked {
+        let plan = &self.plan;
+        let local: Vec<&str> = menu
+            .and_then(|index| plan.flow.menus.get(index))
+            .map(|menu| self.open_options(now, menu).into_iter().map(MenuOption::intent).collect())
+            .unwrap_or_default();
+        let commands = plan.flow.always.iter().map(|command| command.name.as_str());
+        let everywhere = local.iter().copied().chain(commands).collect();
+        let standing = Standing { local, everywhere, matching: plan.defaults.matching, bias: plan.defaults.local_bias };
+        plan.understanding.classify(&Said { text: heard.text, pinyin: heard.pinyin, medium: heard.medium }, &standing)
+    }
+
+    fn thresholds(&self) -> Thresholds {
+        let (accept, confirm) = self.plan.defaults.thresholds;
+        Thresholds { accept, confirm }
+    }
+
+    /// A sentence at a menu.
+    pub(super) fn chosen_by_words(&mut self, now: Time, index: usize, heard: &Heard<'_>, out: &mut Vec<Wish>) {
+        let ranked = self.rank(now, Some(index), heard);
+        let decision = match ranked.decide(self.thresholds()) {
+            Decision::Accept(intents) if heard.confidence < HEARD_BADLY => Decision::Confirm(intents),
+            decision => decision,
+        };
+        match decision {
+            Decision::Accept(intents) => {
+                self.trace(heard.text, &intents, &ranked, "accept", out);
+                self.accept(now, intents, heard.text, out);
+            }
+            Decision::Confirm(intents) => {
+                let choice = if intents.len() == 1 { "confirm" } else { "offer_choice" };
+                self.trace(heard.text, &[], &ranked, choice, out);
+                self.did_you_mean(now, intents, out);
+            }
+            Decision::NoMatch => {
+                self.trace(heard.text, &[], &ranked, "reprompt", out);
+                self.unmatched(now, out);
+            }
+        }
+    }
+
+    /// Is the sentence surely an intent of the tree? For questions that are no menu.
+    pub(super) fn sure_intent(&self, now: Time, heard: &Heard<'_>) -> Option<(Vec<String>, Ranked)> {
+        let ranked = self.rank(now, None, heard);
+        match ranked.decide(self.thresholds()) {
+            Decision::Accept(intents) if heard.confidence >= HEARD_BADLY => Some((intents, ranked)),
+            _ => None,
+        }
+    }
+
+    /// Notes how a sentence was understood: what is done first, then the ranking.
+    pub(super) fn trace(&self, text: &str, taken: &[String], ranked: &Ranked, decision: &str, out: &mut Vec<Wish>) {
+        let mut intents: Vec<Scored> = Vec::new();
+        let score = |name: &str| ranked.hits.iter().chain(&ranked.also).find(|hit| hit.intent == name).map_or(0.0, |hit| hit.confidence);
+        let names = taken.iter().map(String::as_str).chain(ranked.hits.iter().map(|hit| hit.intent.as_str()));
+        for name in names {
+            if intents.len() < SHOWN.max(taken.len()) && intents.iter().all(|known| known.intent != name) {
+                intents.push(Scored { intent: name.to_owned(), score: score(name) });
+            }
+        }
+        out.push(Wish::Understood { text: text.to_owned(), intents, decision: decision.to_owned() });
+    }
+
+    /// Goes where the first intent leads; the others are offered later.
+    pub(super) fn accept(&mut self, now: Time, intents: Vec<String>, text: &str, out: &mut Vec<Wish>) {
+        let mut intents = intents.into_iter();
+        let Some(first) = intents.next() else { return };
+        self.quiet_turn(out);
+        if self.plan.defaults.multi_intent == MultiIntent::Offer {
+            let later: Vec<String> = intents.filter(|intent| self.plan.flow.nodes.contains_key(intent)).collect();
+            for intent in later {
+                if !self.flow.offers.contains(&intent) {
+                    self.flow.offers.push_back(intent);
+                }
+            }
+        }
+        self.flow.offers.retain(|intent| *intent != first);
+        self.fill_in_breath(now, &first, text, out);
+        self.go_to_intent(now, &first, out);
+    }
+
+    fn go_to_intent(&mut self, now: Time, intent: &str, out: &mut Vec<Wish>) {
+        let plan = Arc::clone(&self.plan);
+        if let Some(command) = plan.flow.always.iter().find(|command| command.name == intent) {
+            self.command(now, command, out);
+            return;
+        }
+        self.memory.intent(intent);
+        let option = plan.flow.menus.iter().flat_map(|menu| &menu.options).find(|option| option.intent() == intent);
+        if let Some(option) = option {
+            self.go(now, &option.goto, out);
+        }
+    }
+
+    /// An option was chosen by its key.
+    pub(super) fn chosen_by_key(&mut self, now: Time, option: &MenuOption, out: &mut Vec<Wish>) {
+        let intent = option.intent().to_owned();
+        out.push(Wish::Understood {
+            text: option.key.clone().unwrap_or_default(),
+            intents: vec![Scored { intent: intent.clone(), score: 1.0 }],
+            decision: "key".to_owned(),
+        });
+        self.quiet_turn(out);
+        self.memory.intent(&intent);
+        self.flow.offers.retain(|offer| *offer != intent);
+        self.go(now, &option.goto, out);
+    }
+
+    fn did_you_mean(&mut self, now: Time, intents: Vec<String>, out: &mut Vec<Wish>) {
+        self.quiet_turn(out);
+        let labels: Vec<String> = intents.iter().map(|intent| self.intent_label(intent).unwrap_or_else(|| intent.clone())).collect();
+        let zh = self.lang.primary() == "zh";
+        let text = match labels.as_slice() {
+            [only] => filled(Phrase::DidYouMean, &self.lang, &[only]),
+            many => filled(Phrase::WhichOfThese, &self.lang, &[&many.join(if zh { "，还是" } else { ", or " })]),
+        };
+        self.push_line(text);
+        let buttons = labels.iter().enumerate().map(|(at, label)| (label.clone(), (at + 1).to_string())).collect();
+        self.ask(now, Asked::DidYouMean(intents), Vec::new(), buttons, out);
+    }
+
+    /// One of the candidates was meant, or none.
+    pub(super) fn meant(&mut self, now: Time, intent: Option<String>, out: &mut Vec<Wish>) {
+        self.quiet_turn(out);
+        match intent {
+            Some(intent) => {
+                let said = self.memory.last_said.clone();
+                self.accept(now, vec![intent], &said, out);
+            }
+            None => {
+                self.tries.unmatched += 1;
+                let (tries, then) = self.plan.defaults.no_match.clone();
+                if self.tries.unmatched >= tries.max(2) { self.go(now, &then, out) } else { self.wait = Wait::Nothing }
+            }
+        }
+    }
+
+    /// Offers the second wish of an earlier breath; `true` when the question is put.
+    pub(super) fn offer_second(&mut self, now: Time, out: &mut Vec<Wish>) -> bool {
+        if self.flow.offers.is_empty() {
+            return false;
+        }
+        if self.is_speaking() {
+            return true;
+        }
+        let Some(intent) = self.flow.offers.pop_front() else { return false };
+        let label = self.intent_label(&intent).unwrap_or_else(|| intent.clone());
+        self.push_phrase(Phrase::AlsoWanted, &[&label]);
+        let buttons = self.yes_no_buttons();
+        self.ask(now, Asked::Offer(intent), Vec::new(), buttons, out);
+        true
+    }
+
+    /// Yes or no to the offer.
+    pub(super) fn offered(&mut self, now: Time, intent: &str, yes: bool, out: &mut Vec<Wish>) {
+        self.quiet_turn(out);
+        if yes { self.go_to_intent(now, intent, out) } else { self.wait = Wait::Nothing }
+    }
+
+    /// Puts a yes/no question. One that leads back to the start is an "anything else?": the second wish comes before it.
+    pub(super) fn confirm_step(&mut self, now: Time, confirm: &Confirm, out: &mut Vec<Wish>) {
+        let start = Target::Node(self.plan.flow.start.clone());
+        let closes = confirm.yes.as_ref() == Some(&start);
+        if (closes && self.offer_second(now, out)) || self.is_speaking() {
+            return;
+        }
+        let prompts = self.prompt(now, &confirm.prompt).into_iter().collect();
+        let buttons = self.yes_no_buttons();
+        self.ask(now, Asked::Confirm(confirm.clone()), prompts, buttons, out);
+    }
+
+    /// Yes or no to a `confirm` step.
+    pub(super) fn confirmed(&mut self, now: Time, confirm: &Confirm, yes: bool, out: &mut Vec<Wish>) {
+        self.quiet_turn(out);
+        match if yes { &confirm.yes } else { &confirm.no } {
+            Some(target) => self.go(now, &target.clone(), out),
+            None => self.next(),
+        }
+    }
+
+    pub(super) fn yes_no_buttons(&self) -> Vec<(String, String)> {
+        let (yes, no) = if self.lang.primary() == "zh" { ("是", "不是") } else { ("Yes", "No") };
+        vec![(yes.to_owned(), "1".to_owned()), (no.to_owned(), "2".to_owned())]
+    }
+
+    /// Are only the current menu's options understood?
+    pub(super) fn is_local(&self) -> bool {
+        self.plan.defaults.matching == Matching::Local
+    }
+}

@@ -1,0 +1,463 @@
+//! The verbs that need no answer: saying, looking up, branching, setting, ending.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::phrases::{Phrase, filled};
+use super::{DEEPEST_CALL, Runner, Wait};
+use crate::control::dialplan::plan::{Answer, Hours, Limit, LookupStep, Message, Play, Plan, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook};
+use crate::control::dialplan::template::Form;
+use crate::control::dialplan::wish::Wish;
+use crate::control::time::Time;
+use crate::control::words::lookup::{Finding, Lookup};
+use crate::control::words::media::Prompt;
+use crate::control::words::{Lang, LookupId};
+
+/// Steps without a pause, after which a plan goes in circles.
+const MOST_STEPS: usize = 500;
+/// An edge that does not even report a time-out gets this much more.
+const EDGE_SLACK: Duration = Duration::from_millis(700);
+/// A ticket's number must be known by then.
+const TICKET_WAIT: Duration = Duration::from_secs(5);
+
+impl Runner {
+    /// Does steps until something must be waited for.
+    pub(super) fn run(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let plan = Arc::clone(&self.plan);
+        for _ in 0..MOST_STEPS {
+            if !matches!(self.wait, Wait::Nothing) {
+                return;
+            }
+            let step = plan.flow.nodes.get(&self.spot.node).and_then(|node| node.steps.get(self.spot.step));
+            match step {
+                Some(step) => self.perform(now, &step.verb, &plan, out),
+                None => self.fell_off(now, out),
+            }
+        }
+        if matches!(self.wait, Wait::Nothing) {
+            out.push(Wish::PlanFailed { why: format!("{}: {MOST_STEPS} steps without a pause", self.spot.node) });
+            self.nobody_there(now, out);
+        }
+    }
+
+    fn perform(&mut self, now: Time, verb: &Verb, plan: &Arc<Plan>, out: &mut Vec<Wish>) {
+        match verb {
+            Verb::Say(texts) => {
+                self.push_texts(now, texts);
+                self.next();
+            }
+            Verb::Play(play) => self.play(now, play, out),
+            Verb::Menu(index) => self.menu_step(now, *index, out),
+            Verb::Ask(slots) => self.ask_step(now, slots, out),
+            Verb::Confirm(confirm) => self.confirm_step(now, confirm, out),
+            Verb::Lookup(step) => self.lookup(now, step, plan, out),
+            Verb::Jump(to) => self.jump(*to),
+            Verb::JumpUnless(condition, to) => {
+                let holds = condition.is_true(&self.view(now));
+                self.jump(if holds { self.spot.step + 1 } else { *to });
+            }
+            Verb::Answer(answer) => self.answer(now, answer, plan, out),
+            Verb::Queue(step) => self.queue(now, step, out),
+            Verb::Transfer(step) => self.transfer(now, step, out),
+            Verb::LeaveMessage(step) => self.leave_message(now, step, out),
+            Verb::Callback(step) => self.callback(now, step, out),
+            Verb::Ticket(ticket) => self.ticket(now, ticket, out),
+            Verb::Message(message) => self.message(now, message, out),
+            Verb::Survey(survey) => self.survey_step(now, survey, out),
+            Verb::Record(switch) => {
+                out.push(Wish::SetRecording { on: *switch == Switch::On });
+                self.next();
+            }
+            Verb::Set(pairs) => self.set(now, pairs, out),
+            Verb::Clear(names) => self.clear(names),
+            Verb::Split(split) => self.split(now, split, out),
+            Verb::Hours(hours) => self.hours(now, hours, out),
+            Verb::Limit(limit) => self.limit(now, limit, out),
+            Verb::Call(node) => self.call(now, node, out),
+            Verb::Webhook(webhook) => self.webhook(now, webhook, out),
+            Verb::Goto(target) => self.go(now, target, out),
+            Verb::Hangup(texts) => self.hang_up(now, texts.as_ref(), out),
+        }
+    }
+
+    fn jump(&mut self, to: usize) {
+        self.spot.step = to;
+        self.spot.stage = 0;
+    }
+
+    fn fell_off(&mut self, now: Time, out: &mut Vec<Wish>) {
+        if let Some(spot) = self.returns.pop() {
+            self.spot = spot;
+            return;
+        }
+        if self.flow.handed_on {
+            self.finish(now, out);
+        } else {
+            self.fail(now, "the node has no more steps", out);
+        }
+    }
+
+    /// Adds a text to what is said next.
+    pub(super) fn push_texts(&mut self, now: Time, texts: &Texts) {
+        if let Some(prompt) = self.prompt(now, texts) {
+            self.voice.pending.push(prompt);
+        }
+    }
+
+    /// Adds a ready phrase to what is said next.
+    pub(super) fn push_phrase(&mut self, phrase: Phrase, values: &[&str]) {
+        let text = filled(phrase, &self.lang, values);
+        self.push_line(text);
+    }
+
+    /// Adds words to what is said next.
+    pub(super) fn push_line(&mut self, text: String) {
+        self.voice.pending.push(Prompt::Text { id: None, text, lang: self.lang.clone() });
+    }
+
+    /// A text in the language spoken now.
+    pub(super) fn prompt(&self, now: Time, texts: &Texts) -> Option<Prompt> {
+        let template = texts.of(&self.lang)?;
+        let text = template.render(&self.view(now), self.lang.primary(), self.form());
+        // A recorded prompt cannot say a value.
+        let id = texts.id.clone().filter(|_| template.paths().next().is_none());
+        (!text.trim().is_empty()).then(|| Prompt::Text { id, text, lang: self.text_lang(texts) })
+    }
+
+    /// The language a text is really in, which is another one where a translation is missing.
+    fn text_lang(&self, texts: &Texts) -> Lang {
+        let known = |lang: &&Lang| **lang == self.lang || lang.primary() == self.lang.primary();
+        texts.by_lang.keys().find(known).or_else(|| texts.by_lang.keys().next()).cloned().unwrap_or_else(|| self.lang.clone())
+    }
+
+    /// Spoken in a call, written in a chat.
+    pub(super) fn form(&self) -> Form {
+        match self.memory.medium() {
+            super::Medium::Voice => Form::Spoken,
+            super::Medium::Chat => Form::Written,
+        }
+    }
+
+    fn play(&mut self, now: Time, play: &Play, out: &mut Vec<Wish>) {
+        if self.spot.stage == 0 {
+            let times = play.times.unwrap_or(1);
+            self.voice.pending.extend((0..times).map(|_| Prompt::File(play.file.clone())));
+            self.spot.stage = 1;
+            return;
+        }
+        if !self.said_all(now, out) {
+            return;
+        }
+        match play.times {
+            Some(_) => self.next(),
+            None => self.again(),
+        }
+    }
+
+    fn set(&mut self, now: Time, pairs: &[(String, crate::control::dialplan::template::Template)], out: &mut Vec<Wish>) {
+        for (name, template) in pairs {
+            let value = template.value(&self.view(now), self.lang.primary());
+            if self.plan.values.slots.contains_key(name) {
+                self.fill(name, value, out);
+                self.memory.sure.insert(name.clone());
+            } else {
+                self.memory.vars.insert(name.clone(), value);
+            }
+        }
+        self.next();
+    }
+
+    fn clear(&mut self, names: &[String]) {
+        for name in names {
+            self.memory.slots.remove(name);
+            self.memory.sure.remove(name);
+            self.memory.vars.remove(name);
+            self.memory.found.remove(name);
+        }
+        self.next();
+    }
+
+    fn lookup(&mut self, now: Time, step: &LookupStep, plan: &Plan, out: &mut Vec<Wish>) {
+        let Some(spec) = plan.values.lookups.get(&step.name) else {
+            self.fail(now, "the lookup is not known", out);
+            return;
+        };
+        if !self.may_speak(now, out) {
+            return;
+        }
+        if !spec.missing_env.is_empty() {
+            let why = format!("{} has no value", spec.missing_env.join(", "));
+            self.lookup_ended(now, step, Finding::Failed(why), Duration::ZERO, out);
+            return;
+        }
+        let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
+        let headers = spec.headers.iter().map(|(name, value)| (name.clone(), value.render(&view, &lang, Form::Written)));
+        let body = spec.body.as_ref().map(|fields| fields.iter().map(|(name, value)| (name.clone(), value.value(&view, &lang))).collect::<Map<_, _>>());
+        let lookup = Lookup::Http {
+            method: spec.method,
+            url: spec.url.render(&view, &lang, Form::Url),
+            headers: headers.collect(),
+            body: body.map(Value::Object),
+            timeout: spec.timeout,
+            cache: spec.cache,
+        };
+        self.find(now, lookup, spec.timeout, !spec.wait_say.is_empty(), out);
+    }
+
+    fn find(&mut self, now: Time, lookup: Lookup, timeout: Duration, has_words: bool, out: &mut Vec<Wish>) {
+        /// The plan's own words come after this, the built-in ones later.
+        const OWN_WORDS: Duration = Duration::from_millis(800);
+        const READY_WORDS: Duration = Duration::from_secs(2);
+        let id = LookupId::new(now, &mut self.random);
+        out.push(Wish::Find(id, lookup));
+        self.clocks.answer = Some(now + timeout + EDGE_SLACK);
+        self.clocks.moment = Some(now + if has_words { OWN_WORDS } else { READY_WORDS });
+        self.wait = Wait::Found { id, since: now };
+    }
+
+    /// The lookup takes long: say so, unless something is being said.
+    pub(super) fn one_moment(&mut self, now: Time, out: &mut Vec<Wish>) {
+        if !matches!(self.wait, Wait::Found { .. }) || self.voice.playing.is_some() {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        let texts = match self.current_verb(&plan) {
+            Some(Verb::Lookup(step)) => plan.values.lookups.get(&step.name).map(|spec| &spec.wait_say),
+            _ => None,
+        };
+        match texts.filter(|texts| !texts.is_empty()) {
+            Some(texts) => self.push_texts(now, texts),
+            None => self.push_phrase(Phrase::OneMoment, &[]),
+        }
+        self.speak(now, out);
+    }
+
+    fn current_verb<'p>(&self, plan: &'p Plan) -> Option<&'p Verb> {
+        plan.flow.nodes.get(&self.spot.node)?.steps.get(self.spot.step).map(|step| &step.verb)
+    }
+
+    /// A lookup's or a webhook's answer.
+    pub(super) fn found(&mut self, now: Time, id: LookupId, finding: Finding, out: &mut Vec<Wish>) {
+        let Wait::Found { id: awaited, since } = self.wait else { return };
+        if id != awaited {
+            return;
+        }
+        self.clocks.answer = None;
+        self.clocks.moment = None;
+        self.wait = Wait::Nothing;
+        let plan = Arc::clone(&self.plan);
+        match self.current_verb(&plan) {
+            Some(Verb::Lookup(step)) => self.lookup_ended(now, step, finding, now.since(since), out),
+            Some(Verb::Webhook(webhook)) => self.webhook_ended(now, webhook, finding, out),
+            _ => {}
+        }
+    }
+
+    fn lookup_ended(&mut self, now: Time, step: &LookupStep, finding: Finding, took: Duration, out: &mut Vec<Wish>) {
+        let (outcome, value, arm) = match finding {
+            Finding::Found(answer) => ("found", self.picked(&step.name, &answer), None),
+            Finding::NotFound => ("not_found", Value::Null, step.not_found.clone().or_else(|| step.error.clone())),
+            Finding::TimedOut => ("timed_out", Value::Null, step.timeout.clone().or_else(|| step.error.clone())),
+            Finding::Failed(_) => ("failed", Value::Null, step.error.clone()),
+        };
+        out.push(Wish::LookupDone { name: step.name.clone(), outcome, value: value.clone(), took });
+        self.memory.found.insert(step.name.clone(), value);
+        match arm {
+            _ if outcome == "found" => self.next(),
+            Some(target) => self.go(now, &target, out),
+            None => self.fail(now, &format!("lookup {}: {outcome}", step.name), out),
+        }
+    }
+
+    fn picked(&self, name: &str, answer: &Value) -> Value {
+        let picks = self.plan.values.lookups.get(name).map(|spec| spec.pick.as_slice()).unwrap_or_default();
+        if picks.is_empty() {
+            return answer.clone();
+        }
+        let fields = picks.iter().map(|(name, place)| (name.clone(), place.of(answer).cloned().unwrap_or(Value::Null)));
+        Value::Object(fields.collect())
+    }
+
+    fn answer(&mut self, now: Time, answer: &Answer, plan: &Plan, out: &mut Vec<Wish>) {
+        let base = plan.surroundings.knowledge.get(&answer.kb);
+        let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&self.memory.last_said, self.lang.primary())));
+        let article = topic.as_ref().zip(base).and_then(|(topic, base)| base.articles.get(topic));
+        let Some((article, topic)) = article.zip(topic.as_ref()) else {
+            match &answer.unsure {
+                Some(target) => self.go(now, target, out),
+                None if answer.topic.is_some() => {
+                    out.push(Wish::PlanFailed { why: format!("{}: no article {}/{}", self.spot.node, answer.kb, topic.unwrap_or_default()) });
+                    self.next();
+                }
+                None => self.go(now, &Target::Human, out),
+            }
+            return;
+        };
+        let texts = article.answer(&self.view(now)).clone();
+        out.push(Wish::Answered { article: format!("{topic}@{}", article.version) });
+        self.push_texts(now, &texts);
+        self.next();
+    }
+
+    fn ticket(&mut self, now: Time, ticket: &Ticket, out: &mut Vec<Wish>) {
+        let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
+        let mut fields: Map<String, Value> = ticket.fields.iter().map(|(name, value)| (name.clone(), value.value(&view, &lang))).collect();
+        let title = ticket.title.of(&self.lang).map(|title| title.render(&view, &lang, Form::Written));
+        if !ticket.attach.is_empty() {
+            fields.insert("attach".to_owned(), ticket.attach.clone().into());
+        }
+        if ticket.attach.iter().any(|name| name == "transcript") {
+            fields.insert("transcript".to_owned(), self.memory.lines());
+        }
+        let title = title.unwrap_or_else(|| ticket.kind.clone());
+        out.push(Wish::OpenTicket { kind: ticket.kind.clone(), title, fields, save_as: ticket.save_as.clone() });
+        match &ticket.save_as {
+            None => self.next(),
+            Some(name) => {
+                self.clocks.answer = Some(now + TICKET_WAIT);
+                self.wait = Wait::Ticket { save_as: name.clone() };
+            }
+        }
+    }
+
+    /// The number of a ticket that was asked for.
+    pub(super) fn ticket_opened(&mut self, _now: Time, save_as: Option<&str>, number: u64, _out: &mut Vec<Wish>) {
+        let Wait::Ticket { save_as: awaited } = &self.wait else { return };
+        if save_as.is_some_and(|name| name != awaited) {
+            return;
+        }
+        self.memory.vars.insert(awaited.clone(), json!({"number": number}));
+        self.next();
+    }
+
+    fn message(&mut self, now: Time, message: &Message, out: &mut Vec<Wish>) {
+        if let Some(text) = message.text.of(&self.lang) {
+            let text = text.render(&self.view(now), self.lang.primary(), Form::Written);
+            out.push(Wish::Message { channels: message.channels.clone(), text });
+        }
+        self.next();
+    }
+
+    fn split(&mut self, now: Time, split: &Split, out: &mut Vec<Wish>) {
+        let sum: u64 = split.arms.iter().map(|(weight, _)| u64::from(*weight)).sum();
+        let who = match split.by {
+            SplitBy::Customer => self.customer_key(),
+            SplitBy::Call => None,
+        };
+        let mut point = match who {
+            Some(who) => stable(&format!("{}/{who}", split.id)) % sum.max(1),
+            None => self.random.below(sum),
+        };
+        for (weight, target) in &split.arms {
+            if point < u64::from(*weight) {
+                let arm = target.name().to_owned();
+                self.memory.vars.insert(format!("split_{}", split.id), arm.into());
+                self.go(now, &target.clone(), out);
+                return;
+            }
+            point -= u64::from(*weight);
+        }
+        self.fail(now, "the split has no arm", out);
+    }
+
+    fn customer_key(&self) -> Option<String> {
+        let start = &self.memory.start;
+        let id = start.customer.get("id").and_then(Value::as_str).map(str::to_owned);
+        id.or_else(|| start.caller.external_id.clone()).or_else(|| start.caller.phone.clone())
+    }
+
+    fn hours(&mut self, now: Time, hours: &Hours, out: &mut Vec<Wish>) {
+        let around = &self.plan.surroundings;
+        let name = hours.calendar.as_ref().or(around.calendar.as_ref());
+        let open = name.and_then(|name| around.calendars.get(name)).is_none_or(|calendar| calendar.is_open(now));
+        match if open { hours.open.clone() } else { hours.closed.clone() } {
+            Some(target) => self.go(now, &target, out),
+            None => self.next(),
+        }
+    }
+
+    fn limit(&mut self, now: Time, limit: &Limit, out: &mut Vec<Wish>) {
+        let count = self.flow.limits.entry((self.spot.node.clone(), self.spot.step)).or_default();
+        *count += 1;
+        match (*count <= limit.times, &limit.goto) {
+            (false, _) => self.go(now, &limit.then.clone(), out),
+            (true, Some(target)) => self.go(now, &target.clone(), out),
+            (true, None) => self.next(),
+        }
+    }
+
+    fn call(&mut self, now: Time, node: &str, out: &mut Vec<Wish>) {
+        if self.returns.len() == DEEPEST_CALL {
+            self.fail(now, "calls within calls", out);
+            return;
+        }
+        let mut spot = self.spot.clone();
+        spot.step += 1;
+        spot.stage = 0;
+        self.returns.push(spot);
+        self.enter(now, node, out);
+    }
+
+    fn webhook(&mut self, now: Time, webhook: &Webhook, out: &mut Vec<Wish>) {
+        if !self.may_speak(now, out) {
+            return;
+        }
+        let names = ["intent", "slots", "lookups", "transcript", "customer"].map(str::to_owned);
+        let mut body = self.memory.context(&names, &self.plan, &self.spot.node);
+        body.insert("lang".to_owned(), self.lang.to_string().into());
+        body.insert("caller".to_owned(), json!({"phone": self.memory.start.caller.phone}));
+        let url = webhook.url.render(&self.view(now), self.lang.primary(), Form::Url);
+        let lookup = Lookup::Http { method: "POST", url, headers: Vec::new(), body: Some(Value::Object(body)), timeout: webhook.timeout, cache: None };
+        self.find(now, lookup, webhook.timeout, false, out);
+    }
+
+    /// `{"say": "…", "set": {…}, "goto": "node"}`
+    fn webhook_ended(&mut self, now: Time, webhook: &Webhook, finding: Finding, out: &mut Vec<Wish>) {
+        let Finding::Found(answer) = finding else {
+            self.go(now, &webhook.fallback, out);
+            return;
+        };
+        let words = answer.get("say").and_then(|say| say.as_str().or_else(|| say.get(self.lang.to_string())?.as_str()));
+        if let Some(words) = words {
+            self.push_line(words.to_owned());
+        }
+        for (name, value) in answer.get("set").and_then(Value::as_object).into_iter().flatten() {
+            self.memory.vars.insert(name.clone(), value.clone());
+        }
+        let wanted = answer.get("goto").and_then(Value::as_str).filter(|name| webhook.targets.iter().any(|target| target == name));
+        let target = wanted.map_or_else(|| webhook.fallback.clone(), |name| Target::Node(name.to_owned()));
+        self.go(now, &target, out);
+    }
+
+    /// Says good-bye and ends.
+    pub(super) fn hang_up(&mut self, now: Time, texts: Option<&Texts>, out: &mut Vec<Wish>) {
+        if self.offer_second(now, out) {
+            return;
+        }
+        if let Some(texts) = texts {
+            self.push_texts(now, texts);
+        }
+        self.finish(now, out);
+    }
+
+    /// Ends when what plays is over.
+    pub(super) fn finish(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.quiet_turn(out);
+        if !self.voice.pending.is_empty() && !self.may_speak(now, out) {
+            // What is left to say must not cut off what is being said.
+            self.wait = Wait::Ending;
+            return;
+        }
+        self.clocks = super::Clocks::default();
+        out.push(Wish::Hangup { contained: !self.flow.handed_on });
+        self.wait = Wait::Over;
+    }
+}
+
+/// FNV-1a: the same customer gets the same arm on every machine.
+fn stable(text: &str) -> u64 {
+    let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
+    hash >> 7
+}
