@@ -112,8 +112,6 @@ enum Wait {
     Queue,
     /// The other phone.
     Transfer,
-    /// For ever: a file plays without end.
-    Nobody,
     /// It is over.
     Over,
 }
@@ -277,6 +275,29 @@ impl Runner {
     #[must_use]
     pub fn is_asking(&self) -> bool {
         matches!(self.wait, Wait::Answer(_))
+    }
+
+    /// The slot that is being asked for or read back.
+    #[must_use]
+    pub fn asked_slot(&self) -> Option<&str> {
+        match &self.wait {
+            Wait::Answer(question) => match &question.kind {
+                Asked::Slot(name) => Some(name),
+                _ => None,
+            },
+            Wait::Recorded { slot } => slot.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The name of the lookup whose answer is awaited.
+    #[must_use]
+    pub fn awaited_lookup(&self) -> Option<&str> {
+        let step = self.plan.flow.nodes.get(&self.spot.node)?.steps.get(self.spot.step)?;
+        match &step.verb {
+            super::plan::Verb::Lookup(lookup) if matches!(self.wait, Wait::Found { .. }) => Some(&lookup.name),
+            _ => None,
+        }
     }
 
     /// What an agent would see now: intent, slots, lookups, transcript.

@@ -1,0 +1,308 @@
+//! A conversation against mocks and a clock of its own: for the simulator, the tests and the replay. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::load::Source;
+use super::plan::Plan;
+use super::runner::{Runner, Start};
+use super::wish::{Event, QueueEnd, TransferEnd, Wish};
+use crate::control::event::Scored;
+use crate::control::time::Time;
+use crate::control::words::lookup::Finding;
+use crate::control::words::media::Prompt;
+use crate::control::words::{LookupId, PlayId, QueueId};
+
+/// What the outside answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    /// By lookup name.
+    pub lookups: BTreeMap<String, Mock>,
+    /// How a wait in a line ends; `None`: it goes on.
+    pub queue: Option<QueueEnd>,
+    /// How a transfer ends; `None`: it goes on.
+    pub transfer: Option<TransferEnd>,
+    /// What is recorded; `None` = silence.
+    pub recorded: Option<Duration>,
+}
+
+/// A lookup's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mock {
+    /// The JSON as the server gives it, or the picked values by name.
+    Answer(Value),
+    /// 404.
+    NotFound,
+    /// No answer in time.
+    TimedOut,
+    /// It breaks.
+    Failed,
+}
+
+/// What happened in one turn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Turn {
+    /// What the customer said or pressed; empty for the greeting and for what time alone brought.
+    pub input: String,
+    /// Nodes entered, in order.
+    pub nodes: Vec<String>,
+    /// All that was said.
+    pub said: Vec<String>,
+    /// The buttons of the last message.
+    pub buttons: Vec<(String, String)>,
+    /// How the sentence was understood: decision and ranking.
+    pub understood: Option<(String, Vec<Scored>)>,
+    /// The slot that is asked for at its end.
+    pub asks: Option<String>,
+    /// Slots filled.
+    pub slots: BTreeMap<String, Value>,
+    /// Channels and text of messages sent.
+    pub sent: Vec<(Vec<String>, String)>,
+    /// The line that was joined, with its context.
+    pub queue: Option<(QueueId, Map<String, Value>)>,
+    /// How the conversation ended, and whether the robot alone did it.
+    pub end: Option<End>,
+    /// Everything else worth a line, in order.
+    pub notes: Vec<String>,
+}
+
+/// The end of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Was the customer helped without a person?
+    pub contained: bool,
+}
+
+/// The time a person needs to answer.
+const PAUSE: Duration = Duration::from_millis(800);
+/// A lookup in the simulator takes this long.
+const ANSWER_TIME: Duration = Duration::from_millis(100);
+/// Moves without an input, after which the simulator gives up.
+const MOST_MOVES: usize = 2_000;
+
+/// One simulated conversation.
+#[derive(Debug)]
+pub struct Simulation {
+    runner: Runner,
+    now: Time,
+    world: World,
+    turns: Vec<Turn>,
+    tickets: u64,
+}
+
+impl Simulation {
+    /// Begins it; the greeting is turn 0.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, start: Start, now: Time, seed: u64, world: World) -> Simulation {
+        let runner = Runner::new(now, seed, plan, start);
+        let mut simulation = Simulation { runner, now, world, turns: Vec::new(), tickets: 1_000 };
+        simulation.turn("", Event::Started);
+        simulation
+    }
+
+    /// The customer says a sentence.
+    pub fn say(&mut self, text: &str) -> &Turn {
+        self.turn(text, Event::Said { text: text.to_owned(), pinyin: None, confidence: 1.0 })
+    }
+
+    /// The customer presses keys, one after the other, in one turn.
+    pub fn press(&mut self, keys: &str) -> &Turn {
+        self.begin(&format!("#{keys}"));
+        for key in keys.chars() {
+            self.feed(Event::Pressed(key));
+        }
+        self.end()
+    }
+
+    /// Sound without words.
+    pub fn noise(&mut self) -> &Turn {
+        self.turn("(noise)", Event::NotUnderstood)
+    }
+
+    /// The customer says nothing until the clock strikes.
+    pub fn silence(&mut self) -> &Turn {
+        self.begin("(silence)");
+        self.strike();
+        self.end()
+    }
+
+    /// Lets the time pass until nothing more would happen by itself.
+    pub fn run_out(&mut self) -> &Turn {
+        self.begin("");
+        for _ in 0..MOST_MOVES {
+            if self.runner.is_over() || !self.strike() {
+                break;
+            }
+        }
+        self.end()
+    }
+
+    /// All turns so far.
+    #[must_use]
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+
+    /// The runner, to look at.
+    #[must_use]
+    pub fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    fn turn(&mut self, input: &str, event: Event) -> &Turn {
+        self.begin(input);
+        self.feed(event);
+        self.end()
+    }
+
+    fn begin(&mut self, input: &str) {
+        self.now = self.now + PAUSE;
+        self.turns.push(Turn { input: input.to_owned(), ..Turn::default() });
+    }
+
+    fn end(&mut self) -> &Turn {
+        let asks = self.runner.asked_slot().map(str::to_owned);
+        let last = self.turns.len() - 1;
+        self.turns[last].asks = asks;
+        &self.turns[last]
+    }
+
+    /// The next deadline comes; `false` when there is none.
+    fn strike(&mut self) -> bool {
+        let Some(at) = self.runner.poll_timeout() else { return false };
+        self.now = self.now.max(at);
+        let mut out = Vec::new();
+        self.runner.handle_timeout(self.now, &mut out);
+        self.settle(out);
+        true
+    }
+
+    fn feed(&mut self, event: Event) {
+        let mut out = Vec::new();
+        self.runner.step(self.now, event, &mut out);
+        self.settle(out);
+    }
+
+    /// Carries the wishes out until none is left.
+    fn settle(&mut self, wishes: Vec<Wish>) {
+        let mut open: std::collections::VecDeque<Wish> = wishes.into();
+        for _ in 0..MOST_MOVES {
+            let Some(wish) = open.pop_front() else { return };
+            if let Some(event) = self.carry_out(wish) {
+                let mut out = Vec::new();
+                self.runner.step(self.now, event, &mut out);
+                open.extend(out);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, wish: Wish) -> Option<Event> {
+        match wish {
+            Wish::Say { play, prompts, buttons, .. } => Some(self.says(play, &prompts, buttons)),
+            Wish::Find(id, _) => Some(self.answers(id)),
+            Wish::Enqueue(enqueue) => {
+                self.note().queue = Some((enqueue.queue, enqueue.context.clone()));
+                self.world.queue.clone().map(Event::QueueEnded)
+            }
+            Wish::Transfer { to, .. } => {
+                self.note().notes.push(format!("transfer to {to}"));
+                self.world.transfer.map(Event::TransferEnded)
+            }
+            Wish::Record { name, .. } => {
+                self.note().notes.push(format!("records {name}"));
+                Some(Event::Recorded(self.world.recorded))
+            }
+            Wish::OpenTicket { kind, title, save_as, .. } => {
+                self.tickets += 1;
+                let number = self.tickets;
+                self.note().notes.push(format!("ticket {number} {kind}: {title}"));
+                Some(Event::TicketOpened { save_as, number })
+            }
+            other => {
+                self.take_down(other);
+                None
+            }
+        }
+    }
+
+    fn note(&mut self) -> &mut Turn {
+        let last = self.turns.len() - 1;
+        &mut self.turns[last]
+    }
+
+    fn says(&mut self, play: PlayId, prompts: &[Prompt], buttons: Vec<(String, String)>) -> Event {
+        let turn = self.note();
+        turn.buttons = buttons;
+        for prompt in prompts {
+            match prompt {
+                Prompt::Text { text, .. } => turn.said.push(text.clone()),
+                Prompt::File(file) => turn.notes.push(format!("plays {file}")),
+                Prompt::Music(_) | Prompt::Tone { .. } | Prompt::Silence { .. } => {}
+            }
+        }
+        Event::PromptFinished(play)
+    }
+
+    fn answers(&mut self, id: LookupId) -> Event {
+        self.now = self.now + ANSWER_TIME;
+        let name = self.runner.awaited_lookup().unwrap_or("webhook").to_owned();
+        let finding = match self.world.lookups.get(&name) {
+            Some(Mock::Answer(value)) => Finding::Found(self.as_served(&name, value)),
+            Some(Mock::NotFound) => Finding::NotFound,
+            Some(Mock::TimedOut) => Finding::TimedOut,
+            Some(Mock::Failed) => Finding::Failed("the mock fails".to_owned()),
+            None => Finding::Failed(format!("there is no mock for '{name}'")),
+        };
+        Event::Found(id, finding)
+    }
+
+    /// A mock may give picked values by their names: they are put where `pick` looks for them.
+    fn as_served(&self, name: &str, mock: &Value) -> Value {
+        let mut served = mock.clone();
+        let Some(spec) = self.runner.plan().values.lookups.get(name) else { return served };
+        for (picked, place) in &spec.pick {
+            if place.of(mock).is_none()
+                && let Some(value) = mock.get(picked)
+            {
+                place.put(&mut served, value.clone());
+            }
+        }
+        served
+    }
+
+    fn take_down(&mut self, wish: Wish) {
+        let turn = self.note();
+        match wish {
+            Wish::Entered { node, .. } => turn.nodes.push(node),
+            Wish::Understood { intents, decision, .. } => turn.understood = Some((decision, intents)),
+            Wish::SlotFilled { slot, value, .. } => drop(turn.slots.insert(slot, value)),
+            Wish::LookupDone { name, outcome, .. } => turn.notes.push(format!("lookup {name}: {outcome}")),
+            Wish::Message { channels, text } => turn.sent.push((channels, text)),
+            Wish::Answered { article } => turn.notes.push(format!("article {article}")),
+            Wish::Surveyed { survey, score } => turn.notes.push(format!("survey {survey}: {score}")),
+            Wish::LeaveMessage { mode, contact, .. } => turn.notes.push(format!("left message ({mode}), contact {}", contact.unwrap_or_default())),
+            Wish::Callback { address, .. } => turn.notes.push(format!("callback to {address}")),
+            Wish::SetLang(lang) => turn.notes.push(format!("language {lang}")),
+            Wish::SetRecording { on } => turn.notes.push(format!("recording {}", if on { "on" } else { "off" })),
+            Wish::PlanFailed { why } => turn.notes.push(format!("FAILED {why}")),
+            Wish::Hangup { contained } => turn.end = Some(End { contained }),
+            _ => {}
+        }
+    }
+}
+
+/// Environment references without a value get a mock's: no lookup leaves the simulator.
+#[must_use]
+pub fn mock_environment(files: &[Source], env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut env = env.clone();
+    for file in files {
+        for reference in file.text.split("${").skip(1) {
+            let name: String = reference.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            env.entry(name).or_insert_with(|| "https://mock.test".to_owned());
+        }
+    }
+    env
+}

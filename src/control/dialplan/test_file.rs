@@ -1,0 +1,478 @@
+//! `*.test.yaml`: conversations with what must come of them, a fake clock, mocks, and a coverage gate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::load::Source;
+use super::plan::Plan;
+use super::problem::Problem;
+use super::read::{Context, Fields};
+use super::runner::{Caller, Medium, Start};
+use super::sim::{Mock, Simulation, Turn, World};
+use super::syntax::{self, Kind, Yaml};
+use super::wish::{QueueEnd, TransferEnd};
+use crate::control::time::Time;
+use crate::control::words::{Lang, QueueId};
+
+/// One test file.
+#[derive(Debug, Clone)]
+pub struct TestFile {
+    /// The file's name.
+    pub name: String,
+    /// The plan it tests.
+    pub plan: String,
+    /// Its cases.
+    pub cases: Vec<Case>,
+    /// The least coverage: nodes, options; 0.0 to 1.0.
+    pub coverage: Coverage,
+}
+
+/// Shares of nodes and options.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Coverage {
+    /// Nodes entered.
+    pub nodes: f32,
+    /// Options whose node was entered.
+    pub options: f32,
+}
+
+/// One case.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What it shows.
+    pub name: String,
+    /// Its line.
+    pub line: usize,
+    clock: Time,
+    start: Start,
+    world: World,
+    turns: Vec<Input>,
+    expect: Vec<Expectation>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Input {
+    Say(String),
+    Press(String),
+    Noise,
+    Silence,
+    Audio(String),
+}
+
+/// One thing that must hold, at a turn or from the last one on.
+#[derive(Debug, Clone, Default)]
+struct Expectation {
+    at: Option<usize>,
+    line: usize,
+    node: Option<String>,
+    intents: Vec<String>,
+    slots: Vec<(String, String)>,
+    not_asked: Vec<String>,
+    asked: Option<String>,
+    said: Vec<String>,
+    sent: Option<String>,
+    queue: Option<String>,
+    context_has: Vec<String>,
+    ends: Ending,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Ending {
+    end: Option<String>,
+    contained: Option<bool>,
+    reprompt: Option<bool>,
+}
+
+/// How a case went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As expected.
+    Passed,
+    /// Not as expected.
+    Failed(Vec<String>),
+    /// It could not be run.
+    Skipped(String),
+}
+
+/// A case's result.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Nodes that were entered.
+    pub entered: BTreeSet<String>,
+    /// The turns, to show what went wrong.
+    pub turns: Vec<Turn>,
+}
+
+/// Reads a test file.
+pub fn read(file: &Source) -> Result<TestFile, Vec<Problem>> {
+    let yaml = syntax::parse(&file.name, &file.text)?;
+    let env = BTreeMap::new();
+    let mut context = Context::new(&file.name, &env);
+    let tests = test_file(&yaml, &file.name, &mut context);
+    match tests {
+        Some(tests) if context.problems.is_empty() => Ok(tests),
+        _ => Err(context.problems),
+    }
+}
+
+fn test_file(yaml: &Yaml, name: &str, context: &mut Context<'_>) -> Option<TestFile> {
+    let mut fields = Fields::of(yaml, "a test file", context)?;
+    let plan = fields.need("tests", context).and_then(|yaml| context.text(yaml, "tests"))?;
+    let clock = fields.take("clock").and_then(|yaml| clock(yaml, context)).unwrap_or(Time(1_794_362_400_000_000));
+    let mut coverage = Coverage::default();
+    if let Some(mut wanted) = fields.take("coverage").and_then(|yaml| Fields::of(yaml, "coverage", context)) {
+        coverage.nodes = wanted.take("nodes").and_then(|yaml| context.share(yaml, "nodes")).unwrap_or(0.0);
+        coverage.options = wanted.take("options").and_then(|yaml| context.share(yaml, "options")).unwrap_or(0.0);
+        wanted.finish(context);
+    }
+    let list = fields.need("cases", context).map(|yaml| context.list(yaml, "cases")).unwrap_or_default();
+    let cases = list.iter().filter_map(|yaml| case(yaml, clock, context)).collect();
+    fields.finish(context);
+    Some(TestFile { name: name.to_owned(), plan, cases, coverage })
+}
+
+fn clock(yaml: &Yaml, context: &mut Context<'_>) -> Option<Time> {
+    let text = context.text(yaml, "clock")?;
+    match text.parse::<jiff::Timestamp>() {
+        Ok(at) => Some(Time(u64::try_from(at.as_microsecond()).unwrap_or(0))),
+        Err(_) => {
+            context.mend("D104", yaml.at, format!("clock is '{text}'"), "\"2026-11-11T10:00:00+08:00\"");
+            None
+        }
+    }
+}
+
+fn case(yaml: &Yaml, clock_of_file: Time, context: &mut Context<'_>) -> Option<Case> {
+    let mut fields = Fields::of(yaml, "a case", context)?;
+    let name = fields.need("name", context).and_then(|yaml| context.text(yaml, "name"))?;
+    let clock = fields.take("clock").and_then(|yaml| clock(yaml, context)).unwrap_or(clock_of_file);
+    let start = start(&mut fields, context);
+    let world = world(&mut fields, context);
+    let turns = inputs(&mut fields, context);
+    let list = fields.need("expect", context).map(|yaml| context.list(yaml, "expect")).unwrap_or_default();
+    let expect = list.iter().filter_map(|yaml| expectation(yaml, context)).collect();
+    fields.finish(context);
+    Some(Case { name, line: yaml.at.line, clock, start, world, turns, expect })
+}
+
+fn start(fields: &mut Fields<'_>, context: &mut Context<'_>) -> Start {
+    let mut start = Start::voice();
+    if let Some(mut caller) = fields.take("caller").and_then(|yaml| Fields::of(yaml, "caller", context)) {
+        let phone = caller.take("phone").and_then(|yaml| context.text(yaml, "phone"));
+        let external_id = caller.take("external_id").and_then(|yaml| context.text(yaml, "external_id"));
+        if let Some(id) = &external_id {
+            start.customer.insert("external_id".to_owned(), id.clone().into());
+        }
+        start.caller = Caller { phone, external_id };
+        caller.finish(context);
+    }
+    if let Some(Value::Object(customer)) = fields.take("customer").map(json) {
+        start.customer.extend(customer);
+    }
+    if let Some(Value::Object(session)) = fields.take("session").map(json) {
+        start.session.extend(session);
+    }
+    let media = [("voice", Medium::Voice), ("chat", Medium::Chat)];
+    if let Some(medium) = fields.take("medium").and_then(|yaml| context.word(yaml, "medium", &media)) {
+        start.medium = medium;
+        start.channel = if medium == Medium::Chat { "web" } else { "voice" }.to_owned();
+    }
+    if let Some(channel) = fields.take("channel").and_then(|yaml| context.text(yaml, "channel")) {
+        start.channel = channel;
+    }
+    start.lang = fields.take("lang").and_then(|yaml| context.text(yaml, "lang")).map(|tag| Lang::new(&tag));
+    start
+}
+
+/// YAML as JSON; unquoted numbers become numbers.
+fn json(yaml: &Yaml) -> Value {
+    match &yaml.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(truth) => (*truth).into(),
+        Kind::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| text.clone().into()),
+        Kind::Text(text) => text.clone().into(),
+        Kind::List(items) => items.iter().map(json).collect(),
+        Kind::Map(pairs) => Value::Object(pairs.iter().map(|pair| (pair.key.clone(), json(&pair.value))).collect::<Map<_, _>>()),
+    }
+}
+
+fn world(fields: &mut Fields<'_>, context: &mut Context<'_>) -> World {
+    const RECORDED: std::time::Duration = std::time::Duration::from_secs(5);
+    let mut world = World { recorded: Some(RECORDED), ..World::default() };
+    let mocks = fields.take("mock").and_then(|yaml| Fields::of(yaml, "mock", context));
+    for pair in mocks.iter().flat_map(Fields::pairs) {
+        let mock = match pair.value.scalar() {
+            Some("timeout") => Mock::TimedOut,
+            Some("not_found") => Mock::NotFound,
+            Some("error") => Mock::Failed,
+            _ => Mock::Answer(json(&pair.value)),
+        };
+        world.lookups.insert(pair.key.clone(), mock);
+    }
+    if let Some(yaml) = fields.take("queue") {
+        let ends = [("served", 0), ("overflow", 1), ("callback", 2)];
+        world.queue = context.word(yaml, "queue", &ends).map(|end| match end {
+            0 => QueueEnd::Served,
+            1 => QueueEnd::Overflow(usize::MAX),
+            _ => QueueEnd::CallbackTaken,
+        });
+    }
+    if let Some(yaml) = fields.take("transfer") {
+        let ends = [("done", TransferEnd::Done), ("busy", TransferEnd::Busy), ("no_answer", TransferEnd::NoAnswer), ("failed", TransferEnd::Failed)];
+        world.transfer = context.word(yaml, "transfer", &ends);
+    }
+    if let Some(yaml) = fields.take("recorded") {
+        world.recorded = if yaml.scalar() == Some("silence") { None } else { context.duration(yaml, "recorded") };
+    }
+    world
+}
+
+fn inputs(fields: &mut Fields<'_>, context: &mut Context<'_>) -> Vec<Input> {
+    let (say, keys, audio, turns) = (fields.take("say"), fields.take("keys"), fields.take("audio"), fields.take("turns"));
+    let texts = |yaml: Option<&Yaml>, context: &mut Context<'_>| {
+        yaml.map(|yaml| context.texts_list(yaml, "a turn")).unwrap_or_default().into_iter().map(|(text, _)| text).collect::<Vec<_>>()
+    };
+    let mut inputs: Vec<Input> = texts(say, context).into_iter().map(said).collect();
+    inputs.extend(texts(keys, context).into_iter().map(Input::Press));
+    inputs.extend(texts(audio, context).into_iter().map(Input::Audio));
+    for yaml in turns.map(|yaml| context.list(yaml, "turns")).unwrap_or_default() {
+        if let Some(text) = yaml.scalar() {
+            inputs.push(said(text.to_owned()));
+            continue;
+        }
+        let Some(mut turn) = Fields::of(yaml, "a turn", context) else { continue };
+        let (say, keys) = (turn.take("say"), turn.take("keys"));
+        inputs.extend(say.and_then(|yaml| context.text(yaml, "say")).map(Input::Say));
+        inputs.extend(keys.and_then(|yaml| context.text(yaml, "keys")).map(Input::Press));
+        inputs.extend(turn.take("noise").map(|_| Input::Noise));
+        inputs.extend(turn.take("silence").map(|_| Input::Silence));
+        turn.finish(context);
+    }
+    inputs
+}
+
+/// `#12` are keys, `(noise)` and `(silence)` what they say.
+fn said(text: String) -> Input {
+    match text.as_str() {
+        "(noise)" => Input::Noise,
+        "(silence)" => Input::Silence,
+        _ => text.strip_prefix('#').filter(|keys| !keys.is_empty()).map(|keys| Input::Press(keys.to_owned())).unwrap_or(Input::Say(text)),
+    }
+}
+
+fn expectation(yaml: &Yaml, context: &mut Context<'_>) -> Option<Expectation> {
+    let mut fields = Fields::of(yaml, "an expectation", context)?;
+    let mut expect = Expectation { line: yaml.at.line, ..Expectation::default() };
+    let list = |yaml: Option<&Yaml>, context: &mut Context<'_>| -> Vec<String> {
+        yaml.map(|yaml| context.texts_list(yaml, "expect")).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
+    };
+    expect.at = fields.take("at").and_then(|yaml| context.number(yaml, "at", 0..=1000));
+    expect.node = fields.take("node").and_then(|yaml| context.text(yaml, "node"));
+    expect.intents = list(fields.take("intents"), context);
+    expect.not_asked = list(fields.take("not_asked"), context);
+    expect.asked = fields.take("asked").and_then(|yaml| context.text(yaml, "asked"));
+    expect.said = list(fields.take("said"), context);
+    expect.sent = fields.take("sent").and_then(|yaml| context.text(yaml, "sent"));
+    expect.queue = fields.take("queue").and_then(|yaml| context.text(yaml, "queue"));
+    expect.context_has = list(fields.take("context_has"), context);
+    let slots = fields.take("slots").and_then(|yaml| Fields::of(yaml, "slots", context));
+    for pair in slots.iter().flat_map(Fields::pairs) {
+        expect.slots.extend(context.text(&pair.value, "a slot's value").map(|value| (pair.key.clone(), value)));
+    }
+    expect.ends.end = fields.take("end").and_then(|yaml| context.text(yaml, "end"));
+    expect.ends.contained = fields.take("contained").and_then(|yaml| context.truth(yaml, "contained"));
+    expect.ends.reprompt = fields.take("reprompt").and_then(|yaml| context.truth(yaml, "reprompt"));
+    fields.finish(context);
+    Some(expect)
+}
+
+/// Runs a case.
+#[must_use]
+pub fn run(case: &Case, plan: &Arc<Plan>, seed: u64) -> Outcome {
+    if let Some(Input::Audio(file)) = case.turns.iter().find(|turn| matches!(turn, Input::Audio(_))) {
+        let why = format!("audio ({file}) needs a recognizer; text and keys run without one");
+        return Outcome { verdict: Verdict::Skipped(why), entered: BTreeSet::new(), turns: Vec::new() };
+    }
+    let mut simulation = Simulation::new(Arc::clone(plan), case.start.clone(), case.clock, seed, case.world.clone());
+    for turn in &case.turns {
+        match turn {
+            Input::Say(text) => simulation.say(text),
+            Input::Press(keys) => simulation.press(keys),
+            Input::Noise => simulation.noise(),
+            Input::Silence | Input::Audio(_) => simulation.silence(),
+        };
+    }
+    simulation.run_out();
+    let turns = simulation.turns().to_vec();
+    let failures = judge(case, &turns);
+    let entered = turns.iter().flat_map(|turn| turn.nodes.iter().cloned()).collect();
+    let verdict = if failures.is_empty() { Verdict::Passed } else { Verdict::Failed(failures) };
+    Outcome { verdict, entered, turns }
+}
+
+fn judge(case: &Case, turns: &[Turn]) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut from = 0;
+    for expect in &case.expect {
+        let found = match expect.at {
+            Some(at) if at < turns.len() => mismatch(expect, turns, at, at).map_or(Ok(at), Err),
+            Some(at) => Err(format!("there is no turn {at}")),
+            None => first_match(expect, turns, from),
+        };
+        match found {
+            Ok(at) => from = at,
+            Err(why) => failures.push(format!("line {}: {why}", expect.line)),
+        }
+    }
+    failures
+}
+
+fn first_match(expect: &Expectation, turns: &[Turn], from: usize) -> Result<usize, String> {
+    let mut nearest = "there are no more turns".to_owned();
+    for at in from..turns.len() {
+        match mismatch(expect, turns, at, turns.len() - 1) {
+            None => return Ok(at),
+            Some(why) => nearest = why,
+        }
+    }
+    Err(format!("no turn from {from} on fits; the last says: {nearest}"))
+}
+
+/// Why a turn is not as expected; ends count up to the turn `until`.
+fn mismatch(expect: &Expectation, turns: &[Turn], at: usize, until: usize) -> Option<String> {
+    let turn = &turns[at];
+    node_mismatch(expect, turns, at).or_else(|| words_mismatch(expect, turns, at)).or_else(|| end_mismatch(expect, turn, &turns[at..=until]))
+}
+
+fn node_mismatch(expect: &Expectation, turns: &[Turn], at: usize) -> Option<String> {
+    let turn = &turns[at];
+    if let Some(node) = &expect.node {
+        let here: Vec<&String> = match turn.nodes.is_empty() {
+            true => turns[..at].iter().rev().find_map(|turn| turn.nodes.last()).into_iter().collect(),
+            false => turn.nodes.iter().collect(),
+        };
+        if !here.contains(&node) {
+            return Some(format!("turn {at}: node {node} expected, went to {here:?}"));
+        }
+    }
+    if !expect.intents.is_empty() {
+        let got: Vec<&str> = turn.understood.iter().flat_map(|(_, intents)| intents.iter().map(|scored| scored.intent.as_str())).collect();
+        if !got.iter().copied().take(expect.intents.len()).eq(expect.intents.iter().map(String::as_str)) {
+            return Some(format!("turn {at}: intents {:?} expected, understood {got:?}", expect.intents));
+        }
+    }
+    expect.slots.iter().find_map(|(name, value)| {
+        let got = turns[..=at].iter().rev().find_map(|turn| turn.slots.get(name)).map(super::expr::plain);
+        (got.as_deref() != Some(value)).then(|| format!("turn {at}: slot {name} is {got:?}, not {value}"))
+    })
+}
+
+fn words_mismatch(expect: &Expectation, turns: &[Turn], at: usize) -> Option<String> {
+    let turn = &turns[at];
+    let asked_within = if expect.at.is_some() { &turns[at..=at] } else { turns };
+    if let Some(slot) = expect.not_asked.iter().find(|slot| asked_within.iter().any(|turn| turn.asks.as_ref() == Some(slot))) {
+        return Some(format!("turn {at}: {slot} was asked for"));
+    }
+    if expect.asked.is_some() && turn.asks != expect.asked {
+        return Some(format!("turn {at}: asks for {:?}, not {:?}", turn.asks, expect.asked));
+    }
+    let said = turn.said.join(" ");
+    if let Some(words) = expect.said.iter().find(|words| !said.contains(words.as_str())) {
+        return Some(format!("turn {at}: \"{words}\" was not said, but: {said}"));
+    }
+    if let Some(channel) = &expect.sent
+        && !turn.sent.iter().any(|(channels, _)| channels.contains(channel))
+    {
+        return Some(format!("turn {at}: nothing was sent by {channel}"));
+    }
+    None
+}
+
+fn end_mismatch(expect: &Expectation, turn: &Turn, rest: &[Turn]) -> Option<String> {
+    if let Some(queue) = &expect.queue {
+        let Some((joined, context)) = rest.iter().find_map(|turn| turn.queue.as_ref()) else {
+            return Some(format!("the line {queue} was not joined"));
+        };
+        if *joined != QueueId::of_name(queue) {
+            return Some(format!("another line than {queue} was joined"));
+        }
+        let lacks = expect.context_has.iter().find(|path| !has(context, path));
+        if let Some(path) = lacks {
+            return Some(format!("the context has no {path}"));
+        }
+    }
+    if let Some(wanted) = expect.ends.reprompt
+        && wanted != turn.understood.as_ref().is_some_and(|(decision, _)| matches!(decision.as_str(), "reprompt" | "invalid"))
+    {
+        return Some(format!("reprompt is not {wanted}"));
+    }
+    let end = rest.iter().find_map(|turn| turn.end);
+    match (&expect.ends.end, end) {
+        (Some(word), None) if word == "hangup" => return Some("the conversation did not end".to_owned()),
+        (Some(word), _) if word != "hangup" => return Some(format!("end can be 'hangup', not '{word}'")),
+        _ => {}
+    }
+    match expect.ends.contained {
+        Some(contained) if end.map(|end| end.contained) != Some(contained) => Some(format!("contained is {:?}", end.map(|end| end.contained))),
+        _ => None,
+    }
+}
+
+fn has(context: &Map<String, Value>, path: &str) -> bool {
+    let mut names = path.split('.');
+    let first = names.next().and_then(|name| context.get(name));
+    names.try_fold(first, |value, name| Some(value?.get(name))).flatten().is_some_and(|value| !value.is_null())
+}
+
+/// Nodes and options that the cases reached.
+#[must_use]
+pub fn coverage(plan: &Plan, entered: &BTreeSet<String>) -> (Coverage, Vec<String>) {
+    let nodes: Vec<&String> = plan.flow.nodes.keys().collect();
+    let options: BTreeSet<&str> = plan.flow.menus.iter().flat_map(|menu| &menu.options).filter_map(|option| plan.node_of(&option.goto)).collect();
+    let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f32 / whole as f32 };
+    let missing: Vec<String> = nodes.iter().filter(|name| !entered.contains(**name)).map(|name| (*name).clone()).collect();
+    let taken = options.iter().filter(|name| entered.contains(**name)).count();
+    (Coverage { nodes: share(nodes.len() - missing.len(), nodes.len()), options: share(taken, options.len()) }, missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::dialplan::{load, sim};
+
+    fn file(name: &str, text: &str) -> Source {
+        Source { name: name.to_owned(), text: text.to_owned() }
+    }
+
+    fn shipped() -> Vec<Source> {
+        vec![
+            file("desk.yaml", include_str!("../../../dialplans/desk.yaml")),
+            file("driver-hotline.yaml", include_str!("../../../dialplans/driver-hotline.yaml")),
+            file("where-is-my-order.yaml", include_str!("../../../dialplans/where-is-my-order.yaml")),
+            file("knowledge/driver.yaml", include_str!("../../../dialplans/knowledge/driver.yaml")),
+        ]
+    }
+
+    fn passes(tests: &str) {
+        let files = shipped();
+        let loaded = load(&files, &sim::mock_environment(&files, &BTreeMap::new()));
+        let tests = read(&file("t.test.yaml", tests)).expect("a test file");
+        let plan = &loaded.plans[&tests.plan];
+        for case in &tests.cases {
+            let outcome = run(case, plan, 1);
+            for (at, turn) in outcome.turns.iter().enumerate() {
+                println!("{at} {turn:?}");
+            }
+            assert!(!matches!(outcome.verdict, Verdict::Failed(_)), "{}: {:?}", case.name, outcome.verdict);
+        }
+    }
+
+    #[test]
+    fn the_worked_driver_cases_pass() {
+        passes(include_str!("../../../dialplans/driver-hotline.test.yaml"));
+    }
+}
