@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::plan::{Choices, Slot, SlotType};
-use crate::control::time::Time;
 use crate::control::words::Lang;
-use crate::nlu::packs::Pack;
+use crate::nlu::slots::{self, Kind};
 
 /// What a sentence gave for a slot.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,78 +27,72 @@ pub struct Search<'s> {
     pub text: &'s str,
     /// The language.
     pub lang: &'s Lang,
-    /// The moment, for dates.
-    pub now: Time,
+    /// The moment where the center is, for dates.
+    pub local: jiff::civil::DateTime,
     /// Items of a choice from a list.
     pub items: &'s [Value],
+}
+
+impl Search<'_> {
+    fn context(&self) -> slots::Context<'_> {
+        slots::Context { now: self.local, lang: self.lang.primary(), currency: None }
+    }
 }
 
 /// Looks for a slot's value.
 #[must_use]
 pub fn find(slot: &Slot, search: &Search<'_>) -> Found {
-    let text = search.text;
-    match slot.kind {
-        SlotType::Digits | SlotType::Card => sized(slot, digits(text)),
-        SlotType::Phone => match digits(text) {
-            number if (7..=15).contains(&number.len()) => Found::Value(number.into()),
-            number if number.is_empty() && is_caller_id(text) => Found::CallerId,
-            number if number.is_empty() => Found::Nothing,
-            _ => Found::Wrong,
-        },
-        SlotType::PlateCn => plate(text).map_or(Found::Nothing, |plate| Found::Value(plate.into())),
-        SlotType::YesNo => yes_no(text, search.lang.primary()).map_or(Found::Nothing, |yes| Found::Value(yes.into())),
-        SlotType::Choice => choice(slot, search),
-        SlotType::Text | SlotType::Recording | SlotType::Name => Found::Value(text.into()),
-        _ => Found::Nothing,
-    }
-}
-
-fn sized(slot: &Slot, digits: String) -> Found {
-    if digits.is_empty() {
-        return Found::Nothing;
-    }
-    match slot.length {
-        Some((least, most)) if !(least..=most).contains(&digits.len()) => Found::Wrong,
-        _ => Found::Value(digits.into()),
-    }
-}
-
-fn digits(text: &str) -> String {
-    const ZH: &str = "零一二三四五六七八九";
-    let digit = |c: char| match c {
-        '0'..='9' => Some(c),
-        '幺' => Some('1'),
-        '两' => Some('2'),
-        '洞' | '〇' => Some('0'),
-        '拐' => Some('7'),
-        '勾' => Some('9'),
-        _ => ZH.chars().position(|zh| zh == c).and_then(|at| char::from_digit(u32::try_from(at).unwrap_or(0), 10)),
+    const MOST_DIGITS: usize = 32;
+    let kind = match slot.kind {
+        SlotType::Text | SlotType::Recording => return Found::Value(search.text.into()),
+        SlotType::Choice => return choice(slot, search),
+        SlotType::Digits => {
+            let (min, max) = slot.length.unwrap_or((1, MOST_DIGITS));
+            Kind::Digits { min, max }
+        }
+        SlotType::Code => Kind::Code,
+        SlotType::Phone => Kind::Phone,
+        SlotType::PlateCn => Kind::Plate,
+        SlotType::Date | SlotType::DateTime => Kind::Date,
+        SlotType::Money => Kind::Money,
+        SlotType::Number => Kind::Number,
+        SlotType::Name => Kind::Name,
+        SlotType::Email => Kind::Email,
+        SlotType::Duration => Kind::Duration,
+        SlotType::YesNo => Kind::YesNo,
+        SlotType::IdCn => Kind::Identity,
+        SlotType::Card => Kind::Card,
     };
-    text.chars().filter_map(digit).collect()
+    match slots::find(kind, search.text, &search.context()) {
+        Ok(found) if found.text == slots::CALLER_ID => Found::CallerId,
+        Ok(found) => sized(slot, typed(kind, found)),
+        Err(slots::Miss::Absent) if slot.kind == SlotType::Name => Found::Value(search.text.into()),
+        Err(slots::Miss::Absent) => Found::Nothing,
+        Err(slots::Miss::Invalid { .. }) => Found::Wrong,
+    }
 }
 
-fn plate(text: &str) -> Option<String> {
-    const PROVINCES: &str = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼";
-    let chars: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let start = chars.iter().position(|c| PROVINCES.contains(*c))?;
-    let rest: String = chars[start + 1..].iter().flat_map(|c| c.to_uppercase()).collect();
-    let body: String = rest.chars().map_while(|c| if c.is_ascii_alphanumeric() { Some(c) } else { digits(&c.to_string()).chars().next() }).collect();
-    (body.len() == 6 || body.len() == 7).then(|| format!("{}{body}", chars[start]))
+/// Sums and quantities are numbers, yes and no booleans, all else text.
+fn typed(kind: Kind, found: slots::Found) -> Value {
+    match (kind, found.number) {
+        (Kind::YesNo, _) => (found.text == "yes").into(),
+        (Kind::Money | Kind::Number, Some(number)) => number.into(),
+        _ => found.text.into(),
+    }
 }
 
-fn is_caller_id(text: &str) -> bool {
-    ["来电", "这个号码", "calling from", "this number"].iter().any(|words| text.contains(words))
+fn sized(slot: &Slot, value: Value) -> Found {
+    let length = super::expr::plain(&value).chars().count();
+    match slot.length {
+        Some((least, most)) if !(least..=most).contains(&length) => Found::Wrong,
+        _ => Found::Value(value),
+    }
 }
 
 /// Yes, no, or neither.
 #[must_use]
-pub fn yes_no(text: &str, lang: &str) -> Option<bool> {
-    let bare: String = text.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect::<String>().to_lowercase();
-    let is = |pack: Pack| pack.phrases(lang).chain(pack.phrases("en")).any(|phrase| phrase.eq_ignore_ascii_case(bare.trim()));
-    if is(Pack::No) {
-        return Some(false);
-    }
-    is(Pack::Yes).then_some(true)
+pub fn yes_no(text: &str, search: &Search<'_>) -> Option<bool> {
+    slots::find(Kind::YesNo, text, &search.context()).ok().map(|found| found.text == "yes")
 }
 
 /// 嗯, ok: the listener nods.
@@ -112,24 +105,16 @@ pub fn is_backchannel(text: &str) -> bool {
 
 /// A mark from 1 to 5.
 #[must_use]
-pub fn mark(text: &str, _lang: &str) -> Option<u8> {
-    const WORDS: [(&str, u8); 6] = [("one", 1), ("two", 2), ("three", 3), ("four", 4), ("five", 5), ("满意", 5)];
-    let digits = digits(text);
-    let number = if digits.len() == 1 { digits.parse().ok() } else { None };
-    let word = || WORDS.iter().find(|(word, _)| text.to_lowercase().contains(word)).map(|(_, mark)| *mark);
-    number.or_else(word).filter(|mark| (1..=5).contains(mark))
+pub fn mark(search: &Search<'_>) -> Option<u8> {
+    let number = slots::find(Kind::Number, search.text, &search.context()).ok().and_then(|found| found.number)?;
+    (1u8..=5).find(|mark| f64::from(*mark) == number)
 }
 
-/// "The second one" of so many: its index.
+/// "The second one", or the option's name: its index.
 #[must_use]
-pub fn ordinal(text: &str, of: usize) -> Option<usize> {
-    const EN: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "sixth"];
-    let lower = text.to_lowercase();
-    let en = EN.iter().position(|word| lower.contains(word));
-    let zh = text.find('第').and_then(|at| digits(&text[at..]).chars().next()).and_then(|c| c.to_digit(10)).and_then(|n| usize::try_from(n).ok());
-    let last = (lower.contains("last") || text.contains("最后")).then(|| of.wrapping_sub(1));
-    let index = en.or_else(|| zh.map(|n| n.wrapping_sub(1))).or(last);
-    index.filter(|index| *index < of)
+pub fn which(text: &str, labels: &[String]) -> Option<usize> {
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    slots::choose(text, &labels).filter(|at| *at < labels.len())
 }
 
 fn choice(slot: &Slot, search: &Search<'_>) -> Found {
@@ -141,13 +126,13 @@ fn choice(slot: &Slot, search: &Search<'_>) -> Found {
             });
             match longest(search.text, &words.collect::<Vec<_>>()) {
                 Some(at) => Found::Value(values[at].value.clone().into()),
-                None => ordinal(search.text, values.len()).map_or(Found::Nothing, |at| Found::Value(values[at].value.clone().into())),
+                None => Found::Nothing,
             }
         }
         Choices::List(_, label) => {
             let titles: Vec<String> = search.items.iter().map(|item| item.get(label).map(super::expr::plain).unwrap_or_default()).collect();
             let words: Vec<Vec<&str>> = titles.iter().map(|title| vec![title.as_str()]).collect();
-            let at = longest(search.text, &words).or_else(|| ordinal(search.text, titles.len())).or_else(|| overlapping(search.text, &titles));
+            let at = longest(search.text, &words).or_else(|| which(search.text, &titles)).or_else(|| overlapping(search.text, &titles));
             at.map_or(Found::Nothing, |at| Found::Value(search.items[at].clone()))
         }
         Choices::None => Found::Nothing,

@@ -8,7 +8,7 @@ use super::phrases::Phrase;
 use super::{Asked, Medium, Runner, Wait};
 use crate::control::dialplan::plan::{Callback, LeaveMessage, QueueStep, Survey, Transfer, Verb};
 use crate::control::dialplan::template::Form;
-use crate::control::dialplan::values::{self, Found, Search};
+use crate::control::dialplan::values::{self, Found};
 use crate::control::dialplan::wish::{Enqueue, Overflow, QueueEnd, TransferEnd, Wish};
 use crate::control::time::Time;
 use crate::control::words::media::Prompt;
@@ -226,10 +226,9 @@ impl Runner {
 
     /// A number or an address to reach the customer at.
     pub(super) fn contact_said(&mut self, now: Time, step: &LeaveMessage, text: &str, out: &mut Vec<Wish>) {
-        let items = Vec::new();
-        let search = Search { text, lang: &self.lang, now, items: &items };
-        let contact = match values::find(&values::phone_slot(), &search) {
+        let contact = match values::find(&values::phone_slot(), &self.search(now, text, &[])) {
             Found::Value(value) => value.as_str().map(str::to_owned),
+            Found::CallerId => self.memory.start.caller.phone.clone(),
             _ => text.split_whitespace().find(|word| word.contains('@') && word.contains('.')).map(str::to_owned),
         };
         match contact {
@@ -244,7 +243,7 @@ impl Runner {
         self.quiet_turn(out);
         let text = self.memory.vars.get("left_message").and_then(Value::as_str).map(str::to_owned);
         out.push(Wish::LeaveMessage { mode: step.mode.clone(), contact, text });
-        let own_step = matches!(self.queue_step(), None);
+        let own_step = self.queue_step().is_none();
         self.next();
         if !own_step {
             // It was the desk's overflow: the line has been left for good.

@@ -90,7 +90,7 @@ impl Runner {
                 YesNo::Gone => {}
             },
             Asked::DidYouMean(intents) => self.which_said(now, &intents, heard, out),
-            Asked::Survey(id) => match values::mark(heard.text, self.lang.primary()) {
+            Asked::Survey(id) => match values::mark(&self.search(now, heard.text, &[])) {
                 Some(mark) => self.surveyed(now, &id, mark, out),
                 None => self.unmatched(now, out),
             },
@@ -101,7 +101,7 @@ impl Runner {
 
     /// Yes or no; a sentence that is surely something else goes there.
     fn yes_no_or_intent(&mut self, now: Time, heard: &Heard<'_>, out: &mut Vec<Wish>) -> YesNo {
-        let answer = values::yes_no(heard.text, self.lang.primary());
+        let answer = self.yes_or_no(now, heard.text);
         if answer.is_some() && heard.text.chars().count() < LONG_ANSWER {
             return self.trace_yes_no(heard.text, answer, out);
         }
@@ -139,14 +139,16 @@ impl Runner {
 
     fn which_said(&mut self, now: Time, intents: &[String], heard: &Heard<'_>, out: &mut Vec<Wish>) {
         let named = self.rank(now, None, heard).best().map(|hit| hit.intent.clone()).filter(|intent| intents.contains(intent));
-        let counted = values::ordinal(heard.text, intents.len()).map(|at| intents[at].clone());
-        match (counted, values::yes_no(heard.text, self.lang.primary()), named) {
-            (Some(intent), _, _) => self.meant(now, Some(intent), out),
-            (None, Some(true), None) => self.meant(now, intents.first().cloned(), out),
-            (None, Some(false), _) => self.meant(now, None, out),
-            (None, _, Some(intent)) => self.meant(now, Some(intent), out),
-            (None, None, None) if self.digress(now, heard, out) => {}
-            (None, None, None) => self.meant(now, None, out),
+        let labels: Vec<String> = intents.iter().map(|intent| self.name_of(intent)).collect();
+        let counted = values::which(heard.text, &labels).map(|at| intents[at].clone());
+        match (counted, self.yes_or_no(now, heard.text), named) {
+            // "Yes" to one candidate is no choice by its place.
+            (Some(intent), answer, _) if answer.is_none() || intents.len() > 1 => self.meant(now, Some(intent), out),
+            (_, Some(true), _) => self.meant(now, intents.first().cloned(), out),
+            (_, Some(false), _) => self.meant(now, None, out),
+            (_, None, Some(intent)) => self.meant(now, Some(intent), out),
+            (_, None, None) if self.digress(now, heard, out) => {}
+            (_, None, None) => self.meant(now, None, out),
         }
     }
 

@@ -145,6 +145,14 @@ impl Scope for View<'_> {
 }
 
 impl View<'_> {
+    /// Date and clock where the center is.
+    #[must_use]
+    pub fn local(&self) -> jiff::civil::DateTime {
+        let around = &self.plan.surroundings;
+        let calendar = around.calendar.as_ref().and_then(|name| around.calendars.get(name));
+        calendar.cloned().unwrap_or_default().local(self.now).datetime()
+    }
+
     fn calendar(&self) -> Value {
         let around = &self.plan.surroundings;
         match around.calendar.as_ref().and_then(|name| around.calendars.get(name)) {

@@ -55,7 +55,12 @@ impl Runner {
     }
 
     fn label(&self, option: &MenuOption) -> String {
-        self.intent_label(option.intent()).unwrap_or_else(|| option.intent().to_owned())
+        self.name_of(option.intent())
+    }
+
+    /// An intent's name for people, or its own.
+    pub(super) fn name_of(&self, intent: &str) -> String {
+        self.intent_label(intent).unwrap_or_else(|| intent.to_owned())
     }
 
     fn intent_label(&self, intent: &str) -> Option<String> {
@@ -188,7 +193,7 @@ impl Runner {
 
     fn did_you_mean(&mut self, now: Time, intents: Vec<String>, out: &mut Vec<Wish>) {
         self.quiet_turn(out);
-        let labels: Vec<String> = intents.iter().map(|intent| self.intent_label(intent).unwrap_or_else(|| intent.clone())).collect();
+        let labels: Vec<String> = intents.iter().map(|intent| self.name_of(intent)).collect();
         let zh = self.lang.primary() == "zh";
         let text = match labels.as_slice() {
             [only] => filled(Phrase::DidYouMean, &self.lang, &[only]),
@@ -224,7 +229,7 @@ impl Runner {
             return true;
         }
         let Some(intent) = self.flow.offers.pop_front() else { return false };
-        let label = self.intent_label(&intent).unwrap_or_else(|| intent.clone());
+        let label = self.name_of(&intent);
         self.push_phrase(Phrase::AlsoWanted, &[&label]);
         let buttons = self.yes_no_buttons();
         self.ask(now, Asked::Offer(intent), Vec::new(), buttons, out);

@@ -166,7 +166,17 @@ impl Runner {
 
     fn look_for(&self, now: Time, slot: &Slot, text: &str) -> Found {
         let items = self.items(now, slot);
-        values::find(slot, &Search { text, lang: &self.lang, now, items: &items })
+        values::find(slot, &self.search(now, text, &items))
+    }
+
+    /// A sentence with all that its grammars need to know.
+    pub(super) fn search<'s>(&'s self, now: Time, text: &'s str, items: &'s [Value]) -> Search<'s> {
+        Search { text, lang: &self.lang, local: self.view(now).local(), items }
+    }
+
+    /// Yes, no, or neither.
+    pub(super) fn yes_or_no(&self, now: Time, text: &str) -> Option<bool> {
+        values::yes_no(text, &self.search(now, text, &[]))
     }
 
     /// Keys as a value.
@@ -280,7 +290,7 @@ impl Runner {
             SlotType::Text | SlotType::Name | SlotType::YesNo | SlotType::Recording => Found::Nothing,
             _ => self.look_for(now, slot, heard.text),
         };
-        match (better, values::yes_no(heard.text, self.lang.primary())) {
+        match (better, self.yes_or_no(now, heard.text)) {
             (Found::Value(better), _) if better != *value => self.take_value(now, name, Found::Value(better), By::Words, out),
             (Found::Value(_), _) => self.readback_answered(now, name, value, true, out),
             (_, Some(yes)) => {
