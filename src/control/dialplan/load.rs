@@ -36,12 +36,13 @@ impl Source {
     }
 
     fn is(&self) -> FileKind {
-        let base = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
+        let mut parts = self.name.rsplit(['/', '\\']);
+        let (base, folder) = (parts.next().unwrap_or(&self.name), parts.next());
         if base.ends_with(".test.yaml") || base.ends_with(".test.yml") {
             FileKind::Tests
         } else if matches!(base, "desk.yaml" | "desk.yml") {
             FileKind::Desk
-        } else if self.name.split(['/', '\\']).any(|part| part == "knowledge") {
+        } else if folder == Some("knowledge") {
             FileKind::Knowledge
         } else {
             FileKind::Plan

@@ -47,8 +47,6 @@ pub enum Phrase {
     Sorry,
     /// On the way to a person after a failure.
     ToPerson,
-    /// Good-bye.
-    Bye,
 }
 
 /// The phrase in a language: Chinese, or else English.
@@ -93,6 +91,5 @@ fn both(phrase: Phrase) -> (&'static str, &'static str) {
         Phrase::WillCall => ("好的，我们会尽快给您回电，再见。", "We will call you back as soon as we can. Goodbye."),
         Phrase::Sorry => ("很抱歉，现在无法为您接通，请稍后再拨。", "We are sorry, nobody can take your call now. Please try again later."),
         Phrase::ToPerson => ("抱歉，暂时查不到，我为您转人工。", "Sorry, I cannot find that right now. Let me get you a person."),
-        Phrase::Bye => ("再见。", "Goodbye."),
     }
 }
