@@ -148,7 +148,7 @@ pub enum Verb {
     /// Asks for a choice; the index of [`Flow::menus`].
     Menu(usize),
     /// Fills slots.
-    Ask(Vec<String>),
+    Ask(Ask),
     /// Yes or no.
     Confirm(Box<Confirm>),
     /// Asks outside.
@@ -195,6 +195,15 @@ pub enum Verb {
     Hangup(Option<Texts>),
 }
 
+/// An `ask` step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Asked for, one after the other.
+    pub slots: Vec<String>,
+    /// Taken when they are said along, never asked for.
+    pub also: Vec<String>,
+}
+
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
@@ -207,10 +216,21 @@ pub enum Switch {
 /// A `play` step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Play {
-    /// Below the prompt folder.
-    pub file: String,
+    /// What is heard.
+    pub sound: Sound,
     /// How often; `None` = until the caller hangs up.
     pub times: Option<u32>,
+}
+
+/// What a `play` step plays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sound {
+    /// A file below the prompt folder.
+    File(String),
+    /// `music`: the house's hold music.
+    Music,
+    /// `silence`: nothing; with `times: forever` the call just stays up.
+    Silence,
 }
 
 /// A menu.

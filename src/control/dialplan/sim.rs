@@ -21,7 +21,7 @@ use crate::control::words::{LookupId, PlayId, QueueId};
 pub struct World {
     /// By lookup name.
     pub lookups: BTreeMap<String, Mock>,
-    /// How a wait in a line ends; `None`: it goes on.
+    /// How a wait in a line ends (an overflow is the step's own first that leaves it); `None`: it goes on.
     pub queue: Option<QueueEnd>,
     /// How a transfer ends; `None`: it goes on.
     pub transfer: Option<TransferEnd>,
@@ -205,7 +205,11 @@ impl Simulation {
             Wish::Find(id, _) => Some(self.answers(id)),
             Wish::Enqueue(enqueue) => {
                 self.note().queue = Some((enqueue.queue, enqueue.context.clone()));
-                self.world.queue.clone().map(Event::QueueEnded)
+                let leaves = enqueue.overflow.iter().position(|entry| entry.widen.is_none()).unwrap_or(0);
+                self.world.queue.clone().map(|end| match end {
+                    QueueEnd::Overflow(_) => Event::QueueEnded(QueueEnd::Overflow(leaves)),
+                    end => Event::QueueEnded(end),
+                })
             }
             Wish::Transfer { to, .. } => {
                 self.note().notes.push(format!("transfer to {to}"));

@@ -217,7 +217,7 @@ fn world(fields: &mut Fields<'_>, context: &mut Context<'_>) -> World {
         let ends = [("served", 0), ("overflow", 1), ("callback", 2)];
         world.queue = context.word(yaml, "queue", &ends).map(|end| match end {
             0 => QueueEnd::Served,
-            1 => QueueEnd::Overflow(usize::MAX),
+            1 => QueueEnd::Overflow(0),
             _ => QueueEnd::CallbackTaken,
         });
     }
@@ -451,28 +451,71 @@ mod tests {
     fn shipped() -> Vec<Source> {
         vec![
             file("desk.yaml", include_str!("../../../dialplans/desk.yaml")),
+            file("coffee-order.yaml", include_str!("../../../dialplans/coffee-order.yaml")),
             file("driver-hotline.yaml", include_str!("../../../dialplans/driver-hotline.yaml")),
             file("where-is-my-order.yaml", include_str!("../../../dialplans/where-is-my-order.yaml")),
             file("knowledge/driver.yaml", include_str!("../../../dialplans/knowledge/driver.yaml")),
         ]
     }
 
-    fn passes(tests: &str) {
+    /// Runs test files of one plan; gives the nodes that were entered.
+    fn pass(texts: &[&str]) {
         let files = shipped();
         let loaded = load(&files, &sim::mock_environment(&files, &BTreeMap::new()));
-        let tests = read(&file("t.test.yaml", tests)).expect("a test file");
-        let plan = &loaded.plans[&tests.plan];
-        for case in &tests.cases {
-            let outcome = run(case, plan, 1);
-            for (at, turn) in outcome.turns.iter().enumerate() {
-                println!("{at} {turn:?}");
+        let mut entered = BTreeSet::new();
+        let mut failed = Vec::new();
+        let mut wanted = Coverage::default();
+        let mut id = String::new();
+        for text in texts {
+            let tests = read(&file("t.test.yaml", text)).expect("a test file");
+            for case in &tests.cases {
+                let outcome = run(case, &loaded.plans[&tests.plan], 1);
+                if let Verdict::Failed(why) = &outcome.verdict {
+                    let turns: Vec<String> = outcome.turns.iter().enumerate().map(|(at, turn)| format!("  {at} {turn:?}")).collect();
+                    failed.push(format!("{}: {why:#?}\n{}", case.name, turns.join("\n")));
+                }
+                entered.extend(outcome.entered);
             }
-            assert!(!matches!(outcome.verdict, Verdict::Failed(_)), "{}: {:?}", case.name, outcome.verdict);
+            wanted.nodes = wanted.nodes.max(tests.coverage.nodes);
+            wanted.options = wanted.options.max(tests.coverage.options);
+            id = tests.plan;
         }
+        assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+        let (reached, missing) = coverage(&loaded.plans[&id], &entered);
+        assert!(reached.nodes >= wanted.nodes && reached.options >= wanted.options, "{reached:?}, never entered: {missing:?}");
     }
 
     #[test]
-    fn the_worked_driver_cases_pass() {
-        passes(include_str!("../../../dialplans/driver-hotline.test.yaml"));
+    fn s1_s2_s4_s6_s17_s18_s35_the_driver_hotline_passes_its_cases() {
+        pass(&[include_str!("../../../dialplans/driver-hotline.test.yaml"), include_str!("../../../dialplans/driver-hotline.more.test.yaml")]);
+    }
+
+    #[test]
+    fn s4_s44_the_order_line_passes_its_cases() {
+        pass(&[include_str!("../../../dialplans/where-is-my-order.test.yaml")]);
+    }
+
+    #[test]
+    fn the_coffee_line_passes_its_cases() {
+        pass(&[include_str!("../../../dialplans/coffee-order.test.yaml")]);
+    }
+
+    #[test]
+    fn a_case_that_expects_something_else_fails_and_says_why() {
+        let files = shipped();
+        let loaded = load(&files, &sim::mock_environment(&files, &BTreeMap::new()));
+        let text = "tests: driver-hotline\ncases:\n  - {name: wrong, keys: [\"3\"], expect: [{at: 1, node: salary}]}\n";
+        let tests = read(&file("t.test.yaml", text)).expect("a test file");
+        let outcome = run(&tests.cases[0], &loaded.plans["driver-hotline"], 1);
+        assert!(matches!(&outcome.verdict, Verdict::Failed(why) if why[0].contains("salary expected, went to [\"car\"]")), "{:?}", outcome.verdict);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_conversation() {
+        let files = shipped();
+        let loaded = load(&files, &sim::mock_environment(&files, &BTreeMap::new()));
+        let tests = read(&file("t.test.yaml", include_str!("../../../dialplans/driver-hotline.test.yaml"))).expect("a test file");
+        let plan = &loaded.plans["driver-hotline"];
+        assert_eq!(run(&tests.cases[0], plan, 7).turns, run(&tests.cases[0], plan, 7).turns);
     }
 }

@@ -62,7 +62,7 @@ impl Understanding {
     fn reach(&mut self, flow: &Flow, slots: &BTreeMap<String, Slot>) {
         for (intent, names) in &mut self.slots {
             let asked = flow.nodes.get(intent).into_iter().flat_map(|node| &node.steps).filter_map(|step| match &step.verb {
-                super::plan::Verb::Ask(asked) => Some(asked),
+                super::plan::Verb::Ask(ask) => Some(ask.slots.iter().chain(&ask.also)),
                 _ => None,
             });
             names.extend(asked.flatten().filter(|slot| slots.contains_key(*slot)).cloned());

@@ -117,6 +117,44 @@ pub fn which(text: &str, labels: &[String]) -> Option<usize> {
     slots::choose(text, &labels).filter(|at| *at < labels.len())
 }
 
+/// The words of a fixed choice in a sentence, the longest first among all slots: what one slot takes, another cannot
+/// ("medium roast" is no size).
+#[must_use]
+pub fn closed<'n>(slots: &[(&'n String, &Slot)], taken: Option<&str>, search: &Search<'_>) -> Vec<(&'n String, Value)> {
+    let mut rest = plain_words(search.text);
+    let mut open: Vec<&(&'n String, &Slot)> = slots.iter().collect();
+    let mut found = Vec::new();
+    if let Some(words) = taken {
+        rest = without(&rest, words);
+    }
+    loop {
+        let here = Search { text: &rest, lang: search.lang, local: search.local, items: &[] };
+        let best = open.iter().enumerate().filter_map(|(at, (_, slot))| Some((at, words_of(slot, &here)?)));
+        let Some((at, words)) = best.max_by_key(|(at, words)| (words.chars().count(), std::cmp::Reverse(*at))) else { return found };
+        let (name, slot) = open.remove(at);
+        if let Found::Value(value) = choice(slot, &here) {
+            found.push((*name, value));
+        }
+        rest = without(&rest, &words);
+    }
+}
+
+fn without(text: &str, words: &str) -> String {
+    format!(" {text} ").replacen(&format!(" {words} "), " | ", 1).replacen(words, "|", usize::from(!words.is_ascii()))
+}
+
+/// The words that name a fixed choice in the sentence.
+#[must_use]
+pub fn words_of(slot: &Slot, search: &Search<'_>) -> Option<String> {
+    let Choices::Fixed(values) = &slot.choices else { return None };
+    let text = format!(" {} ", plain_words(search.text));
+    let words = values.iter().flat_map(|choice| {
+        let said = choice.words.get(search.lang).into_iter().flatten().map(String::as_str);
+        said.chain(std::iter::once(choice.value.as_str())).map(plain_words)
+    });
+    words.filter(|word| !word.is_empty() && holds(&text, word)).max_by_key(|word| word.chars().count())
+}
+
 fn choice(slot: &Slot, search: &Search<'_>) -> Found {
     match &slot.choices {
         Choices::Fixed(values) => {
@@ -151,7 +189,7 @@ fn longest(text: &str, choices: &[Vec<&str>]) -> Option<usize> {
 }
 
 fn plain_words(text: &str) -> String {
-    let kept: String = text.to_lowercase().chars().map(|c| if c.is_alphanumeric() || c == '\'' { c } else { ' ' }).collect();
+    let kept: String = text.to_lowercase().chars().map(|c| if c.is_alphanumeric() || matches!(c, '\'' | '|') { c } else { ' ' }).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -5,7 +5,7 @@ use super::value::parse_duration;
 use super::{Context, Fields, menu, slot};
 use crate::control::dialplan::expr::Expr;
 use crate::control::dialplan::plan::{
-    Answer, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Split, SplitBy, Step, Survey, Switch, Target, Texts, Ticket, Verb,
+    Answer, Ask, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Sound, Split, SplitBy, Step, Survey, Switch, Target, Texts, Ticket, Verb,
     Webhook,
 };
 use crate::control::dialplan::problem::nearest;
@@ -166,7 +166,7 @@ fn verb(pair: &Pair, beside: &[Pair], node: &str, context: &mut Context<'_>) -> 
         "say" => Verb::Say(context.texts(yaml, "say")),
         "play" => play(yaml, beside, context)?,
         "menu" => Verb::Menu(menu::menu(yaml, node, context)?),
-        "ask" => Verb::Ask(asked(yaml, context)),
+        "ask" => Verb::Ask(ask(yaml, context)?),
         "confirm" => confirm(yaml, context)?,
         "lookup" => lookup(yaml, beside, context)?,
         "answer" => answer(yaml, context)?,
@@ -205,13 +205,30 @@ fn play(yaml: &Yaml, beside: &[Pair], context: &mut Context<'_>) -> Option<Verb>
         Some(yaml) if yaml.scalar() == Some("forever") => None,
         Some(yaml) => Some(context.number(yaml, "times", 1..=1000)?),
     };
-    Some(Verb::Play(Play { file, times }))
+    let sound = match file.as_str() {
+        "music" => Sound::Music,
+        "silence" => Sound::Silence,
+        _ => Sound::File(file),
+    };
+    Some(Verb::Play(Play { sound, times }))
 }
 
 fn asked(yaml: &Yaml, context: &mut Context<'_>) -> Vec<String> {
     let slots = context.texts_list(yaml, "ask");
     context.seen.slots.extend(slots.iter().cloned());
     slots.into_iter().map(|(name, _)| name).collect()
+}
+
+/// `slot`, `[slot, slot]`, or `{slots: [slot], also: [slot]}`.
+fn ask(yaml: &Yaml, context: &mut Context<'_>) -> Option<Ask> {
+    if !matches!(yaml.kind, Kind::Map(_)) {
+        return Some(Ask { slots: asked(yaml, context), also: Vec::new() });
+    }
+    let mut fields = Fields::of(yaml, "ask", context)?;
+    let slots = fields.need("slots", context).map(|yaml| asked(yaml, context))?;
+    let also = fields.take("also").map(|yaml| asked(yaml, context)).unwrap_or_default();
+    fields.finish(context);
+    Some(Ask { slots, also })
 }
 
 fn cleared(yaml: &Yaml, context: &mut Context<'_>) -> Vec<String> {

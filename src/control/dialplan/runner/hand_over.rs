@@ -23,6 +23,11 @@ const RECORDED: u8 = 2;
 impl Runner {
     /// Joins the line.
     pub(super) fn queue(&mut self, now: Time, step: &QueueStep, out: &mut Vec<Wish>) {
+        if self.spot.stage > 0 {
+            // The line was left: the desk's default message is being taken.
+            self.leave_by_default(now, out);
+            return;
+        }
         if !self.said_all(now, out) {
             return;
         }

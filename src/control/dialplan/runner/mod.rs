@@ -112,6 +112,8 @@ enum Wait {
     Queue,
     /// The other phone.
     Transfer,
+    /// Nothing but the caller's hanging up.
+    Nobody,
     /// It is over.
     Over,
 }

@@ -8,7 +8,7 @@ use super::hear::Heard;
 use super::phrases::{Phrase, filled};
 use super::{Asked, Medium, Runner, Wait};
 use crate::control::dialplan::expr::plain;
-use crate::control::dialplan::plan::{Choices, Mask, Need, Readback, Slot, SlotType};
+use crate::control::dialplan::plan::{Choices, Mask, Need, Readback, Slot, SlotType, Verb};
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::values::{self, Found, Search};
 use crate::control::dialplan::wish::Wish;
@@ -20,6 +20,8 @@ use crate::control::words::speech::Hints;
 
 /// A string of digits without a given length must be this long to be taken from a free sentence.
 const LONG_ENOUGH: usize = 5;
+/// A caller's address with fewer digits is an extension, not a phone number.
+const SHORTEST_PHONE: usize = 7;
 /// The tone before a recording.
 const BEEP: Prompt = Prompt::Tone { hertz: 1_000, ms: 300 };
 
@@ -322,9 +324,9 @@ impl Runner {
     fn fill_others(&mut self, now: Time, name: &str, text: &str, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
         let steps = plan.flow.nodes.get(&self.spot.node).map(|node| node.steps.as_slice()).unwrap_or_default();
-        if let Some(crate::control::dialplan::plan::Verb::Ask(names)) = steps.get(self.spot.step).map(|step| &step.verb) {
-            let others: Vec<String> = names.iter().filter(|other| *other != name).cloned().collect();
-            let own = plan.values.slots.get(name).map(|slot| self.look_for(now, slot, text));
+        if let Some(Verb::Ask(ask)) = steps.get(self.spot.step).map(|step| &step.verb) {
+            let others: Vec<String> = ask.slots.iter().chain(&ask.also).filter(|other| *other != name).cloned().collect();
+            let own = plan.values.slots.get(name).map(|slot| (slot, self.look_for(now, slot, text)));
             self.fill_all(now, &others, text, own, out);
         }
     }
@@ -336,11 +338,14 @@ impl Runner {
     }
 
     /// Takes each value that belongs to one slot only.
-    fn fill_all(&mut self, now: Time, names: &[String], text: &str, taken: Option<Found>, out: &mut Vec<Wish>) {
+    fn fill_all(&mut self, now: Time, names: &[String], text: &str, own: Option<(&Slot, Found)>, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
-        let mut candidates: Vec<(&String, Value)> = Vec::new();
-        for name in names {
-            let Some(slot) = plan.values.slots.get(name).filter(|slot| stands_out(slot)) else { continue };
+        let slots = names.iter().filter_map(|name| Some((name, plan.values.slots.get(name).filter(|slot| stands_out(slot))?)));
+        let (closed, open): (Vec<_>, Vec<_>) = slots.partition(|(_, slot)| matches!(slot.choices, Choices::Fixed(_)));
+        let taken = own.as_ref().map(|(_, found)| found.clone());
+        let first = own.and_then(|(slot, _)| values::words_of(slot, &self.search(now, text, &[])));
+        let mut candidates: Vec<(&String, Value)> = values::closed(&closed, first.as_deref(), &self.search(now, text, &[]));
+        for (name, slot) in open {
             if let Found::Value(value) = self.look_for(now, slot, text)
                 && (slot.kind != SlotType::Digits || slot.length.is_some() || plain(&value).len() >= LONG_ENOUGH)
             {
@@ -366,9 +371,11 @@ fn stands_out(slot: &Slot) -> bool {
 
 /// Has a known value the form the slot wants?
 fn fits(slot: &Slot, value: &Value) -> bool {
-    let length = plain(value).chars().count();
+    let text = plain(value);
+    let length = text.chars().count();
     match slot.length {
         Some((least, most)) => (least..=most).contains(&length),
+        None if slot.kind == SlotType::Phone => text.chars().filter(char::is_ascii_digit).count() >= SHORTEST_PHONE,
         None => length > 0,
     }
 }

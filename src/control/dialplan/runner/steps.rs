@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::phrases::{Phrase, filled};
 use super::{DEEPEST_CALL, Runner, Wait};
-use crate::control::dialplan::plan::{Answer, Hours, Limit, LookupStep, Message, Play, Plan, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook};
+use crate::control::dialplan::plan::{Answer, Hours, Limit, LookupStep, Message, Play, Plan, Sound, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook};
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
@@ -50,7 +50,7 @@ impl Runner {
             }
             Verb::Play(play) => self.play(now, play, out),
             Verb::Menu(index) => self.menu_step(now, *index, out),
-            Verb::Ask(slots) => self.ask_step(now, slots, out),
+            Verb::Ask(ask) => self.ask_step(now, &ask.slots, out),
             Verb::Confirm(confirm) => self.confirm_step(now, confirm, out),
             Verb::Lookup(step) => self.lookup(now, step, plan, out),
             Verb::Jump(to) => self.jump(*to),
@@ -141,9 +141,18 @@ impl Runner {
     }
 
     fn play(&mut self, now: Time, play: &Play, out: &mut Vec<Wish>) {
+        if play.sound == Sound::Silence && play.times.is_none() {
+            self.wait = Wait::Nobody;
+            return;
+        }
         if self.spot.stage == 0 {
-            let times = play.times.unwrap_or(1);
-            self.voice.pending.extend((0..times).map(|_| Prompt::File(play.file.clone())));
+            let prompt = match &play.sound {
+                Sound::File(file) => Prompt::File(file.clone()),
+                Sound::Music => Prompt::Music(None),
+                Sound::Silence => Prompt::Silence { ms: 1_000 },
+            };
+            let times = usize::try_from(play.times.unwrap_or(1)).unwrap_or(1);
+            self.voice.pending.extend(std::iter::repeat_n(prompt, times));
             self.spot.stage = 1;
             return;
         }

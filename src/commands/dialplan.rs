@@ -1,0 +1,398 @@
+//! `hotline dialplan`: lint plans, talk to one in the terminal, run its tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+use crate::control::dialplan::problem::has_error;
+use crate::control::dialplan::sim::{self, Simulation, World};
+use crate::control::dialplan::test_file::{self, Outcome, TestFile, Verdict};
+use crate::control::dialplan::{Caller, Loaded, Medium, Plan, Problem, Source, Start, load};
+use crate::control::time::Time;
+use crate::control::words::Lang;
+
+/// Files of one folder.
+const MOST_FILES: usize = 2_000;
+
+/// Works on dialplans: lint, talk, test.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  hotline dialplan lint\n  hotline dialplan sim driver-hotline --phone 13800138000\n  hotline dialplan test dialplans/driver-hotline.test.yaml --junit out.xml")]
+pub struct DialplanArgs {
+    #[command(subcommand)]
+    work: Work,
+    /// The folder with the plans, desk.yaml, knowledge/ and *.test.yaml
+    #[arg(long, global = true, default_value = "dialplans")]
+    dir: PathBuf,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Work {
+    /// Reads all plans and says what is wrong with them, and where
+    #[command(after_help = "Example:\n  hotline dialplan lint --strict --json\n\nExit status: 0 = good, 1 = there are errors.")]
+    Lint(Lint),
+    /// A conversation in the terminal: lines are sentences, #12 are keys, an empty line is silence
+    #[command(after_help = "Example:\n  hotline dialplan sim driver-hotline --clock 2026-11-11T10:00:00+08:00 --mock 'pay={\"status\":\"paid\",\"amount\":10}'")]
+    Sim(Sim),
+    /// Runs *.test.yaml
+    #[command(after_help = "Example:\n  hotline dialplan test --junit out.xml\n\nExit status: 0 = all passed and covered, 1 = not.")]
+    Test(Test),
+}
+
+#[derive(clap::Args, Debug)]
+struct Lint {
+    /// Single plans instead of the folder's (desk.yaml and knowledge/ beside them are read too)
+    files: Vec<PathBuf>,
+    /// Warnings count as errors
+    #[arg(long)]
+    strict: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args, Debug)]
+struct Sim {
+    /// The plan's id
+    plan: String,
+    /// The caller's number
+    #[arg(long)]
+    phone: Option<String>,
+    /// The caller's number in your own systems
+    #[arg(long)]
+    external_id: Option<String>,
+    /// The language to begin with
+    #[arg(long)]
+    lang: Option<String>,
+    /// As a chat: buttons instead of keys, no clock for silence
+    #[arg(long)]
+    chat: bool,
+    /// The time it is, RFC 3339; now when not given
+    #[arg(long)]
+    clock: Option<jiff::Timestamp>,
+    /// A lookup's answer: NAME=JSON, NAME=timeout, NAME=not_found or NAME=error
+    #[arg(long)]
+    mock: Vec<String>,
+}
+
+#[derive(clap::Args, Debug)]
+struct Test {
+    /// Single test files instead of the folder's
+    files: Vec<PathBuf>,
+    /// Writes JUnit XML there
+    #[arg(long)]
+    junit: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a file or folder cannot be read or written.
+pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
+    match args.work {
+        Work::Lint(lint) => run_lint(&args.dir, &lint),
+        Work::Sim(sim) => run_sim(&args.dir, &sim),
+        Work::Test(test) => run_tests(&args.dir, &test),
+    }
+}
+
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars().collect()
+}
+
+/// The YAML files of a folder and its `knowledge` folder, sorted.
+fn yaml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for folder in [folder.to_path_buf(), folder.join("knowledge")] {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let paths = entries.take(MOST_FILES).filter_map(Result::ok).map(|entry| entry.path());
+        files.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml")));
+    }
+    if files.is_empty() {
+        bail!("there are no plans in {}; name another folder with --dir", folder.display());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(paths: &[PathBuf]) -> anyhow::Result<(Vec<Source>, Vec<Problem>)> {
+    let (mut sources, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        match Source::from_bytes(&path.display().to_string(), bytes) {
+            Ok(source) => sources.push(source),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok((sources, problems))
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
+}
+
+fn run_lint(dir: &Path, lint: &Lint) -> anyhow::Result<ExitCode> {
+    let paths = if lint.files.is_empty() { yaml_files(dir)? } else { with_surroundings(&lint.files) };
+    let (sources, mut problems) = read(&paths)?;
+    let loaded = load(&sources, &environment());
+    problems.extend(loaded.problems);
+    for source in sources.iter().filter(|source| is_test(Path::new(&source.name))) {
+        problems.extend(test_file::read(source).err().unwrap_or_default());
+    }
+    for problem in &problems {
+        if lint.json {
+            println!("{}", serde_json::to_string(problem)?);
+        } else {
+            println!("{problem}");
+        }
+    }
+    let errors = problems.iter().filter(|problem| has_error(std::slice::from_ref(problem))).count();
+    if !lint.json {
+        println!("{} plan(s) good, {errors} error(s), {} warning(s)", loaded.plans.len(), problems.len() - errors);
+    }
+    let good = errors == 0 && (!lint.strict || problems.is_empty());
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Named files, and the desk and knowledge beside them.
+fn with_surroundings(files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all: BTreeSet<PathBuf> = files.iter().cloned().collect();
+    for file in files {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let beside = yaml_files(folder).unwrap_or_default();
+        let shared = |path: &PathBuf| path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|parent| parent.ends_with("knowledge"));
+        all.extend(beside.into_iter().filter(shared));
+    }
+    all.into_iter().collect()
+}
+
+fn loaded_for_mocks(dir: &Path) -> anyhow::Result<Loaded> {
+    let (sources, problems) = read(&yaml_files(dir)?)?;
+    let mut loaded = load(&sources, &sim::mock_environment(&sources, &environment()));
+    loaded.problems.extend(problems);
+    Ok(loaded)
+}
+
+fn plan_named(loaded: &Loaded, id: &str) -> anyhow::Result<Arc<Plan>> {
+    if let Some(plan) = loaded.plans.get(id) {
+        return Ok(Arc::clone(plan));
+    }
+    for problem in loaded.problems.iter().filter(|problem| has_error(std::slice::from_ref(problem))) {
+        eprintln!("{problem}");
+    }
+    let known: Vec<&str> = loaded.plans.keys().map(String::as_str).collect();
+    bail!("there is no good plan '{id}'; there are {}", known.join(", "))
+}
+
+fn run_sim(dir: &Path, args: &Sim) -> anyhow::Result<ExitCode> {
+    let loaded = loaded_for_mocks(dir)?;
+    let plan = plan_named(&loaded, &args.plan)?;
+    let mut world = World { recorded: Some(std::time::Duration::from_secs(5)), ..World::default() };
+    for mock in &args.mock {
+        let (name, answer) = mock.split_once('=').with_context(|| format!("--mock {mock}: write NAME=JSON"))?;
+        world.lookups.insert(name.to_owned(), mocked(answer).with_context(|| format!("--mock {mock}"))?);
+    }
+    let clock = args.clock.unwrap_or_else(jiff::Timestamp::now);
+    let now = Time(u64::try_from(clock.as_microsecond()).unwrap_or(0));
+    let mut simulation = Simulation::new(plan, start_of(args), now, 1, world);
+    print_turn(&simulation);
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        match line.trim() {
+            "" => simulation.silence(),
+            text => match text.strip_prefix('#').filter(|keys| !keys.is_empty()) {
+                Some(keys) => simulation.press(keys),
+                None => simulation.say(text),
+            },
+        };
+        print_turn(&simulation);
+        if simulation.runner().is_over() {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_of(args: &Sim) -> Start {
+    let mut start = Start::voice();
+    if args.chat {
+        start.medium = Medium::Chat;
+        "web".clone_into(&mut start.channel);
+    }
+    start.lang = args.lang.as_deref().map(Lang::new);
+    if let Some(id) = &args.external_id {
+        start.customer.insert("external_id".to_owned(), id.clone().into());
+    }
+    start.caller = Caller { phone: args.phone.clone(), external_id: args.external_id.clone() };
+    start
+}
+
+fn mocked(answer: &str) -> anyhow::Result<sim::Mock> {
+    Ok(match answer {
+        "timeout" => sim::Mock::TimedOut,
+        "not_found" => sim::Mock::NotFound,
+        "error" => sim::Mock::Failed,
+        json => sim::Mock::Answer(serde_json::from_str(json).context("the answer is no JSON")?),
+    })
+}
+
+/// One turn: understanding, nodes, values, words.
+fn print_turn(simulation: &Simulation) {
+    let Some(turn) = simulation.turns().last() else { return };
+    if let Some((decision, intents)) = &turn.understood {
+        let scores: Vec<String> = intents.iter().take(2).map(|scored| format!("{} {:.2}", scored.intent, scored.score)).collect();
+        println!("  [{decision}] {}", scores.join(" · "));
+    }
+    if !turn.nodes.is_empty() {
+        println!("  → {}", turn.nodes.join(" → "));
+    }
+    for (name, value) in &turn.slots {
+        println!("  {name} = {value}");
+    }
+    turn.notes.iter().for_each(|note| println!("  · {note}"));
+    for (channels, text) in &turn.sent {
+        println!("  · to {}: {text}", channels.join("/"));
+    }
+    turn.said.iter().for_each(|text| println!("{text}"));
+    if !turn.buttons.is_empty() {
+        let buttons: Vec<String> = turn.buttons.iter().map(|(label, key)| format!("[{key}] {label}")).collect();
+        println!("  {}", buttons.join("  "));
+    }
+    if let Some((queue, context)) = &turn.queue {
+        println!("  · waits in {queue} with {}", serde_json::Value::Object(context.clone()));
+    }
+    if let Some(end) = turn.end {
+        println!("  · the end, {}", if end.contained { "contained" } else { "not contained" });
+    } else {
+        print!("> ");
+        std::io::stdout().flush().unwrap_or_default();
+    }
+}
+
+/// A case's name and result.
+struct Ran {
+    file: String,
+    name: String,
+    line: usize,
+    outcome: Outcome,
+}
+
+fn run_tests(dir: &Path, args: &Test) -> anyhow::Result<ExitCode> {
+    let folder = match args.files.first().and_then(|file| file.parent()) {
+        Some(parent) if yaml_files(parent).is_ok_and(|files| files.iter().any(|file| !is_test(file))) => parent.to_path_buf(),
+        _ => dir.to_path_buf(),
+    };
+    let loaded = loaded_for_mocks(&folder)?;
+    let tests = test_files(&folder, &args.files)?;
+    let began = Instant::now();
+    let mut ran = Vec::new();
+    for tests in &tests {
+        let plan = plan_named(&loaded, &tests.plan).with_context(|| tests.name.clone())?;
+        for case in &tests.cases {
+            ran.push(Ran { file: tests.name.clone(), name: case.name.clone(), line: case.line, outcome: test_file::run(case, &plan, 1) });
+        }
+    }
+    let took = began.elapsed();
+    let mut good = report(&ran);
+    good &= covered(&loaded, &tests, &ran)?;
+    let rate = ran.len() as f64 / took.as_secs_f64().max(1e-9);
+    println!("{} case(s) in {:.1} ms, {rate:.0} a second", ran.len(), took.as_secs_f64() * 1_000.0);
+    if let Some(path) = &args.junit {
+        fs::write(path, junit(&ran)).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The named test files; with them the others of the same plans, because coverage is a plan's, not a file's.
+fn test_files(folder: &Path, named: &[PathBuf]) -> anyhow::Result<Vec<TestFile>> {
+    let beside = yaml_files(folder)?.into_iter().filter(|path| is_test(path));
+    let mut paths: Vec<PathBuf> = named.to_vec();
+    paths.extend(beside.filter(|path| !named.iter().any(|known| same_file(known, path))));
+    let (sources, problems) = read(&paths)?;
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    let mut tests = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        match test_file::read(source) {
+            Ok(file) if named.is_empty() || at < named.len() || tests.iter().any(|known: &TestFile| known.plan == file.plan) => tests.push(file),
+            Ok(_) => {}
+            Err(problems) => {
+                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                bail!("{} is no test file", source.name);
+            }
+        }
+    }
+    if tests.is_empty() || !problems.is_empty() {
+        bail!("there are no good *.test.yaml in {}", folder.display());
+    }
+    Ok(tests)
+}
+
+fn same_file(left: &Path, right: &Path) -> bool {
+    fs::canonicalize(left).ok().zip(fs::canonicalize(right).ok()).is_some_and(|(left, right)| left == right)
+}
+
+fn report(ran: &[Ran]) -> bool {
+    let mut failed = 0;
+    for one in ran {
+        match &one.outcome.verdict {
+            Verdict::Passed => println!("ok       {}:{} {}", one.file, one.line, one.name),
+            Verdict::Skipped(why) => println!("SKIPPED  {}:{} {}: {why}", one.file, one.line, one.name),
+            Verdict::Failed(why) => {
+                failed += 1;
+                println!("FAILED   {}:{} {}", one.file, one.line, one.name);
+                why.iter().for_each(|why| println!("         {why}"));
+                for (at, turn) in one.outcome.turns.iter().enumerate() {
+                    println!("         {at} {:?} → {} | {}", turn.input, turn.nodes.join(" → "), turn.said.join(" "));
+                }
+            }
+        }
+    }
+    let skipped = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Skipped(_))).count();
+    println!("{} passed, {failed} failed, {skipped} skipped", ran.len() - failed - skipped);
+    failed == 0
+}
+
+/// The coverage gates: all cases of a plan count together.
+fn covered(loaded: &Loaded, tests: &[TestFile], ran: &[Ran]) -> anyhow::Result<bool> {
+    let mut good = true;
+    let plans: BTreeSet<&str> = tests.iter().map(|tests| tests.plan.as_str()).collect();
+    for id in plans {
+        let plan = plan_named(loaded, id)?;
+        let files: Vec<&TestFile> = tests.iter().filter(|tests| tests.plan == id).collect();
+        let of_plan = ran.iter().filter(|one| files.iter().any(|file| file.name == one.file));
+        let entered: BTreeSet<String> = of_plan.flat_map(|one| one.outcome.entered.iter().cloned()).collect();
+        let (reached, missing) = test_file::coverage(&plan, &entered);
+        let wanted = files.iter().fold((0.0f32, 0.0f32), |most, file| (most.0.max(file.coverage.nodes), most.1.max(file.coverage.options)));
+        let enough = reached.nodes >= wanted.0 && reached.options >= wanted.1;
+        good &= enough;
+        let word = if enough { "covered " } else { "FAILED  " };
+        println!("{word} {id}: nodes {:.0} % (≥ {:.0}), options {:.0} % (≥ {:.0})", reached.nodes * 100.0, wanted.0 * 100.0, reached.options * 100.0, wanted.1 * 100.0);
+        if !enough {
+            println!("         never entered: {}", missing.join(", "));
+        }
+    }
+    Ok(good)
+}
+
+fn junit(ran: &[Ran]) -> String {
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let failed = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Failed(_))).count();
+    let skipped = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Skipped(_))).count();
+    let mut xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dialplans\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n", ran.len());
+    for one in ran {
+        xml += &format!("  <testcase classname=\"{}\" name=\"{}\">", escape(&one.file), escape(&one.name));
+        match &one.outcome.verdict {
+            Verdict::Passed => {}
+            Verdict::Skipped(why) => xml += &format!("<skipped message=\"{}\"/>", escape(why)),
+            Verdict::Failed(why) => xml += &format!("<failure message=\"{}\"/>", escape(&why.join("; "))),
+        }
+        xml += "</testcase>\n";
+    }
+    xml + "</testsuite>\n"
+}
