@@ -22,7 +22,9 @@ const MOST_FILES: usize = 2_000;
 
 /// Works on dialplans: lint, talk, test.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  hotline dialplan lint\n  hotline dialplan sim driver-hotline --phone 13800138000\n  hotline dialplan test dialplans/driver-hotline.test.yaml --junit out.xml")]
+#[command(
+    after_help = "Examples:\n  hotline dialplan lint\n  hotline dialplan sim driver-hotline --phone 13800138000\n  hotline dialplan test dialplans/driver-hotline.test.yaml --junit out.xml"
+)]
 pub struct DialplanArgs {
     #[command(subcommand)]
     work: Work,
@@ -37,7 +39,9 @@ enum Work {
     #[command(after_help = "Example:\n  hotline dialplan lint --strict --json\n\nExit status: 0 = good, 1 = there are errors.")]
     Lint(Lint),
     /// A conversation in the terminal: lines are sentences, #12 are keys, an empty line is silence
-    #[command(after_help = "Example:\n  hotline dialplan sim driver-hotline --clock 2026-11-11T10:00:00+08:00 --mock 'pay={\"status\":\"paid\",\"amount\":10}'")]
+    #[command(
+        after_help = "Example:\n  hotline dialplan sim driver-hotline --clock 2026-11-11T10:00:00+08:00 --mock 'pay={\"status\":\"paid\",\"amount\":10}'"
+    )]
     Sim(Sim),
     /// Runs *.test.yaml
     #[command(after_help = "Example:\n  hotline dialplan test --junit out.xml\n\nExit status: 0 = all passed and covered, 1 = not.")]
@@ -166,7 +170,9 @@ fn with_surroundings(files: &[PathBuf]) -> Vec<PathBuf> {
     for file in files {
         let folder = file.parent().unwrap_or(Path::new("."));
         let beside = yaml_files(folder).unwrap_or_default();
-        let shared = |path: &PathBuf| path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|parent| parent.ends_with("knowledge"));
+        let shared = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|parent| parent.ends_with("knowledge"))
+        };
         all.extend(beside.into_iter().filter(shared));
     }
     all.into_iter().collect()
@@ -319,7 +325,9 @@ fn test_files(folder: &Path, named: &[PathBuf]) -> anyhow::Result<Vec<TestFile>>
     let mut tests = Vec::new();
     for (at, source) in sources.iter().enumerate() {
         match test_file::read(source) {
-            Ok(file) if named.is_empty() || at < named.len() || tests.iter().any(|known: &TestFile| known.plan == file.plan) => tests.push(file),
+            Ok(file) if named.is_empty() || at < named.len() || tests.iter().any(|known: &TestFile| known.plan == file.plan) => {
+                tests.push(file)
+            }
             Ok(_) => {}
             Err(problems) => {
                 problems.iter().for_each(|problem| eprintln!("{problem}"));
@@ -372,7 +380,13 @@ fn covered(loaded: &Loaded, tests: &[TestFile], ran: &[Ran]) -> anyhow::Result<b
         let enough = reached.nodes >= wanted.0 && reached.options >= wanted.1;
         good &= enough;
         let word = if enough { "covered " } else { "FAILED  " };
-        println!("{word} {id}: nodes {:.0} % (≥ {:.0}), options {:.0} % (≥ {:.0})", reached.nodes * 100.0, wanted.0 * 100.0, reached.options * 100.0, wanted.1 * 100.0);
+        println!(
+            "{word} {id}: nodes {:.0} % (≥ {:.0}), options {:.0} % (≥ {:.0})",
+            reached.nodes * 100.0,
+            wanted.0 * 100.0,
+            reached.options * 100.0,
+            wanted.1 * 100.0
+        );
         if !enough {
             println!("         never entered: {}", missing.join(", "));
         }
@@ -384,7 +398,10 @@ fn junit(ran: &[Ran]) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let failed = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Failed(_))).count();
     let skipped = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Skipped(_))).count();
-    let mut xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dialplans\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n", ran.len());
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dialplans\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n",
+        ran.len()
+    );
     for one in ran {
         xml += &format!("  <testcase classname=\"{}\" name=\"{}\">", escape(&one.file), escape(&one.name));
         match &one.outcome.verdict {

@@ -4,6 +4,7 @@
 mod call;
 mod check;
 mod demo;
+mod dialplan;
 mod nlu;
 mod serve;
 
@@ -28,6 +29,7 @@ enum Command {
     Check(check::Args),
     Nlu(nlu::Args),
     Demo(demo::Args),
+    Dialplan(dialplan::DialplanArgs),
     Serve(serve::Args),
 }
 
@@ -50,6 +52,7 @@ impl Command {
             Command::Call(args) => call::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Demo(args) => demo::run(&args),
+            Command::Dialplan(args) => dialplan::run(args),
             Command::Serve(args) => serve::run(&args),
         }
     }

@@ -43,6 +43,9 @@ impl Knowledge {
     #[must_use]
     pub fn topic_of(&self, question: &str, _lang: &str) -> Option<String> {
         let same = |known: &&String| known.as_str() == question;
-        self.articles.iter().find(|(_, article)| article.questions.values().flatten().any(|known| same(&known))).map(|(topic, _)| topic.clone())
+        self.articles
+            .iter()
+            .find(|(_, article)| article.questions.values().flatten().any(|known| same(&known)))
+            .map(|(topic, _)| topic.clone())
     }
 }

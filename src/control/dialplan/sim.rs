@@ -287,7 +287,9 @@ impl Simulation {
             Wish::Message { channels, text } => turn.sent.push((channels, text)),
             Wish::Answered { article } => turn.notes.push(format!("article {article}")),
             Wish::Surveyed { survey, score } => turn.notes.push(format!("survey {survey}: {score}")),
-            Wish::LeaveMessage { mode, contact, .. } => turn.notes.push(format!("left message ({mode}), contact {}", contact.unwrap_or_default())),
+            Wish::LeaveMessage { mode, contact, .. } => {
+                turn.notes.push(format!("left message ({mode}), contact {}", contact.unwrap_or_default()))
+            }
             Wish::Callback { address, .. } => turn.notes.push(format!("callback to {address}")),
             Wish::SetLang(lang) => turn.notes.push(format!("language {lang}")),
             Wish::SetRecording { on } => turn.notes.push(format!("recording {}", if on { "on" } else { "off" })),

@@ -90,7 +90,8 @@ pub fn date(value: &Value, lang: &str, form: Form) -> String {
         ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
     let text = plain(value);
     let stamp = text.trim_end_matches('Z');
-    let Ok(at) = stamp.parse::<jiff::civil::DateTime>().or_else(|_| stamp.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0))) else {
+    let Ok(at) = stamp.parse::<jiff::civil::DateTime>().or_else(|_| stamp.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0)))
+    else {
         return text;
     };
     let (month, day) = (u64::try_from(at.month()).unwrap_or(1), u64::try_from(at.day()).unwrap_or(1));
@@ -131,7 +132,9 @@ mod tests {
 
     #[test]
     fn sums_days_and_digits_are_said_as_people_say_them() {
-        for (sum, said) in [(5321.5, "五千三百二十一元五角"), (10.0, "十元"), (100_005.07, "十万零五元零七分"), (20_300.0, "二万零三百元"), (0.0, "零元")] {
+        for (sum, said) in
+            [(5321.5, "五千三百二十一元五角"), (10.0, "十元"), (100_005.07, "十万零五元零七分"), (20_300.0, "二万零三百元"), (0.0, "零元")]
+        {
             assert_eq!(money(&json!(sum), "zh", Form::Spoken), said);
         }
         assert_eq!(money(&json!(5321.5), "zh", Form::Written), "5321.50元");

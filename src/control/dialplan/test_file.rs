@@ -222,7 +222,12 @@ fn world(fields: &mut Fields<'_>, context: &mut Context<'_>) -> World {
         });
     }
     if let Some(yaml) = fields.take("transfer") {
-        let ends = [("done", TransferEnd::Done), ("busy", TransferEnd::Busy), ("no_answer", TransferEnd::NoAnswer), ("failed", TransferEnd::Failed)];
+        let ends = [
+            ("done", TransferEnd::Done),
+            ("busy", TransferEnd::Busy),
+            ("no_answer", TransferEnd::NoAnswer),
+            ("failed", TransferEnd::Failed),
+        ];
         world.transfer = context.word(yaml, "transfer", &ends);
     }
     if let Some(yaml) = fields.take("recorded") {
@@ -345,7 +350,9 @@ fn first_match(expect: &Expectation, turns: &[Turn], from: usize) -> Result<usiz
 /// Why a turn is not as expected; ends count up to the turn `until`.
 fn mismatch(expect: &Expectation, turns: &[Turn], at: usize, until: usize) -> Option<String> {
     let turn = &turns[at];
-    node_mismatch(expect, turns, at).or_else(|| words_mismatch(expect, turns, at)).or_else(|| end_mismatch(expect, turn, &turns[at..=until]))
+    node_mismatch(expect, turns, at)
+        .or_else(|| words_mismatch(expect, turns, at))
+        .or_else(|| end_mismatch(expect, turn, &turns[at..=until]))
 }
 
 fn node_mismatch(expect: &Expectation, turns: &[Turn], at: usize) -> Option<String> {
@@ -417,7 +424,9 @@ fn end_mismatch(expect: &Expectation, turn: &Turn, rest: &[Turn]) -> Option<Stri
         _ => {}
     }
     match expect.ends.contained {
-        Some(contained) if end.map(|end| end.contained) != Some(contained) => Some(format!("contained is {:?}", end.map(|end| end.contained))),
+        Some(contained) if end.map(|end| end.contained) != Some(contained) => {
+            Some(format!("contained is {:?}", end.map(|end| end.contained)))
+        }
         _ => None,
     }
 }
@@ -432,7 +441,8 @@ fn has(context: &Map<String, Value>, path: &str) -> bool {
 #[must_use]
 pub fn coverage(plan: &Plan, entered: &BTreeSet<String>) -> (Coverage, Vec<String>) {
     let nodes: Vec<&String> = plan.flow.nodes.keys().collect();
-    let options: BTreeSet<&str> = plan.flow.menus.iter().flat_map(|menu| &menu.options).filter_map(|option| plan.node_of(&option.goto)).collect();
+    let options: BTreeSet<&str> =
+        plan.flow.menus.iter().flat_map(|menu| &menu.options).filter_map(|option| plan.node_of(&option.goto)).collect();
     let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f32 / whole as f32 };
     let missing: Vec<String> = nodes.iter().filter(|name| !entered.contains(**name)).map(|name| (*name).clone()).collect();
     let taken = options.iter().filter(|name| entered.contains(**name)).count();
@@ -487,7 +497,10 @@ mod tests {
 
     #[test]
     fn s1_s2_s4_s6_s17_s18_s35_the_driver_hotline_passes_its_cases() {
-        pass(&[include_str!("../../../dialplans/driver-hotline.test.yaml"), include_str!("../../../dialplans/driver-hotline.more.test.yaml")]);
+        pass(&[
+            include_str!("../../../dialplans/driver-hotline.test.yaml"),
+            include_str!("../../../dialplans/driver-hotline.more.test.yaml"),
+        ]);
     }
 
     #[test]
@@ -507,7 +520,11 @@ mod tests {
         let text = "tests: driver-hotline\ncases:\n  - {name: wrong, keys: [\"3\"], expect: [{at: 1, node: salary}]}\n";
         let tests = read(&file("t.test.yaml", text)).expect("a test file");
         let outcome = run(&tests.cases[0], &loaded.plans["driver-hotline"], 1);
-        assert!(matches!(&outcome.verdict, Verdict::Failed(why) if why[0].contains("salary expected, went to [\"car\"]")), "{:?}", outcome.verdict);
+        assert!(
+            matches!(&outcome.verdict, Verdict::Failed(why) if why[0].contains("salary expected, went to [\"car\"]")),
+            "{:?}",
+            outcome.verdict
+        );
     }
 
     #[test]

@@ -212,9 +212,8 @@ fn overlapping(text: &str, titles: &[String]) -> Option<usize> {
 /// "I don't know."
 #[must_use]
 pub fn is_unknown(text: &str) -> bool {
-    const WORDS: [&str; 12] = [
-        "不知道", "不清楚", "不记得", "忘了", "没有", "跳过", "don't know", "do not know", "no idea", "not sure", "skip", "forgot",
-    ];
+    const WORDS: [&str; 12] =
+        ["不知道", "不清楚", "不记得", "忘了", "没有", "跳过", "don't know", "do not know", "no idea", "not sure", "skip", "forgot"];
     let lower = text.to_lowercase();
     WORDS.iter().any(|word| lower.contains(word))
 }

@@ -5,8 +5,8 @@ use super::value::parse_duration;
 use super::{Context, Fields, menu, slot};
 use crate::control::dialplan::expr::Expr;
 use crate::control::dialplan::plan::{
-    Answer, Ask, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Sound, Split, SplitBy, Step, Survey, Switch, Target, Texts, Ticket, Verb,
-    Webhook,
+    Answer, Ask, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Sound, Split, SplitBy, Step, Survey, Switch, Target, Texts,
+    Ticket, Verb, Webhook,
 };
 use crate::control::dialplan::problem::nearest;
 use crate::control::dialplan::syntax::{Kind, Pair, Place, Yaml};

@@ -165,7 +165,8 @@ impl Runner {
         let question = question.clone();
         self.stop_saying(out);
         self.clocks.answer = Some(now + KEY_PAUSE);
-        if self.memory.medium() == Medium::Voice && question.keys.len() == 1
+        if self.memory.medium() == Medium::Voice
+            && question.keys.len() == 1
             && let Some(turn) = self.voice.turn.take()
         {
             out.push(Wish::StopListening(turn));
@@ -181,7 +182,8 @@ impl Runner {
             self.voice.typed_ahead.push(key);
         }
         // A key means: I know this already.
-        if matches!(self.wait, Wait::Quiet) && self.plan.defaults.barge_in != BargeIn::Off
+        if matches!(self.wait, Wait::Quiet)
+            && self.plan.defaults.barge_in != BargeIn::Off
             && let Some(play) = self.voice.playing
         {
             out.push(Wish::StopSaying(play));

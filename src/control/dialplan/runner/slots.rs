@@ -194,9 +194,13 @@ impl Runner {
                 "2" => Found::Value(false.into()),
                 _ => Found::Nothing,
             },
-            (_, Choices::Fixed(values)) => at.and_then(|at| values.get(at)).map_or(Found::Nothing, |choice| Found::Value(choice.value.clone().into())),
+            (_, Choices::Fixed(values)) => {
+                at.and_then(|at| values.get(at)).map_or(Found::Nothing, |choice| Found::Value(choice.value.clone().into()))
+            }
             (_, Choices::List(..)) => at.and_then(|at| self.items(now, slot).get(at).cloned()).map_or(Found::Nothing, Found::Value),
-            (SlotType::Number | SlotType::Money, _) => keys.replace('*', ".").parse::<f64>().map_or(Found::Wrong, |number| Found::Value(number.into())),
+            (SlotType::Number | SlotType::Money, _) => {
+                keys.replace('*', ".").parse::<f64>().map_or(Found::Wrong, |number| Found::Value(number.into()))
+            }
             _ if fits(slot, &keys.into()) => Found::Value(keys.into()),
             _ => Found::Wrong,
         }
@@ -253,7 +257,13 @@ impl Runner {
         match (&slot.valid, slot.length) {
             (Some((_, say)), _) if !by_form && !say.is_empty() => self.push_texts(now, &say.clone()),
             (_, Some((least, most))) if by_form => {
-                let wanted = if least == most { least.to_string() } else if self.lang.primary() == "zh" { format!("{least}到{most}") } else { format!("{least} to {most}") };
+                let wanted = if least == most {
+                    least.to_string()
+                } else if self.lang.primary() == "zh" {
+                    format!("{least}到{most}")
+                } else {
+                    format!("{least} to {most}")
+                };
                 self.push_phrase(Phrase::WantedLength, &[&wanted]);
             }
             _ => self.push_phrase(Phrase::NotValid, &[]),
@@ -297,7 +307,11 @@ impl Runner {
             (Found::Value(_), _) => self.readback_answered(now, name, value, true, out),
             (_, Some(yes)) => {
                 let intent = if yes { "yes" } else { "no" }.to_owned();
-                out.push(Wish::Understood { text: heard.text.to_owned(), intents: vec![Scored { intent, score: 1.0 }], decision: "yes_no".to_owned() });
+                out.push(Wish::Understood {
+                    text: heard.text.to_owned(),
+                    intents: vec![Scored { intent, score: 1.0 }],
+                    decision: "yes_no".to_owned(),
+                });
                 self.readback_answered(now, name, value, yes, out);
             }
             (_, None) if self.digress(now, heard, out) => {}
@@ -352,9 +366,14 @@ impl Runner {
                 candidates.push((name, value));
             }
         }
-        let is_alone = |value: &Value| candidates.iter().filter(|(_, other)| other == value).count() == 1 && taken.as_ref() != Some(&Found::Value(value.clone()));
-        let sure: Vec<(String, Value)> =
-            candidates.iter().filter(|(name, value)| is_alone(value) && !self.memory.slots.contains_key(*name)).map(|(name, value)| ((*name).clone(), value.clone())).collect();
+        let is_alone = |value: &Value| {
+            candidates.iter().filter(|(_, other)| other == value).count() == 1 && taken.as_ref() != Some(&Found::Value(value.clone()))
+        };
+        let sure: Vec<(String, Value)> = candidates
+            .iter()
+            .filter(|(name, value)| is_alone(value) && !self.memory.slots.contains_key(*name))
+            .map(|(name, value)| ((*name).clone(), value.clone()))
+            .collect();
         for (name, value) in sure {
             if self.is_valid(now, &name, &plan.values.slots[&name], &value) {
                 self.fill(&name, value, out);

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::phrases::{Phrase, filled};
 use super::{DEEPEST_CALL, Runner, Wait};
-use crate::control::dialplan::plan::{Answer, Hours, Limit, LookupStep, Message, Play, Plan, Sound, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook};
+use crate::control::dialplan::plan::{
+    Answer, Hours, Limit, LookupStep, Message, Plan, Play, Sound, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook,
+};
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
@@ -203,7 +205,10 @@ impl Runner {
         }
         let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
         let headers = spec.headers.iter().map(|(name, value)| (name.clone(), value.render(&view, &lang, Form::Written)));
-        let body = spec.body.as_ref().map(|fields| fields.iter().map(|(name, value)| (name.clone(), value.value(&view, &lang))).collect::<Map<_, _>>());
+        let body = spec
+            .body
+            .as_ref()
+            .map(|fields| fields.iter().map(|(name, value)| (name.clone(), value.value(&view, &lang))).collect::<Map<_, _>>());
         let lookup = Lookup::Http {
             method: spec.method,
             url: spec.url.render(&view, &lang, Form::Url),
@@ -297,7 +302,9 @@ impl Runner {
             match &answer.unsure {
                 Some(target) => self.go(now, target, out),
                 None if answer.topic.is_some() => {
-                    out.push(Wish::PlanFailed { why: format!("{}: no article {}/{}", self.spot.node, answer.kb, topic.unwrap_or_default()) });
+                    out.push(Wish::PlanFailed {
+                        why: format!("{}: no article {}/{}", self.spot.node, answer.kb, topic.unwrap_or_default()),
+                    });
                     self.next();
                 }
                 None => self.go(now, &Target::Human, out),
@@ -418,7 +425,14 @@ impl Runner {
         body.insert("lang".to_owned(), self.lang.to_string().into());
         body.insert("caller".to_owned(), json!({"phone": self.memory.start.caller.phone}));
         let url = webhook.url.render(&self.view(now), self.lang.primary(), Form::Url);
-        let lookup = Lookup::Http { method: "POST", url, headers: Vec::new(), body: Some(Value::Object(body)), timeout: webhook.timeout, cache: None };
+        let lookup = Lookup::Http {
+            method: "POST",
+            url,
+            headers: Vec::new(),
+            body: Some(Value::Object(body)),
+            timeout: webhook.timeout,
+            cache: None,
+        };
         self.find(now, lookup, webhook.timeout, false, out);
     }
 

@@ -374,5 +374,15 @@ impl Runner {
 
 /// Kinds of values that keys can give.
 pub(super) fn keyed(kind: &SlotType) -> bool {
-    matches!(kind, SlotType::Digits | SlotType::Phone | SlotType::Card | SlotType::Number | SlotType::Money | SlotType::Choice | SlotType::YesNo | SlotType::IdCn)
+    matches!(
+        kind,
+        SlotType::Digits
+            | SlotType::Phone
+            | SlotType::Card
+            | SlotType::Number
+            | SlotType::Money
+            | SlotType::Choice
+            | SlotType::YesNo
+            | SlotType::IdCn
+    )
 }
