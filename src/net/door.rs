@@ -1,75 +1,72 @@
-//! The door: bytes become a message or an answer that says why not, and a flood stops here.
+//! The door: bytes become messages or are answered here.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use crossbeam_channel::{Sender, TrySendError};
+use crossbeam_channel::Sender;
 
-use crate::control::sip::Received;
+use super::{Counts, count};
 use crate::control::sip::endpoint::stateless;
-use crate::control::sip::message::{Malformed, Message, Method};
+use crate::control::sip::message::Method;
+use crate::control::sip::{Malformed, Message, Received};
 use crate::control::surface::Input;
 use crate::control::words::sip::{Flow, Transmit};
 
-/// The share of the line to the rules that is kept for calls in progress: one in so many.
+/// Below this share of free places new calls are refused: the rest is for calls that run.
 const RESERVE: usize = 4;
-/// What a caller who finds the line full is told to wait, in seconds.
-const RETRY_AFTER: u32 = 5;
-const FULL: &str = "Service Unavailable";
+/// When a refused caller may try again, in seconds.
+const RETRY_AFTER: u32 = 3;
 
-/// Takes messages in.
+/// Where messages go in.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub(super) struct Door {
     inputs: Sender<Input>,
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Door {
-    /// A door to the rules; the channel must be bounded.
-    pub fn new(inputs: Sender<Input>) -> Door {
-        Door { inputs }
+    pub(super) fn new(inputs: Sender<Input>, counts: Arc<Counts>) -> Door {
+        Door { inputs, counts }
     }
 
-    /// Takes one whole message in. What comes back is to be sent at once: a refusal.
-    pub fn take(&self, flow: Flow, bytes: Bytes) -> Option<Transmit> {
-        let message = match Message::parse(bytes) {
-            Ok(message) => message,
-            Err(malformed) => return refuse_malformed(flow, &malformed),
-        };
-        if self.is_pressed() && is_new_call(&message) {
-            return answer(stateless(&message, flow, 503, FULL, Some(RETRY_AFTER)));
-        }
-        match self.inputs.try_send(Input::Sip(Received { flow, message })) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                tracing::warn!(from = %flow.remote, "the rules are behind: a message is dropped, its sender will repeat it")
+    /// Takes one message in; an answer of the door itself comes back.
+    pub(super) fn enter(&self, flow: Flow, bytes: Bytes) -> Option<Transmit> {
+        match Message::parse(bytes) {
+            Ok(message) if self.is_busy() && is_new_call(&message) => {
+                count(&self.counts.refused);
+                answer(&message, flow, 503, "", Some(RETRY_AFTER))
             }
-            Err(TrySendError::Disconnected(_)) => tracing::debug!("a message after the end"),
+            Ok(message) => {
+                self.pass(Input::Sip(Received { flow, message }));
+                None
+            }
+            Err(Malformed { status, why, salvage }) => {
+                count(&self.counts.malformed);
+                tracing::debug!(remote = %flow.remote, why, "a malformed message");
+                salvage.and_then(|message| answer(&message, flow, status, &why, None))
+            }
         }
-        None
     }
 
-    /// Tells the rules that a stream broke or could not be made.
-    pub fn broken(&self, flow: Flow) {
-        if self.inputs.try_send(Input::SipBroken(flow)).is_err() {
-            tracing::debug!(remote = %flow.remote, "a broken stream is found by its timers");
-        }
+    /// A stream broke: what waits on it fails at once instead of by its timers.
+    pub(super) fn broken(&self, flow: Flow) {
+        self.pass(Input::SipBroken(flow));
     }
 
-    fn is_pressed(&self) -> bool {
-        let room = self.inputs.capacity().unwrap_or(usize::MAX);
-        self.inputs.len() >= room - room / RESERVE
+    fn is_busy(&self) -> bool {
+        self.inputs.capacity().is_some_and(|all| self.inputs.len() >= all - all / RESERVE)
+    }
+
+    fn pass(&self, input: Input) {
+        let passed = self.inputs.try_send(input).is_ok();
+        count(if passed { &self.counts.received } else { &self.counts.lost });
     }
 }
 
-/// Only what begins work is refused; what belongs to a call goes in.
 fn is_new_call(message: &Message) -> bool {
     message.is_request() && message.method() == Method::Invite && message.to().is_some_and(|to| to.tag().is_none())
 }
 
-fn refuse_malformed(flow: Flow, malformed: &Malformed) -> Option<Transmit> {
-    tracing::debug!(from = %flow.remote, why = %malformed, "malformed SIP");
-    let request = malformed.salvage.as_deref()?;
-    answer(stateless(request, flow, malformed.status, &malformed.why, None))
-}
-
-fn answer(response: Option<(Flow, Bytes)>) -> Option<Transmit> {
-    response.map(|(flow, bytes)| Transmit { flow, bytes })
+fn answer(message: &Message, flow: Flow, status: u16, reason: &str, retry_after: Option<u32>) -> Option<Transmit> {
+    stateless(message, flow, status, reason, retry_after).map(|(flow, bytes)| Transmit { flow, bytes })
 }

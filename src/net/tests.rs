@@ -1,108 +1,156 @@
-use std::time::Duration;
+//! Real sockets on ports that the system chooses.
 
-use crossbeam_channel::{Receiver, bounded};
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::TcpStream;
 
 use super::*;
+use crate::control::sip::message::Method;
 use crate::control::words::sip::Flow;
 
-const OPTIONS: &str = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;rport;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 7 OPTIONS\r\nContent-Length: 0\r\n\r\n";
-const PATIENCE: Duration = Duration::from_secs(5);
+const LISTENER: ListenerId = ListenerId(0);
 
-async fn opened(transport: Transport, room: usize) -> (Handle, Receiver<Input>, SocketAddr) {
-    let any = "127.0.0.1:0".parse().unwrap();
-    let listener = Listener { id: ListenerId(0), transport, bound: any, advertised: any };
-    let (inputs, line) = bounded(room);
-    let handle = start(&[listener], inputs).await.unwrap();
-    let address = handle.local_addr(ListenerId(0)).unwrap();
-    (handle, line, address)
+fn listener(transport: Transport) -> Listener {
+    let address = "127.0.0.1:0".parse().unwrap();
+    Listener { id: LISTENER, transport, bound: address, advertised: address }
 }
 
-async fn next(line: &Receiver<Input>) -> Input {
-    let line = line.clone();
-    tokio::task::spawn_blocking(move || line.recv_timeout(PATIENCE)).await.unwrap().unwrap()
+fn request(method: &str, to_tag: &str, body: &str) -> String {
+    format!(
+        "{method} sip:1@h SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:1;rport;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>{to_tag}\r\n\
+         Call-ID: c\r\nCSeq: 1 {method}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
-fn flow(input: Input) -> Flow {
-    let Input::Sip(received) = input else { panic!("a message: {input:?}") };
-    received.flow
+/// The rules' end of the channel, awaited as a test does.
+struct Outlet(crossbeam_channel::Receiver<Input>);
+
+impl Outlet {
+    async fn recv(&mut self) -> Option<Input> {
+        let messages = self.0.clone();
+        tokio::task::spawn_blocking(move || messages.recv().ok()).await.unwrap()
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_datagram_comes_in_and_an_answer_goes_back_along_it() {
-    let (handle, line, address) = opened(Transport::Udp, 8).await;
-    let phone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    phone.send_to(OPTIONS.as_bytes(), address).await.unwrap();
-    let flow = flow(next(&line).await);
-    handle.send(Transmit { flow, bytes: "answer".into() });
-    let mut buffer = [0; 64];
-    let length = phone.recv(&mut buffer).await.unwrap();
+async fn server(transport: Transport, room: usize) -> (Handle, SocketAddr, Outlet) {
+    let (inputs, messages) = crossbeam_channel::bounded(room);
+    let handle = start(&[listener(transport)], inputs).await.unwrap();
+    let address = handle.local_addr(LISTENER).unwrap();
+    (handle, address, Outlet(messages))
+}
+
+async fn message(outlet: &mut Outlet) -> (Flow, Method) {
+    match outlet.recv().await {
+        Some(Input::Sip(received)) => (received.flow, received.message.method()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_datagram_comes_in_and_its_answer_goes_back() {
+    let (handle, address, mut outlet) = server(Transport::Udp, 8).await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    peer.send_to(request("OPTIONS", "", "").as_bytes(), address).await.unwrap();
+    let (flow, method) = message(&mut outlet).await;
+    assert_eq!((flow.remote, method), (peer.local_addr().unwrap(), Method::Options));
+    handle.send(Transmit { flow, bytes: Bytes::from_static(b"answer") });
+    let mut buffer = [0u8; 64];
+    let length = peer.recv(&mut buffer).await.unwrap();
     assert_eq!(&buffer[..length], b"answer");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_malformed_request_is_told_what_is_wrong() {
-    let (_handle, _line, address) = opened(Transport::Udp, 8).await;
-    let phone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    phone.send_to(OPTIONS.replace("CSeq: 7", "CSeq: x").as_bytes(), address).await.unwrap();
-    let mut buffer = [0; 2_048];
-    let length = phone.recv(&mut buffer).await.unwrap();
-    let answer = String::from_utf8_lossy(&buffer[..length]);
-    assert!(answer.starts_with("SIP/2.0 400 ") && answer.lines().next().unwrap().contains("CSeq"), "{answer}");
+#[tokio::test]
+async fn a_malformed_request_is_answered_400_at_the_door() {
+    let (handle, address, _outlet) = server(Transport::Udp, 8).await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    peer.send_to(b"\r\n\r\n", address).await.unwrap();
+    peer.send_to(b"no SIP at all, but long enough", address).await.unwrap();
+    peer.send_to(request("OPTIONS", "", "").replace("CSeq: 1", "CSeq: x").as_bytes(), address).await.unwrap();
+    let mut buffer = [0u8; 1_024];
+    let length = peer.recv(&mut buffer).await.unwrap();
+    assert!(buffer[..length].starts_with(b"SIP/2.0 400 CSeq: the number is not below 2147483648\r\n"));
+    assert_eq!(handle.counts().malformed.load(Ordering::Relaxed), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_line_refuses_new_calls_and_keeps_room_for_the_others() {
-    let (_handle, line, address) = opened(Transport::Udp, 4).await;
-    let phone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let invite = OPTIONS.replace("OPTIONS", "INVITE");
-    for _ in 0..4 {
-        phone.send_to(invite.as_bytes(), address).await.unwrap();
+#[tokio::test]
+async fn a_full_channel_refuses_new_calls_and_keeps_a_reserve_for_running_ones() {
+    let (_handle, address, mut outlet) = server(Transport::Udp, 8).await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for _ in 0..7 {
+        peer.send_to(request("OPTIONS", "", "").as_bytes(), address).await.unwrap();
     }
-    let mut buffer = [0; 2_048];
-    let length = phone.recv(&mut buffer).await.unwrap();
-    let answer = String::from_utf8_lossy(&buffer[..length]);
-    assert!(answer.starts_with("SIP/2.0 503 ") && answer.contains("Retry-After:"), "{answer}");
-    phone.send_to(invite.replace("To: <sip:b@h>", "To: <sip:b@h>;tag=2").as_bytes(), address).await.unwrap();
-    for _ in 0..4 {
-        next(&line).await;
+    peer.send_to(request("INVITE", "", "").as_bytes(), address).await.unwrap();
+    peer.send_to(request("BYE", ";tag=2", "").as_bytes(), address).await.unwrap();
+    let mut buffer = [0u8; 1_024];
+    let length = peer.recv(&mut buffer).await.unwrap();
+    let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert!(answer.starts_with("SIP/2.0 503 Service Unavailable\r\n") && answer.contains("Retry-After: 3\r\n"), "{answer}");
+    for _ in 0..7 {
+        assert_eq!(message(&mut outlet).await.1, Method::Options);
     }
+    assert_eq!(message(&mut outlet).await.1, Method::Bye);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_is_cut_into_messages_and_kept_alive() {
-    let (handle, line, address) = opened(Transport::Tcp, 8).await;
-    let mut phone = TcpStream::connect(address).await.unwrap();
-    let two = format!("{OPTIONS}\r\n\r\n{OPTIONS}");
-    let (first, rest) = two.split_at(50);
-    phone.write_all(first.as_bytes()).await.unwrap();
-    phone.write_all(rest.as_bytes()).await.unwrap();
-    let (first, second) = (flow(next(&line).await), flow(next(&line).await));
-    assert_eq!(first, second);
-    let mut pong = [0; 2];
-    phone.read_exact(&mut pong).await.unwrap();
+#[tokio::test]
+async fn a_stream_is_cut_into_messages_and_keep_alives_are_answered() {
+    let (handle, address, mut outlet) = server(Transport::Tcp, 8).await;
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    let mut bytes = b"\r\n\r\n".to_vec();
+    bytes.extend_from_slice(request("OPTIONS", "", "two\r\n\r\nparts").as_bytes());
+    bytes.extend_from_slice(request("BYE", ";tag=2", "").as_bytes());
+    let (first, second) = bytes.split_at(150);
+    peer.write_all(first).await.unwrap();
+    let mut pong = [0u8; 2];
+    peer.read_exact(&mut pong).await.unwrap();
     assert_eq!(&pong, b"\r\n");
-    handle.send(Transmit { flow: first, bytes: "answer".into() });
-    let mut answer = [0; 6];
-    phone.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"answer");
-    drop(phone);
-    assert!(matches!(next(&line).await, Input::SipBroken(broken) if broken == first));
+    peer.write_all(second).await.unwrap();
+    let (flow, method) = message(&mut outlet).await;
+    assert!(flow.connection.is_some() && method == Method::Options);
+    assert_eq!(message(&mut outlet).await.1, Method::Bye);
+    handle.send(Transmit { flow, bytes: Bytes::from_static(b"answer") });
+    let mut answer = [0u8; 6];
+    peer.read_exact(&mut answer).await.unwrap();
+    drop(peer);
+    assert!(matches!(outlet.recv().await, Some(Input::SipBroken(broken)) if broken == flow));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_is_made_on_demand_and_a_refused_one_is_told() {
-    let (handle, line, _address) = opened(Transport::Tcp, 8).await;
-    let far = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let flow = Flow { listener: ListenerId(0), transport: Transport::Tcp, remote: far.local_addr().unwrap(), connection: None };
-    handle.send(Transmit { flow, bytes: "hello".into() });
-    let (mut stream, _) = far.accept().await.unwrap();
-    let mut hello = [0; 5];
-    stream.read_exact(&mut hello).await.unwrap();
-    assert_eq!(&hello, b"hello");
-    drop((stream, far));
-    assert!(matches!(next(&line).await, Input::SipBroken(_)), "the far end closed");
-    handle.send(Transmit { flow, bytes: "hello".into() });
-    assert!(matches!(next(&line).await, Input::SipBroken(_)), "nobody listens there now");
+#[tokio::test]
+async fn a_connection_is_made_on_demand_and_used_again() {
+    let (handle, _, mut outlet) = server(Transport::Tcp, 8).await;
+    let there = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let flow = Flow { listener: LISTENER, transport: Transport::Tcp, remote: there.local_addr().unwrap(), connection: None };
+    handle.send(Transmit { flow, bytes: Bytes::from_static(b"one") });
+    handle.send(Transmit { flow, bytes: Bytes::from_static(b"two") });
+    let (mut peer, _) = there.accept().await.unwrap();
+    let mut both = [0u8; 6];
+    peer.read_exact(&mut both).await.unwrap();
+    assert_eq!(&both, b"onetwo");
+    peer.write_all(request("OPTIONS", "", "").as_bytes()).await.unwrap();
+    let (back, _) = message(&mut outlet).await;
+    assert!(back.connection.is_some() && back.remote == flow.remote);
+}
+
+#[tokio::test]
+async fn nobody_there_and_garbage_break_the_stream() {
+    let (handle, address, mut outlet) = server(Transport::Tcp, 8).await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    handle.send(Transmit {
+        flow: Flow { listener: LISTENER, transport: Transport::Tcp, remote: gone, connection: None },
+        bytes: Bytes::from_static(b"x"),
+    });
+    assert!(matches!(outlet.recv().await, Some(Input::SipBroken(flow)) if flow.remote == gone));
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n").await.unwrap();
+    assert!(matches!(outlet.recv().await, Some(Input::SipBroken(_))));
+    assert_eq!(peer.read(&mut [0u8; 8]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let (inputs, _outlet) = crossbeam_channel::bounded(1);
+    let why = start(&[Listener { bound: address, ..listener(Transport::Udp) }], inputs).await.unwrap_err();
+    assert!(why.to_string().contains(&format!("SIP listener UDP {address}")), "{why}");
 }

@@ -1,63 +1,60 @@
 //! Datagrams in.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket as StdSocket};
 
 use bytes::Bytes;
-use tokio::task::JoinHandle;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
 
+use super::count;
 use super::door::Door;
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 
-/// Kernel buffers, so that a burst of calls waits instead of being dropped.
-const KERNEL_BUFFER: usize = 4 << 20;
-/// The longest datagram.
-const DATAGRAM: usize = 65_535;
-/// Datagrams taken before other tasks get their turn.
-const BATCH: usize = 64;
+/// A datagram's most bytes.
+const DATAGRAM_MAX: usize = 65_536;
+/// What the kernel may hold for us while the process does something else: some ten thousand messages.
+const KERNEL_BUFFER: usize = 8 * 1_024 * 1_024;
+/// Datagrams read in a row before other tasks get their turn.
+const BURST: usize = 64;
+/// Shorter datagrams are keep-alives of NAT bindings.
+const SHORTEST: usize = 12;
 
-/// Binds a socket that never waits.
-pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)?;
+/// A socket that does not block; IPv6 sockets take IPv6 only, so that each address family has its own listener.
+pub(super) fn bind(address: SocketAddr) -> io::Result<StdSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // The system may grant less; that is no reason not to start.
+    drop(socket.set_recv_buffer_size(KERNEL_BUFFER));
+    drop(socket.set_send_buffer_size(KERNEL_BUFFER));
     socket.set_nonblocking(true)?;
-    let options = socket2::SockRef::from(&socket);
-    // The system may allow less: then bursts are repeated by their senders.
-    let _ = options.set_recv_buffer_size(KERNEL_BUFFER);
-    let _ = options.set_send_buffer_size(KERNEL_BUFFER);
-    Ok(socket)
+    socket.bind(&address.into())?;
+    Ok(socket.into())
 }
 
-/// Reads until it is aborted.
-pub fn read(listener: ListenerId, socket: UdpSocket, door: Door) -> io::Result<JoinHandle<()>> {
-    let socket = tokio::net::UdpSocket::from_std(socket)?;
-    Ok(tokio::spawn(async move {
-        let mut buffer = vec![0u8; DATAGRAM];
-        loop {
-            if let Err(error) = socket.readable().await {
-                tracing::error!(%error, "a SIP socket cannot be read any more");
-                return;
+/// Reads until the task is aborted. One buffer is read into; each message gets exactly its bytes.
+pub(super) async fn read(socket: UdpSocket, listener: ListenerId, door: Door) {
+    let mut buffer = vec![0u8; DATAGRAM_MAX];
+    while socket.readable().await.is_ok() {
+        for _ in 0..BURST {
+            let (length, remote) = match socket.try_recv_from(&mut buffer) {
+                Ok(datagram) => datagram,
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => break,
+                // The answer of the network to a datagram sent before; the socket lives on.
+                Err(_) => continue,
+            };
+            let datagram = &buffer[..length];
+            if length < SHORTEST || datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0)) {
+                continue;
             }
-            for _ in 0..BATCH {
-                match socket.try_recv_from(&mut buffer) {
-                    Ok((length, remote)) => take(&socket, &door, listener, remote, &buffer[..length]),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // An ICMP answer to something sent before; the socket lives on.
-                    Err(error) => tracing::debug!(%error, "a datagram sent before met nobody"),
-                }
+            let flow = Flow { listener, transport: Transport::Udp, remote, connection: None };
+            if let Some(answer) = door.enter(flow, Bytes::copy_from_slice(datagram)) {
+                let sent = socket.try_send_to(&answer.bytes, answer.flow.remote);
+                count(if sent.is_ok() { &door.counts.sent } else { &door.counts.lost });
             }
         }
-    }))
-}
-
-/// The shortest thing that could be a message; shorter datagrams are keep-alives (RFC 5626).
-const SHORTEST: usize = 16;
-
-fn take(socket: &tokio::net::UdpSocket, door: &Door, listener: ListenerId, remote: SocketAddr, bytes: &[u8]) {
-    if bytes.len() < SHORTEST {
-        return;
-    }
-    let flow = Flow { listener, transport: Transport::Udp, remote, connection: None };
-    if let Some(refusal) = door.take(flow, Bytes::copy_from_slice(bytes)) {
-        let _ = socket.try_send_to(&refusal.bytes, refusal.flow.remote);
+        tokio::task::yield_now().await;
     }
 }

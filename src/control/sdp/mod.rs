@@ -1,10 +1,15 @@
-//! Session descriptions (RFC 4566) and offer/answer (RFC 3264).
+//! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for one stream of audio.
+
+mod describe;
+mod negotiate;
+
+pub use negotiate::{accept, answer};
 
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::words::media::{Codec, Stream};
+use super::words::media::Codec;
 
 /// Our side of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +28,7 @@ pub struct Local {
     pub direction: Direction,
 }
 
-/// Who may send (RFC 4566 §6), from the side of the one who says it.
+/// Who may send (RFC 8866 §6.7), from the side of the one who says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Both.
@@ -36,34 +41,101 @@ pub enum Direction {
     Inactive,
 }
 
+impl Direction {
+    /// The attribute's name.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    /// The direction of this attribute's name.
+    #[must_use]
+    pub fn of(token: &str) -> Option<Direction> {
+        [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
+            .into_iter()
+            .find(|direction| direction.token() == token)
+    }
+
+    /// May he who says it send?
+    #[must_use]
+    pub fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    /// Does he who says it receive?
+    #[must_use]
+    pub fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+
+    /// What is left of our wish beside the peer's (RFC 3264 §6.1).
+    #[must_use]
+    pub fn beside(self, peer: Direction) -> Direction {
+        match (self.sends() && peer.receives(), self.receives() && peer.sends()) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+}
+
 /// Why a description cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {warning}")]
 pub struct Refused {
-    /// The SIP status that fits: 400, 415 or 488.
+    /// The SIP status that fits: 400 or 488.
     pub status: u16,
-    /// The text of the Warning header (RFC 3261 §20.43).
+    /// A whole Warning header value (RFC 3261 §20.43): `305 hotline "no codec …"`.
     pub warning: String,
 }
 
+impl Codec {
+    /// Its static RTP payload type (RFC 3551).
+    #[must_use]
+    pub fn static_payload_type(self) -> u8 {
+        match self {
+            Codec::Pcmu => 0,
+            Codec::Pcma => 8,
+        }
+    }
+
+    /// Its name in `rtpmap`.
+    #[must_use]
+    pub fn encoding(self) -> &'static str {
+        match self {
+            Codec::Pcmu => "PCMU",
+            Codec::Pcma => "PCMA",
+        }
+    }
+}
+
+/// The payload type of telephone-event in our offers.
+const OUR_TELEPHONE_EVENT: u8 = 101;
+/// Milliseconds a packet, when nothing else is asked for.
+const USUAL_PTIME: u8 = 20;
+
 /// Our offer: one audio line with our codecs and telephone-event.
 #[must_use]
-pub fn offer(_local: &Local) -> Bytes {
-    Bytes::new()
+pub fn offer(local: &Local) -> Bytes {
+    let formats: Vec<(u8, Codec)> = local.codecs.iter().map(|codec| (codec.static_payload_type(), *codec)).collect();
+    let audio = describe::Audio {
+        port: local.port,
+        proto: "RTP/AVP",
+        formats: &formats,
+        telephone_event: Some(OUR_TELEPHONE_EVENT),
+        ptime: USUAL_PTIME,
+        direction: local.direction,
+    };
+    let mut text = describe::session(local);
+    describe::audio(&mut text, &audio);
+    Bytes::from(text)
 }
 
-/// Our answer to an offer, and what was agreed.
-///
-/// # Errors
-/// [`Refused`] when the offer is broken or nothing in it can be accepted.
-pub fn answer(_local: &Local, _offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
-    Err(Refused { status: 488, warning: "no audio".to_owned() })
-}
-
-/// What the peer's answer to our offer agreed.
-///
-/// # Errors
-/// [`Refused`] when the answer is broken or rejects the audio.
-pub fn accept(_local: &Local, _answer: &[u8]) -> Result<Stream, Refused> {
-    Err(Refused { status: 488, warning: "no audio".to_owned() })
-}
+#[cfg(test)]
+mod tests;

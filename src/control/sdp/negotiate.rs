@@ -1,0 +1,187 @@
+//! Answering an offer, and reading the answer to ours.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use sdp_types::{Attribute, Media, Session};
+
+use super::describe::{self, Audio};
+use super::{Direction, Local, Refused, USUAL_PTIME};
+use crate::control::words::media::{Codec, Stream};
+
+/// Packet lengths a phone may ask for, in milliseconds.
+const PTIMES: std::ops::RangeInclusive<u8> = 10..=60;
+/// Profiles of plain RTP; feedback (AVPF) may be left unused.
+const PLAIN_RTP: [&str; 2] = ["RTP/AVP", "RTP/AVPF"];
+
+fn refused(code: u16, text: &str) -> Refused {
+    Refused { status: 488, warning: format!("{code} hotline \"{text}\"") }
+}
+
+fn broken(text: &str) -> Refused {
+    Refused { status: 400, warning: format!("399 hotline \"{text}\"") }
+}
+
+/// What a peer's audio line says.
+struct Wanted {
+    codec: Codec,
+    payload_type: u8,
+    telephone_event: Option<u8>,
+    remote: Option<SocketAddr>,
+    direction: Direction,
+    ptime: u8,
+}
+
+/// Our answer to an offer, and what was agreed.
+///
+/// # Errors
+/// [`Refused`] when the offer is broken or nothing in it can be accepted.
+pub fn answer(local: &Local, offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
+    let session = parse(offer)?;
+    let (chosen, wanted) = choose(local, &session)?;
+    let direction = local.direction.beside(wanted.direction);
+    let mut text = describe::session(local);
+    for (at, media) in session.medias.iter().enumerate() {
+        if at == chosen {
+            let formats = [(wanted.payload_type, wanted.codec)];
+            let (telephone_event, ptime) = (wanted.telephone_event, wanted.ptime);
+            describe::audio(
+                &mut text,
+                &Audio { port: local.port, proto: &media.proto, formats: &formats, telephone_event, ptime, direction },
+            );
+        } else {
+            describe::rejected(&mut text, media);
+        }
+    }
+    Ok((Bytes::from(text), stream(local, &wanted)))
+}
+
+/// What the peer's answer to our offer agreed.
+///
+/// # Errors
+/// [`Refused`] when the answer is broken or rejects the audio.
+pub fn accept(local: &Local, answer: &[u8]) -> Result<Stream, Refused> {
+    let session = parse(answer)?;
+    let audio = session.medias.first().filter(|media| media.media == "audio").ok_or_else(|| broken("the answer has no audio line"))?;
+    if audio.port == 0 {
+        return Err(refused(304, "the answer rejects the audio"));
+    }
+    Ok(stream(local, &wanted(local, &session, audio)?))
+}
+
+fn parse(text: &[u8]) -> Result<Session, Refused> {
+    Session::parse(text)
+        .map_err(|why| broken(&format!("the session description cannot be read: {why}").replace(['"', '\\', '\r', '\n'], " ")))
+}
+
+fn stream(local: &Local, wanted: &Wanted) -> Stream {
+    let direction = local.direction.beside(wanted.direction);
+    Stream {
+        port: local.port,
+        remote: wanted.remote,
+        codec: wanted.codec,
+        payload_type: wanted.payload_type,
+        telephone_event: wanted.telephone_event,
+        ptime_ms: wanted.ptime,
+        send: direction.sends(),
+        receive: direction.receives(),
+    }
+}
+
+/// The first audio line we can take; else the refusal of the best one.
+fn choose(local: &Local, session: &Session) -> Result<(usize, Wanted), Refused> {
+    let mut why = refused(304, "no audio stream is offered");
+    for (at, media) in session.medias.iter().enumerate() {
+        if media.media != "audio" || media.port == 0 {
+            continue;
+        }
+        match wanted(local, session, media) {
+            Ok(wanted) => return Ok((at, wanted)),
+            Err(refused) => why = refused,
+        }
+    }
+    Err(why)
+}
+
+fn wanted(local: &Local, session: &Session, media: &Media) -> Result<Wanted, Refused> {
+    if !PLAIN_RTP.contains(&media.proto.as_str()) {
+        return Err(refused(302, &format!("the transport {} is not served, only RTP/AVP", plain(&media.proto))));
+    }
+    let formats: Vec<u8> = media.fmt.split_ascii_whitespace().filter_map(|format| format.parse().ok()).collect();
+    let fits =
+        |payload_type: &u8| codec_of(media, *payload_type).filter(|codec| local.codecs.contains(codec)).map(|codec| (*payload_type, codec));
+    let no_codec = || refused(305, "no codec in common: G.711 (PCMU or PCMA) is served");
+    let (payload_type, codec) = formats.iter().find_map(fits).ok_or_else(no_codec)?;
+    let telephone_event = formats.iter().copied().find(|payload_type| is_telephone_event(media, *payload_type));
+    let place = address(session, media)?;
+    let said = direction(session, media);
+    let held = place.is_some_and(|ip| ip.is_unspecified());
+    Ok(Wanted {
+        codec,
+        payload_type,
+        telephone_event,
+        remote: place.filter(|ip| !ip.is_unspecified()).map(|ip| SocketAddr::new(ip, media.port)),
+        // RFC 2543 hold: nowhere to send to.
+        direction: if held { Direction::SendOnly.beside(flipped(said)) } else { said },
+        ptime: ptime(media),
+    })
+}
+
+/// As the other side sees it.
+fn flipped(direction: Direction) -> Direction {
+    match direction {
+        Direction::SendOnly => Direction::RecvOnly,
+        Direction::RecvOnly => Direction::SendOnly,
+        both => both,
+    }
+}
+
+fn plain(text: &str) -> String {
+    text.replace(['"', '\\'], " ")
+}
+
+/// What a payload type means: by its rtpmap, else by RFC 3551's static table.
+fn codec_of(media: &Media, payload_type: u8) -> Option<Codec> {
+    const KNOWN: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+    match rtpmap(media, payload_type) {
+        Some((name, clock, channels)) => {
+            let fits = |codec: &Codec| name.eq_ignore_ascii_case(codec.encoding()) && clock == "8000" && matches!(channels, "" | "1");
+            KNOWN.into_iter().find(fits)
+        }
+        None => KNOWN.into_iter().find(|codec| codec.static_payload_type() == payload_type),
+    }
+}
+
+fn is_telephone_event(media: &Media, payload_type: u8) -> bool {
+    rtpmap(media, payload_type).is_some_and(|(name, clock, _)| name.eq_ignore_ascii_case("telephone-event") && clock == "8000")
+}
+
+/// Name, clock rate and channels of a payload type.
+fn rtpmap(media: &Media, payload_type: u8) -> Option<(&str, &str, &str)> {
+    let values =
+        media.attributes.iter().filter(|attribute| attribute.attribute == "rtpmap").filter_map(|attribute| attribute.value.as_deref());
+    values.filter_map(|value| value.trim().split_once(' ')).find(|(number, _)| number.parse() == Ok(payload_type)).map(|(_, map)| {
+        let mut parts = map.trim().split('/');
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+    })
+}
+
+/// The peer's address; `None` for a host name, where the first packet tells.
+fn address(session: &Session, media: &Media) -> Result<Option<IpAddr>, Refused> {
+    let connection = media.connections.first().or(session.connection.as_ref()).ok_or_else(|| broken("the audio has no c= line"))?;
+    let place = connection.connection_address.split('/').next().unwrap_or_default();
+    Ok(place.parse().ok())
+}
+
+/// The media's own direction, else the session's, else both ways.
+fn direction(session: &Session, media: &Media) -> Direction {
+    let of = |attributes: &[Attribute]| attributes.iter().find_map(|attribute| Direction::of(&attribute.attribute));
+    of(&media.attributes).or_else(|| of(&session.attributes)).unwrap_or(Direction::SendRecv)
+}
+
+fn ptime(media: &Media) -> u8 {
+    let number = |name: &str| media.get_first_attribute_value(name).flatten().and_then(|value| value.trim().parse::<u8>().ok());
+    let most = number("maxptime").filter(|most| PTIMES.contains(most));
+    let asked = number("ptime").filter(|ptime| PTIMES.contains(ptime) && ptime % 10 == 0).unwrap_or(USUAL_PTIME);
+    most.map_or(asked, |most| asked.min(most / 10 * 10))
+}

@@ -1,0 +1,161 @@
+//! Offers and answers as tables (RFC 3264).
+
+use super::Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+use super::*;
+
+fn local(direction: Direction) -> Local {
+    Local { address: "192.0.2.1".parse().unwrap(), port: 4_000, codecs: vec![Codec::Pcma, Codec::Pcmu], session: 7, version: 1, direction }
+}
+
+fn peer(lines: &str) -> Vec<u8> {
+    format!("v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n{lines}").into_bytes()
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn our_offer_is_what_we_would_accept() {
+    let offer = offer(&local(SendRecv));
+    let expected = "v=0\r\no=hotline 7 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0 101\r\n\
+         a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+    assert_eq!(offer, expected);
+    let there = Local { address: "10.0.0.9".parse().unwrap(), port: 5_000, ..local(SendRecv) };
+    let (reply, stream) = answer(&there, &offer).unwrap();
+    assert_eq!((stream.codec, stream.remote, stream.telephone_event), (Codec::Pcma, Some("192.0.2.1:4000".parse().unwrap()), Some(101)));
+    let stream = accept(&local(SendRecv), &reply).unwrap();
+    assert_eq!((stream.codec, stream.payload_type, stream.remote), (Codec::Pcma, 8, Some("10.0.0.9:5000".parse().unwrap())));
+    assert!(stream.send && stream.receive && stream.ptime_ms == 20);
+}
+
+#[test]
+fn the_offerers_order_wins_and_static_types_need_no_rtpmap() {
+    let (reply, stream) = answer(&local(SendRecv), &peer("m=audio 5000 RTP/AVP 18 0 8\r\n")).unwrap();
+    assert_eq!((stream.codec, stream.payload_type, stream.telephone_event), (Codec::Pcmu, 0, None));
+    assert!(text(&reply).contains("m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"));
+}
+
+#[test]
+fn dynamic_types_are_answered_with_the_offerers_numbers() {
+    let offer = peer(
+        "m=audio 5000 RTP/AVP 111 97 96\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:97 pcma/8000/1\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-16\r\n",
+    );
+    let (reply, stream) = answer(&local(SendRecv), &offer).unwrap();
+    assert_eq!((stream.codec, stream.payload_type, stream.telephone_event), (Codec::Pcma, 97, Some(96)));
+    assert!(text(&reply).contains("m=audio 4000 RTP/AVP 97 96\r\na=rtpmap:97 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n"));
+}
+
+#[test]
+fn s23_hold_in_all_sixteen_direction_pairs() {
+    let all = [SendRecv, SendOnly, RecvOnly, Inactive];
+    let table = [
+        [SendRecv, RecvOnly, SendOnly, Inactive],
+        [SendOnly, Inactive, SendOnly, Inactive],
+        [RecvOnly, RecvOnly, Inactive, Inactive],
+        [Inactive, Inactive, Inactive, Inactive],
+    ];
+    for (ours, row) in all.iter().zip(table) {
+        for (theirs, expected) in all.iter().zip(row) {
+            let offer = peer(&format!("m=audio 5000 RTP/AVP 8\r\na={}\r\n", theirs.token()));
+            let (reply, stream) = answer(&local(*ours), &offer).unwrap();
+            assert!(text(&reply).ends_with(&format!("a={}\r\n", expected.token())), "{ours:?} {theirs:?}");
+            assert_eq!((stream.send, stream.receive), (expected.sends(), expected.receives()));
+            let taken = accept(&local(*ours), &offer).unwrap();
+            assert_eq!((taken.send, taken.receive), (expected.sends(), expected.receives()));
+        }
+    }
+}
+
+#[test]
+fn hold_by_the_address_of_nowhere() {
+    for (address, attribute, expected) in
+        [("IP4 0.0.0.0", "sendrecv", RecvOnly), ("IP4 0.0.0.0", "recvonly", Inactive), ("IP6 ::", "sendrecv", RecvOnly)]
+    {
+        let offer = peer(&format!("m=audio 5000 RTP/AVP 8\r\nc=IN {address}\r\na={attribute}\r\n"));
+        let (reply, stream) = answer(&local(SendRecv), &offer).unwrap();
+        assert!(text(&reply).ends_with(&format!("a={}\r\n", expected.token())), "{address} {attribute}");
+        assert_eq!((stream.remote, stream.send), (None, false));
+    }
+}
+
+#[test]
+fn a_direction_of_the_session_counts_unless_the_line_has_its_own() {
+    let offer = peer("a=sendonly\r\nm=audio 5000 RTP/AVP 8\r\n");
+    assert!(!answer(&local(SendRecv), &offer).unwrap().1.send);
+    let offer = peer("a=sendonly\r\nm=audio 5000 RTP/AVP 8\r\na=sendrecv\r\n");
+    assert!(answer(&local(SendRecv), &offer).unwrap().1.send);
+}
+
+#[test]
+fn other_lines_are_rejected_in_their_place() {
+    let offer = peer("m=video 6000 RTP/AVP 31 32\r\nm=audio 0 RTP/AVP 8\r\nm=audio 5000 RTP/AVP 8\r\nm=application 9 UDP/BFCP *\r\n");
+    let lines: Vec<String> =
+        text(&answer(&local(SendRecv), &offer).unwrap().0).lines().filter(|line| line.starts_with("m=")).map(str::to_owned).collect();
+    assert_eq!(lines, ["m=video 0 RTP/AVP 31 32", "m=audio 0 RTP/AVP 8", "m=audio 4000 RTP/AVP 8", "m=application 0 UDP/BFCP *"]);
+}
+
+#[test]
+fn ipv6_and_host_names() {
+    let offer = b"v=0\r\no=- 1 1 IN IP6 2001:db8::9\r\ns=-\r\nc=IN IP6 2001:db8::9\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n";
+    let here = Local { address: "2001:db8::1".parse().unwrap(), ..local(SendRecv) };
+    let (reply, stream) = answer(&here, offer).unwrap();
+    assert_eq!(stream.remote, Some("[2001:db8::9]:5000".parse().unwrap()));
+    assert!(text(&reply).contains("c=IN IP6 2001:db8::1\r\n"));
+    let named = peer("m=audio 5000 RTP/AVP 8\r\nc=IN IP4 phone.example\r\n");
+    assert_eq!(answer(&local(SendRecv), &named).unwrap().1.remote, None);
+}
+
+#[test]
+fn packet_lengths_are_taken_within_reason() {
+    for (lines, expected) in [
+        ("", 20),
+        ("a=ptime:30\r\n", 30),
+        ("a=ptime:240\r\n", 20),
+        ("a=ptime:15\r\n", 20),
+        ("a=maxptime:10\r\n", 10),
+        ("a=ptime:x\r\n", 20),
+    ] {
+        let (_, stream) = answer(&local(SendRecv), &peer(&format!("m=audio 5000 RTP/AVP 8\r\n{lines}"))).unwrap();
+        assert_eq!(stream.ptime_ms, expected, "{lines}");
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_is_refused_with_a_warning() {
+    let status =
+        |offer: &[u8]| answer(&local(SendRecv), offer).map(|_| ()).map_err(|refused| (refused.status, refused.warning[..3].to_owned()));
+    let table: [(&[u8], u16, &str); 8] = [
+        (&peer(""), 488, "304"),
+        (&peer("m=video 6000 RTP/AVP 31\r\n"), 488, "304"),
+        (&peer("m=audio 0 RTP/AVP 8\r\n"), 488, "304"),
+        (&peer("m=audio 5000 RTP/AVP 18\r\n"), 488, "305"),
+        (&peer("m=audio 5000 RTP/AVP 0\r\na=rtpmap:0 G722/8000\r\n"), 488, "305"),
+        (&peer("m=audio 5000 RTP/SAVP 8\r\n"), 488, "302"),
+        (b"v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n", 400, "399"),
+        (b"hello", 400, "399"),
+    ];
+    for (offer, code, warning) in table {
+        assert_eq!(status(offer), Err((code, warning.to_owned())), "{}", String::from_utf8_lossy(offer));
+    }
+    assert_eq!(accept(&local(SendRecv), &peer("m=audio 0 RTP/AVP 8\r\n")).unwrap_err().status, 488);
+    assert_eq!(accept(&local(SendRecv), &peer("")).unwrap_err().status, 400);
+}
+
+#[test]
+fn bare_line_feeds_and_bytes_that_are_no_text_do_not_panic() {
+    let offer = String::from_utf8(peer("m=audio 5000 RTP/AVP 8\r\n")).unwrap().replace("\r\n", "\n");
+    assert!(answer(&local(SendRecv), offer.as_bytes()).is_ok());
+    assert!(answer(&local(SendRecv), b"v=0\r\n\xff\xfe\r\n").is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_offer_panics(noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60), at in 0usize..120) {
+        let mut offer = peer("m=audio 5000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n");
+        let at = at.min(offer.len());
+        offer.splice(at..at, noise);
+        let _ = answer(&local(SendRecv), &offer);
+        let _ = accept(&local(SendRecv), &offer);
+    }
+}
