@@ -34,14 +34,14 @@ impl Meter {
         Meter { bench, engine, audio: Duration::ZERO, cpu: Duration::ZERO, ends: Vec::new() }
     }
 
-    pub fn is_there(&mut self) -> bool {
-        self.bench.recognizer(self.engine).is_ok()
+    pub fn is_there(&mut self, lang: &str) -> bool {
+        self.bench.recognizer(self.engine, &Lang::new(lang)).is_ok()
     }
 
     /// What is heard in a sound.
     pub fn hear(&mut self, pcm: &[i16], terms: &Terms) -> Result<Reading, Nothing> {
         let begun = cpu();
-        let mut hearing = self.bench.recognizer(self.engine)?.hear(terms)?;
+        let mut hearing = self.bench.recognizer(self.engine, &terms.lang)?.hear(terms)?;
         for frame in pcm.chunks(FRAME) {
             hearing.push(frame);
         }

@@ -4,12 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hotline::control::words::speech::Expect;
-use hotline::speech::Engines;
 use hotline::speech::engines::Engine;
+use hotline::speech::wav::Wav;
+use hotline::speech::{Engines, Reading};
 
 use crate::clips::{self, Clip};
 use crate::coffee::Coffee;
 use crate::listen::{Meter, terms};
+
+const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
 /// Prints the rows whose name holds `only`.
 pub fn run(engines: &Arc<Engines>, data: &Path, only: Option<&str>) {
@@ -17,12 +20,18 @@ pub fn run(engines: &Arc<Engines>, data: &Path, only: Option<&str>) {
     for clip in &mut clips {
         clip.pcm = clips::telephone(&clip.pcm);
     }
-    let tasks: [(&str, &dyn Fn()); 2] = [
+    let tasks: [(&str, &dyn Fn()); 8] = [
         ("coffee", &|| coffee(engines, data, &clips, Engine::Pocketsphinx)),
         ("digits", &|| digits(engines, &clips, Engine::Pocketsphinx)),
+        ("words", &|| words(engines, &clips)),
+        ("mini-whisper", &|| mini(engines, data)),
+        ("free-zh", &|| free(engines, &clips, "zh")),
+        ("free-en", &|| free(engines, &clips, "en")),
+        ("zipformer-digits", &|| digits(engines, &clips, Engine::Zipformer)),
+        ("zipformer-coffee", &|| coffee(engines, data, &clips, Engine::Zipformer)),
     ];
     for (name, task) in tasks {
-        if only.is_none_or(|only| name.contains(only)) {
+        if only.is_none_or(|only| name.starts_with(only)) {
             task();
         }
     }
@@ -35,53 +44,148 @@ fn row(name: &str, right: usize, all: usize, bar: &str, meter: &mut Meter) {
     println!("{name:<58} {result:>14} {bar:>8} {cpu:>12.4} {:>9.1} ms", end.as_secs_f64() * 1e3);
 }
 
-fn verbose() -> bool {
-    std::env::var_os("HOTLINE_BENCH_VERBOSE").is_some()
+/// Each clip's line, when HOTLINE_BENCH_VERBOSE is set.
+fn tell<E: std::fmt::Debug>(verdict: &str, clip: &Clip, heard: &Result<Reading, E>) {
+    if std::env::var_os("HOTLINE_BENCH_VERBOSE").is_some() {
+        let heard = heard.as_ref().map(|reading| (reading.confidence, &reading.text, &reading.pinyin));
+        println!("{verdict}\t{}\t{heard:?}\t{}", clip.id, clip.text);
+    }
+}
+
+fn verdict(right: bool) -> &'static str {
+    if right { "right" } else { "wrong" }
 }
 
 fn coffee(engines: &Arc<Engines>, data: &Path, clips: &[Clip], engine: Engine) {
     let coffee = Coffee::read(data);
     let terms = terms("en-US", Expect::Sentence, &coffee.phrases(), Some(coffee.grammar()));
     let mut meter = Meter::new(engines, engine);
-    if !meter.is_there() {
+    if !meter.is_there("en-US") {
         return println!("coffee orders, {engine:?}: not there");
     }
     let (mut right, mut all, mut taken, mut other) = (0, 0, 0, 0);
     for clip in clips {
         let heard = meter.hear(&clip.pcm, &terms);
-        let label = coffee.label(&clip.id);
         let slots = heard.as_ref().ok().map(|reading| coffee.slots(&reading.text));
-        match &label {
-            Some(_) => {
-                all += 1;
-                right += usize::from(slots == label);
-            }
-            None => {
-                other += 1;
-                taken += usize::from(heard.is_ok());
-            }
-        }
-        if verbose() {
-            let verdict = label.map_or("foreign", |label| if slots.as_ref() == Some(&label) { "right" } else { "wrong" });
-            let heard = heard.map(|reading| (reading.confidence, reading.text));
-            println!("{verdict}\t{}\t{heard:?}\t{}", clip.id, clip.text);
-        }
+        let Some(label) = coffee.label(&clip.id) else {
+            other += 1;
+            taken += usize::from(heard.is_ok());
+            tell("foreign", clip, &heard);
+            continue;
+        };
+        all += 1;
+        let is_right = slots == Some(label);
+        right += usize::from(is_right);
+        tell(verdict(is_right), clip, &heard);
     }
     row(&format!("coffee orders, every slot exact, {engine:?}"), right, all, ">= 87 %", &mut meter);
     row(&format!("  other clips taken for an order, {engine:?}"), taken, other, "<= 2 %", &mut meter);
 }
 
 fn digits(engines: &Arc<Engines>, clips: &[Clip], engine: Engine) {
-    let terms = terms("en-US", Expect::Digits, &[], None);
-    let mut meter = Meter::new(engines, engine);
-    let mut right = 0;
-    let digits: Vec<&Clip> = clips.iter().filter(|clip| clip.kind == "digit" && clip.lang == "en").collect();
-    for clip in &digits {
+    let list: Vec<String> = DIGITS.iter().map(|digit| (*digit).to_owned()).collect();
+    let grammar = format!("public <digit> = {} ;", DIGITS.join(" | "));
+    let ways = [
+        ("single digits, menu of ten", terms("en-US", Expect::Sentence, &list, Some(grammar)), ">= 78 %"),
+        ("single digits, strings asked for", terms("en-US", Expect::Digits, &[], None), ""),
+    ];
+    for (name, terms, bar) in ways {
+        let mut meter = Meter::new(engines, engine);
+        if !meter.is_there("en-US") {
+            return println!("{name}, {engine:?}: not there");
+        }
+        let (mut right, mut all) = (0, 0);
+        for clip in clips.iter().filter(|clip| clip.kind == "digit" && clip.lang == "en") {
+            let heard = meter.hear(&clip.pcm, &terms);
+            let is_right = heard.as_ref().is_ok_and(|reading| reading.text.replace("oh", "zero") == clip.text);
+            tell(verdict(is_right), clip, &heard);
+            all += 1;
+            right += usize::from(is_right);
+        }
+        row(&format!("{name}, {engine:?}"), right, all, bar, &mut meter);
+    }
+}
+
+fn words(engines: &Arc<Engines>, clips: &[Clip]) {
+    let mine: Vec<&Clip> = clips.iter().filter(|clip| clip.kind == "word" && clip.lang == "zh").collect();
+    let mut list: Vec<String> = mine.iter().map(|clip| clip.text.clone()).collect();
+    list.sort();
+    list.dedup();
+    let terms = terms("zh-CN", Expect::Sentence, &list, None);
+    let mut meter = Meter::new(engines, Engine::Zipformer);
+    if !meter.is_there("zh-CN") {
+        return println!("Mandarin words: no zipformer");
+    }
+    let (mut right, mut taken, mut other) = (0, 0, 0);
+    for clip in &mine {
         let heard = meter.hear(&clip.pcm, &terms);
-        right += usize::from(heard.as_ref().is_ok_and(|reading| reading.text.replace("oh", "zero") == clip.text));
-        if verbose() {
-            println!("{}\t{:?}\t{}", clip.id, heard.map(|reading| (reading.confidence, reading.text)), clip.text);
+        let is_right = heard.as_ref().is_ok_and(|reading| reading.text == clip.text);
+        right += usize::from(is_right);
+        tell(verdict(is_right), clip, &heard);
+    }
+    row(&format!("Mandarin words, closed list of {}, Zipformer", list.len()), right, mine.len(), ">= 90 %", &mut meter);
+    for clip in clips.iter().filter(|clip| clip.lang != "zh") {
+        let heard = meter.hear(&clip.pcm, &terms);
+        other += 1;
+        taken += usize::from(heard.as_ref().is_ok_and(|reading| list.contains(&reading.text)));
+        tell("foreign", clip, &heard);
+    }
+    row("  English clips taken for one of them", taken, other, "<= 2 %", &mut meter);
+}
+
+fn mini(engines: &Arc<Engines>, data: &Path) {
+    let folder = data.join("models/mini-whisper/wav");
+    let Ok(list) = std::fs::read_to_string(folder.join("list.tsv")) else { return println!("mini-whisper: its recordings are missing") };
+    let mut meter = Meter::new(engines, Engine::Whisper);
+    let (mut right, mut all) = (0, 0);
+    for line in list.lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let pcm = Wav::read(&folder.join(fields[0])).expect("each recording of the list is there").mono(16_000);
+        let heard = meter.hear(&pcm, &terms(fields[1], Expect::Sentence, &[], None));
+        all += 1;
+        right += usize::from(heard.is_ok_and(|reading| reading.text == fields[2]));
+    }
+    row("mini-whisper's sentences, synthetic voices, exact text", right, all, ">= 99 %", &mut meter);
+}
+
+/// Free text: syllables of pinyin or words that differ.
+fn free(engines: &Arc<Engines>, clips: &[Clip], lang: &str) {
+    let mut meter = Meter::new(engines, Engine::Zipformer);
+    if !meter.is_there(lang) {
+        return println!("free speech, {lang}: no zipformer");
+    }
+    let terms = terms(lang, Expect::Sentence, &[], None);
+    let (mut wrong, mut all) = (0, 0);
+    for clip in clips.iter().filter(|clip| clip.lang == lang && ["read", "spontaneous", "speech", "command"].contains(&clip.kind.as_str()))
+    {
+        let heard = meter.hear(&clip.pcm, &terms);
+        let said: Vec<String> =
+            if lang == "zh" { syllables(&clip.text) } else { clip.text.to_lowercase().split_whitespace().map(str::to_owned).collect() };
+        let got = heard.as_ref().map(|reading| reading.pinyin.clone().unwrap_or_else(|| reading.text.clone())).unwrap_or_default();
+        let got: Vec<String> = got.split_whitespace().map(str::to_owned).collect();
+        wrong += distance(&said, &got);
+        all += said.len();
+        tell("free", clip, &heard);
+    }
+    let bar = if lang == "zh" { "~ 12 %" } else { "~ 14 %" };
+    row(&format!("free speech {lang}, words or syllables wrong, Zipformer"), wrong, all, bar, &mut meter);
+}
+
+fn syllables(text: &str) -> Vec<String> {
+    use pinyin::ToPinyin;
+    text.chars().filter_map(|c| Some(c.to_pinyin()?.plain().replace('ü', "v"))).collect()
+}
+
+fn distance(a: &[String], b: &[String]) -> usize {
+    let mut line: Vec<usize> = (0..=b.len()).collect();
+    for (row, left) in a.iter().enumerate() {
+        let mut corner = line[0];
+        line[0] = row + 1;
+        for (column, right) in b.iter().enumerate() {
+            let change = corner + usize::from(left != right);
+            corner = line[column + 1];
+            line[column + 1] = change.min(corner + 1).min(line[column] + 1);
         }
     }
-    row(&format!("single digits, {engine:?}"), right, digits.len(), ">= 78 %", &mut meter);
+    line[b.len()]
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::recognizer::{Recognizer, Terms};
 use super::sphinx;
 use super::whisper::{self, Whisper};
+use super::zipformer::{self, Zipformer};
 use crate::control::words::Lang;
 use crate::control::words::speech::{Expect, Hints, Nothing};
 
@@ -83,6 +84,8 @@ pub struct Engines {
     config: Config,
     whisper: Option<Arc<whisper::Model>>,
     sphinx: Option<Arc<sphinx::Model>>,
+    /// By primary language; the first folder of a language by name.
+    zipformers: BTreeMap<String, Arc<zipformer::Model>>,
     missing: Vec<String>,
 }
 
@@ -99,7 +102,8 @@ impl Engines {
             missing.push(format!("whisper: no model in {}; `hotline models pull whisper-base` gets one", config.models.display()));
         }
         let sphinx = sphinx::Model::load(&config.pocketsphinx).map_err(|why| missing.push(why)).ok().map(Arc::new);
-        Ok(Engines { config, whisper, sphinx, missing })
+        let zipformers = load_zipformers(&config.models, &mut missing);
+        Ok(Engines { config, whisper, sphinx, zipformers, missing })
     }
 
     /// The settings these came from.
@@ -132,7 +136,7 @@ impl Engines {
         match engine {
             Engine::Whisper => self.whisper.as_ref().is_some_and(|model| model.code(lang.primary()).is_some()),
             Engine::Pocketsphinx => self.sphinx.is_some() && lang.primary() == "en",
-            Engine::Zipformer => false,
+            Engine::Zipformer => self.zipformers.contains_key(lang.primary()),
         }
     }
 
@@ -151,6 +155,20 @@ impl Engines {
 
 fn is_closed(expect: Expect, hints: &Hints) -> bool {
     hints.grammar.is_some() || matches!(expect, Expect::Digits | Expect::YesNo)
+}
+
+fn load_zipformers(models: &Path, missing: &mut Vec<String>) -> BTreeMap<String, Arc<zipformer::Model>> {
+    let mut found: BTreeMap<String, Arc<zipformer::Model>> = BTreeMap::new();
+    for folder in zipformer::folders(models) {
+        match zipformer::Model::load(&folder) {
+            Ok(model) => drop(found.entry(model.lang.clone()).or_insert_with(|| Arc::new(model))),
+            Err(why) => missing.push(why.to_string()),
+        }
+    }
+    if found.is_empty() {
+        missing.push(format!("zipformer: no model in {}; `hotline models pull` gets one", models.display()));
+    }
+    found
 }
 
 /// The models folder's own whisper: `whisper-base/ggml-base-q8_0.bin`, by name in order.
@@ -172,7 +190,7 @@ fn named(path: &Path) -> &str {
 pub struct Bench {
     engines: Arc<Engines>,
     purpose: Purpose,
-    ready: BTreeMap<Engine, Box<dyn Recognizer>>,
+    ready: BTreeMap<(Engine, String), Box<dyn Recognizer>>,
 }
 
 impl Bench {
@@ -184,9 +202,12 @@ impl Bench {
 
     /// Makes every engine now, so that the first caller does not wait for it.
     pub fn warm(&mut self) {
-        for engine in [Engine::Whisper, Engine::Zipformer, Engine::Pocketsphinx] {
-            if let Err(why) = self.recognizer(engine) {
-                tracing::debug!(?engine, ?why, "engine not made");
+        let langs: Vec<String> = ["en".to_owned()].into_iter().chain(self.engines.zipformers.keys().cloned()).collect();
+        for lang in langs.iter().map(|lang| Lang::new(lang)) {
+            for engine in self.engines.serving(&lang, self.purpose) {
+                if let Err(why) = self.recognizer(engine, &lang) {
+                    tracing::debug!(?engine, ?why, "engine not made");
+                }
             }
         }
     }
@@ -197,29 +218,34 @@ impl Bench {
     /// `NoEngine` when none serves the language, `Failed` when it cannot be made.
     pub fn choose(&mut self, terms: &Terms) -> Result<&mut dyn Recognizer, Nothing> {
         let engine = self.engines.choose(terms, self.purpose).ok_or(Nothing::NoEngine)?;
-        self.recognizer(engine)
+        self.recognizer(engine, &terms.lang)
     }
 
     /// One recognizer by kind, whatever the order says.
     ///
     /// # Errors
     /// `NoEngine` when it is not there, `Failed` when it cannot be made.
-    pub fn recognizer(&mut self, engine: Engine) -> Result<&mut dyn Recognizer, Nothing> {
-        if !self.ready.contains_key(&engine) {
-            let made = self.make(engine)?;
-            self.ready.insert(engine, made);
+    pub fn recognizer(&mut self, engine: Engine, lang: &Lang) -> Result<&mut dyn Recognizer, Nothing> {
+        // Only zipformers differ by language.
+        let key = (engine, if engine == Engine::Zipformer { lang.primary().to_owned() } else { String::new() });
+        if !self.ready.contains_key(&key) {
+            let made = self.make(engine, lang)?;
+            self.ready.insert(key.clone(), made);
         }
-        Ok(self.ready.get_mut(&engine).ok_or(Nothing::Failed)?.as_mut())
+        Ok(self.ready.get_mut(&key).ok_or(Nothing::Failed)?.as_mut())
     }
 
-    fn make(&self, engine: Engine) -> Result<Box<dyn Recognizer>, Nothing> {
+    fn make(&self, engine: Engine, lang: &Lang) -> Result<Box<dyn Recognizer>, Nothing> {
         match engine {
             Engine::Whisper => {
                 let model = self.engines.whisper.as_ref().ok_or(Nothing::NoEngine)?;
                 Ok(Box::new(Whisper::new(model).map_err(failed)?))
             }
             Engine::Pocketsphinx => self.make_sphinx(),
-            Engine::Zipformer => Err(Nothing::NoEngine),
+            Engine::Zipformer => {
+                let model = self.engines.zipformers.get(lang.primary()).ok_or(Nothing::NoEngine)?;
+                Ok(Box::new(Zipformer::new(model)))
+            }
         }
     }
 }

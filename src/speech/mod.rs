@@ -14,6 +14,7 @@ pub mod transcribe;
 pub mod wav;
 pub mod whisper;
 pub mod worker;
+pub mod zipformer;
 
 pub use engines::{Config, Engines};
 pub use recognizer::{Hearing, Reading, Recognizer, Terms};

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::RATE;
 use super::engines::{Bench, Engines, Purpose};
 use super::recognizer::{Reading, Terms};
 use super::segment::{Cut, millis, utterances};
 use super::wav::{Wav, WavError};
-use super::RATE;
 use crate::control::words::Lang;
 use crate::control::words::speech::Nothing;
 

@@ -62,7 +62,7 @@ fn exact(folder: &Path) -> (usize, Vec<String>) {
 #[test]
 fn the_fixture_recordings_are_read_exactly() {
     let (count, wrong) = exact(&fixture("wav"));
-    assert_eq!((count, wrong), (12, vec![]));
+    assert!(count >= 12 && wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]
