@@ -12,13 +12,15 @@ const QUIET: f32 = 1_000.0;
 /// Ticks after the last loud one for which the detector still listens (its context must hear the end of a word).
 const HANGOVER_TICKS: u32 = 10;
 
-/// Ticks of played sound whose echo may still come back: 300 ms.
-const ECHO_TICKS: usize = 15;
+/// Ticks of played sound whose echo may still come back: 500 ms.
+const ECHO_TICKS: usize = 25;
+/// Ticks whose loudest is taken for the loudness of what comes back: 300 ms, so that the pauses of a prompt teach nothing.
+const SPOKEN_TICKS: usize = 15;
 /// The echo path at first: −10 dB, on the safe side.
 const FIRST_COUPLING: f32 = 0.1;
 const LEAST_COUPLING: f32 = 1e-4;
-const COUPLING_FALLS: f32 = 0.9;
-const COUPLING_RISES: f32 = 1.02;
+const COUPLING_FALLS: f32 = 0.97;
+const COUPLING_RISES: f32 = 1.01;
 /// Speech over a prompt must be 6 dB above the expected echo.
 const ABOVE_ECHO: f32 = 4.0;
 
@@ -62,27 +64,29 @@ impl Vad {
 #[derive(Clone, Debug)]
 pub struct EchoGate {
     played: [f32; ECHO_TICKS],
+    spoken: [f32; SPOKEN_TICKS],
     at: usize,
     coupling: f32,
 }
 
 impl Default for EchoGate {
     fn default() -> EchoGate {
-        EchoGate { played: [0.0; ECHO_TICKS], at: 0, coupling: FIRST_COUPLING }
+        EchoGate { played: [0.0; ECHO_TICKS], spoken: [0.0; SPOKEN_TICKS], at: 0, coupling: FIRST_COUPLING }
     }
 }
 
 impl EchoGate {
     /// Takes the power of this tick's played and spoken sound; true when the spoken is too loud to be an echo.
     pub fn lets_through(&mut self, played: f32, spoken: f32) -> bool {
-        self.played[self.at] = played;
-        self.at = (self.at + 1) % ECHO_TICKS;
-        let reference = self.played.iter().fold(0.0f32, |loudest, power| loudest.max(*power));
+        self.played[self.at % ECHO_TICKS] = played;
+        self.spoken[self.at % SPOKEN_TICKS] = spoken;
+        self.at = (self.at + 1) % (ECHO_TICKS * SPOKEN_TICKS);
+        let reference = loudest(&self.played);
         if reference < QUIET {
             return true;
         }
         let through = spoken > self.coupling * reference * ABOVE_ECHO;
-        let change = if spoken > self.coupling * reference { COUPLING_RISES } else { COUPLING_FALLS };
+        let change = if loudest(&self.spoken) > self.coupling * reference { COUPLING_RISES } else { COUPLING_FALLS };
         self.coupling = (self.coupling * change).clamp(LEAST_COUPLING, 1.0);
         through
     }
@@ -92,6 +96,10 @@ impl EchoGate {
     pub fn is_playing(&self) -> bool {
         self.played.iter().any(|power| *power >= QUIET)
     }
+}
+
+fn loudest(powers: &[f32]) -> f32 {
+    powers.iter().fold(0.0, |loudest, power| loudest.max(*power))
 }
 
 #[cfg(test)]

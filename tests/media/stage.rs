@@ -40,6 +40,8 @@ pub struct Phone {
     pub network: Network,
     /// The sine it says, or nothing.
     pub says: Option<f64>,
+    /// Sound that it says first, from the front.
+    pub reads: std::collections::VecDeque<i16>,
     pub sequence: u16,
     pub timestamp: u32,
     ssrc: u32,
@@ -113,6 +115,7 @@ impl Stage {
             codec,
             network: Network::default(),
             says,
+            reads: std::collections::VecDeque::new(),
             sequence: 65_000 + number,
             timestamp: 0xFFFF_0000 + u32::from(number),
             ssrc: u32::from(number) * 1_000,
@@ -244,18 +247,18 @@ impl Stage {
     }
 
     fn speak(&mut self, phone: usize) {
-        let Phone { says, said, codec, network, port, address, sequence, timestamp, ssrc, .. } = &mut self.phones[phone];
-        let Some(hertz) = *says else {
+        let Phone { says, reads, said, codec, network, port, address, sequence, timestamp, ssrc, .. } = &mut self.phones[phone];
+        if says.is_none() && reads.is_empty() {
             *timestamp = timestamp.wrapping_add(FRAME as u32);
             return;
-        };
+        }
         let header = Header { marker: false, payload_type: payload_type(*codec), sequence: *sequence, timestamp: *timestamp, ssrc: *ssrc };
         *sequence = sequence.wrapping_add(1);
         *timestamp = timestamp.wrapping_add(FRAME as u32);
         let mut bytes = header.print().to_vec();
         for _ in 0..FRAME {
-            let angle = std::f64::consts::TAU * hertz * (*said as f64) / f64::from(RATE);
-            bytes.push(g711::encode(*codec, (angle.sin() * 8_000.0) as i16));
+            let angle = std::f64::consts::TAU * says.unwrap_or(0.0) * (*said as f64) / f64::from(RATE);
+            bytes.push(g711::encode(*codec, reads.pop_front().unwrap_or((angle.sin() * 8_000.0) as i16)));
             *said += 1;
         }
         let (port, address, network) = (*port, *address, *network);
