@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""make bench: measures the release build from outside and prints the table beside Asterisk's figures.
+
+  benches/run.py [--only sig,play] [--out results.jsonl] [--steps quick|full] [--duration 20]
+
+The meters live beside the project, in $HOTLINE_SHARED/bench (default ../shared/bench). They are built into target/bench.
+Each step gets a freshly started server on core 0 with its journal and its API on; generators run on core 1.
+"""
+import argparse, csv, json, os, shutil, signal, subprocess, sys, tempfile, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BENCHES = os.path.join(ROOT, "benches")
+SHARED = os.path.join(os.environ.get("HOTLINE_SHARED") or os.path.join(ROOT, "..", "shared"), "bench")
+TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target")
+WORK = os.path.join(TARGET, "bench")
+SIP_PORT = 5070
+AGENT = "127.0.0.1:5091"
+
+# scenario: steps of the quick plan (ends in some minutes) and of the full one, further arguments of bench.py
+PLAN = {
+    "sig": ([100, 300], [100, 200, 300, 400], ["--hold", "1000"]),
+    "bridge_sig": ([50, 100], [50, 100, 150, 200], ["--hold", "1000"]),
+    "play": ([50, 400], [50, 100, 200, 400], []),
+    "echo": ([50], [50, 200], []),
+    "bridge": ([50, 200], [50, 100, 200, 400], []),
+    "rec": ([50, 200], [50, 100, 200], []),
+    "bridge_rec": ([50, 200], [50, 100, 200], []),
+    "queue": ([50], [50], ["--ramp", "5"]),
+    "queue_sig": ([50], [50, 100], ["--hold", "1000"]),
+    "ivr": ([10], [5, 10, 20], ["--hold", "1500"]),
+}
+
+
+def main():
+    if len(sys.argv) > 2 and sys.argv[1] in ("start", "stop"):
+        return start(sys.argv[2]) if sys.argv[1] == "start" else stop(sys.argv[2])
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--only", default="", help="comma list of scenarios: " + ", ".join(PLAN))
+    ap.add_argument("--out", default="", help="JSON lines of bench.py go here")
+    ap.add_argument("--steps", choices=["quick", "full"], default="quick")
+    ap.add_argument("--duration", default="20", help="seconds a step")
+    ap.add_argument("--binary", default=os.path.join(TARGET, "release", "hotline"))
+    a = ap.parse_args()
+    only = [name for name in a.only.split(",") if name]
+    unknown = [name for name in only if name not in PLAN and name not in ("speech", "nlu")]
+    if unknown:
+        sys.exit(f"make bench: no scenario is called {', '.join(unknown)}; there are {', '.join(PLAN)}, speech, nlu")
+    others(only)
+    load = [name for name in PLAN if not only or name in only]
+    if load:
+        sys.exit(measure(a, load))
+
+
+def others(only):
+    """Benches that are cargo bench targets of their own."""
+    for name in ("speech", "nlu"):
+        script = os.path.join(BENCHES, name, "run.sh")
+        if name in only and os.path.exists(script):
+            subprocess.run([script], check=True)
+
+
+def measure(a, load):
+    if not os.path.isdir(SHARED):
+        print(f"SKIPPED: the meters are not here ({SHARED}); set HOTLINE_SHARED to the folder that holds bench/")
+        return 0
+    for tool in ("sipp", "cc", "taskset"):
+        if not shutil.which(tool):
+            print(f"SKIPPED: {tool} is missing; run `make setup`")
+            return 0
+    build_meters()
+    state = tempfile.mkdtemp(prefix="hotline-bench-")
+    out = os.path.abspath(a.out) if a.out else os.path.join(WORK, "results.jsonl")
+    if os.path.exists(out):
+        os.remove(out)
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    results = []
+    try:
+        for name in load:
+            quick, full, args = PLAN[name]
+            for step in quick if a.steps == "quick" else full:
+                results += run_step(a, state, out, name, step, args)
+    finally:
+        stop(state)
+        shutil.rmtree(state, ignore_errors=True)
+    table(results)
+    failed = [r for r in results if not r["pass"]]
+    print(f"JSON lines: {out}")
+    return 1 if failed or not results else 0
+
+
+def build_meters():
+    os.makedirs(WORK, exist_ok=True)
+    for name in ("bench.py", "suite.py", "rtpmeter.c", "sipwatch.c"):
+        shutil.copyfile(os.path.join(SHARED, name), os.path.join(WORK, name))
+    scenarios = os.path.join(WORK, "scenarios")
+    shutil.rmtree(scenarios, ignore_errors=True)
+    shutil.copytree(os.path.join(SHARED, "scenarios"), scenarios, copy_function=shutil.copyfile)
+    os.chmod(scenarios, 0o755)
+    subprocess.run(["cc", "-O2", "-o", "rtpmeter", "rtpmeter.c", "-lm"], cwd=WORK, check=True)
+    subprocess.run(["cc", "-O2", "-o", "sipwatch", "sipwatch.c"], cwd=WORK, check=True)
+
+
+def run_step(a, state, out, name, step, args):
+    json.dump({"binary": a.binary, "record": False}, open(os.path.join(state, "state.json"), "w"))
+    me = os.path.abspath(__file__)
+    cmd = [sys.executable, os.path.join(WORK, "bench.py"), "--target", f"127.0.0.1:{SIP_PORT}", "--restart", f"{sys.executable} {me} start {state}",
+           "--scenario", name, "--steps", str(step), "--duration", a.duration, "--label", "hotline", "--out", out, "--agent", AGENT] + args
+    cmd += ["--meter-rt"] if os.geteuid() == 0 else []
+    print(f"# {name} {step} …", flush=True)
+    done = subprocess.run(cmd, stdout=subprocess.PIPE, text=True)
+    stop(state)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode:
+        print(f"# {name} {step}: bench.py ended with {done.returncode}", flush=True)
+        lines = lines or [dict(scenario=name, step=step, **{"pass": False})]
+    return [line for line in lines if "scenario" in line and "pass" in line]
+
+
+def start(state):
+    """bench.py's --restart: a fresh server with the bench plan; the last word printed is its process id."""
+    stop(state)
+    binary = json.load(open(os.path.join(state, "state.json")))["binary"]
+    home = os.path.join(state, "home")
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(os.path.join(BENCHES, "sip-config"), os.path.join(home, "sip-config"))
+    shutil.copytree(os.path.join(BENCHES, "dialplans"), os.path.join(home, "dialplans"))
+    ready = os.path.join(state, "ready.json")
+    if os.path.exists(ready):
+        os.remove(ready)
+    log = open(os.path.join(state, "server.log"), "ab")
+    env = dict(os.environ, BENCH_AGENT=AGENT)
+    server = subprocess.Popen(["taskset", "-c", "0", binary, "serve", "--home", home, "--ready-file", ready, "--log", "warn"],
+                              stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=env)
+    for _ in range(600):
+        if os.path.exists(ready):
+            break
+        if server.poll() is not None:
+            sys.exit(f"the server ended with {server.returncode}: {open(os.path.join(state, 'server.log')).read()[-2000:]}")
+        time.sleep(0.1)
+    open(os.path.join(state, "pid"), "w").write(str(server.pid))
+    print(server.pid)
+
+
+def stop(state):
+    try:
+        pid = int(open(os.path.join(state, "pid")).read())
+        os.remove(os.path.join(state, "pid"))
+        os.kill(pid, signal.SIGKILL)
+    except (OSError, ValueError):
+        return
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{pid}"):
+            return
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            pass
+        time.sleep(0.05)
+
+
+def reference(scenario, step):
+    """Asterisk's figures for a step: ranges as measured (benches/asterisk.tsv)."""
+    for row in csv.DictReader(open(os.path.join(BENCHES, "asterisk.tsv")), delimiter="\t"):
+        low, _, high = row["step"].partition("-")
+        if row["scenario"] == scenario and int(low) <= step <= int(high or low):
+            return row
+    return {}
+
+
+def span(low, high):
+    return "-" if not low else low if low == high else f"{low}-{high}"
+
+
+def table(results):
+    """Ours beside Asterisk's: CPU a call (signalling) or % of a core a call (media), memory a call, what failed or was lost."""
+    print(f"\n{'scenario':<11}{'step':>6}{'ok':>7}{'failed':>7}{'lost':>6}{'p99 ms':>8}{'CPU a call':>15}{'Asterisk':>12}{'better':>9}{'KB a call':>10}{'Asterisk':>11}")
+    for r in results:
+        if "steady" not in r:
+            print(f"{r['scenario']:<11}{r['step']:>6}  did not run")
+            continue
+        rate = r["mode"] == "rate"
+        cpu = r["cpu_ms_per_call"] if rate else r["steady"]["cpu_pct"] / max(1, r["calls"])
+        lost = sum(side["seq_lost"] for side in ((r.get("media") or {}).get("sides") or {}).values())
+        p99 = r["invite_200_ms"]["p99"]
+        ref = reference(r["scenario"], int(r["step"]))
+        better = f"{float(ref['cpu_low']) / cpu:.1f}x" if ref and cpu else "-"
+        print(f"{r['scenario']:<11}{r['step']:>6}{r['successful']:>7}{r['failed']:>7}{lost:>6}{'-' if p99 is None else p99:>8}{cpu:>8.3f} {'ms' if rate else '% core':<6}"
+              f"{span(ref.get('cpu_low'), ref.get('cpu_high')):>12}{better:>9}{r['rss_kb_per_call']:>10}{span(ref.get('kb_low'), ref.get('kb_high')):>11}")
+    print("\"better\" is against Asterisk's best figure; both on one core, each on its own day: trust ratios above 1.5, not decimals.")
+
+
+if __name__ == "__main__":
+    main()
