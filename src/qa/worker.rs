@@ -12,7 +12,7 @@ use super::evaluate::evaluate;
 use super::scorecard::Scorecard;
 use crate::clock::{chance, now};
 use crate::control::event::{DomainEvent, Fact};
-use crate::control::words::{EvaluationId, EventId};
+use crate::control::words::{EvaluationId, EventId, Lang};
 use crate::store::journal::Journal;
 use crate::store::recordings::Recording;
 use crate::store::sessions::{Session, Transcripts};
@@ -20,6 +20,8 @@ use crate::store::{Error, Store};
 
 /// Work looked up at once.
 const BATCH: i64 = 32;
+/// The language of a session in which no plan spoke (a call straight to an agent).
+const DEFAULT_LANG: &str = "zh-CN";
 /// Between two looks for work: under load the calls come first.
 const PACE: Duration = Duration::from_millis(500);
 
@@ -49,8 +51,8 @@ pub struct Transcribed {
     pub heard: Vec<Utterance>,
 }
 
-/// Turns a recording into words; runs on a blocking thread.
-pub type Transcribe = Arc<dyn Fn(&Path) -> Result<Transcribed, String> + Send + Sync>;
+/// Turns a recording in a language into words; runs on a blocking thread.
+pub type Transcribe = Arc<dyn Fn(&Path, &Lang) -> Result<Transcribed, String> + Send + Sync>;
 /// Takes card numbers and the like out of a text before it is kept.
 pub type Redact = fn(&str) -> String;
 
@@ -126,8 +128,9 @@ impl Worker {
 
     async fn transcribe(&self, transcribe: &Transcribe, recording: Recording) -> Result<(), Error> {
         let (Ok(id), Ok(session)) = (recording.id.parse(), recording.session.parse()) else { return Ok(()) };
+        let lang = Lang::new(self.store.spoken_lang(&recording.session).await?.as_deref().unwrap_or(DEFAULT_LANG));
         let (file, transcribe) = (self.recordings.join(&recording.path), transcribe.clone());
-        let result = tokio::task::spawn_blocking(move || transcribe(&file)).await;
+        let result = tokio::task::spawn_blocking(move || transcribe(&file, &lang)).await;
         let transcribed = result.unwrap_or_else(|why| Err(why.to_string())).unwrap_or_else(|why| {
             tracing::warn!(id = recording.id, why, "a recording could not be transcribed");
             Transcribed { engine: format!("failed: {why}"), ..Transcribed::default() }

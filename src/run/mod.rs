@@ -2,6 +2,7 @@
 //!
 //! One thread owns the rules. Sockets, API, database and lookups share one tokio runtime; sound and speech have threads of their own.
 
+mod after_call;
 mod clock;
 mod control_loop;
 mod effects;
@@ -41,6 +42,8 @@ const SOUND_DOOR: usize = 65_536;
 const CHAT_LINES: usize = 16_384;
 /// How long running calls may run on after the wish to close.
 const DRAIN: Duration = Duration::from_secs(30);
+/// The scorecards' folder below the home folder.
+const SCORECARDS: &str = "scorecards";
 /// The log's folder below the data folder.
 const LOG_FOLDER: &str = "log";
 
@@ -110,7 +113,9 @@ impl Server {
 
         let (control, side, answers_task) = control_handle::open();
         let (shown, show) = watch::channel(Arc::clone(&directory));
-        let state = setup::api_state(&settings, &started, &control, show, sound.counts.clone())?;
+        let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
+        let state = setup::api_state(&settings, &started, &control, show, sound.counts.clone(), &cards)?;
+        let after_call = after_call::worker(&settings, &started, &engines, cards);
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
         let (lookups, lookups_task) = lookups::start(started.store.clone(), setup::reach(&directory), control.clone())?;
         let (chats, chat_tasks) = chats(&started.store);
@@ -123,6 +128,7 @@ impl Server {
         let mut tasks = vec![
             answers_task,
             lookups_task,
+            tokio::spawn(after_call.run()),
             tokio::spawn(shutdown::watch(control.clone())),
             tokio::spawn(reload::run(files, control, shown)),
             tokio::spawn(serve_api(listener, api::router(state))),

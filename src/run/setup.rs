@@ -9,14 +9,15 @@ use anyhow::{Context, bail};
 
 use crate::api;
 use crate::config::server::{Engine, Server, Voice};
-use crate::control::words::directory::Directory;
 use crate::control::dialplan::template::Part;
+use crate::control::words::directory::Directory;
 use crate::control_handle::ControlHandle;
 use crate::lookups::Guard;
 use crate::media::worker::Counts;
+use crate::qa::Scorecard;
+use crate::speech::{self, engines};
 use crate::store::{self, Store};
 use crate::telemetry::metrics;
-use crate::speech::{self, engines};
 
 /// Bytes of the secret that visitors' tokens are signed with.
 const SECRET_BYTES: usize = 32;
@@ -54,11 +55,16 @@ fn order(whisper: &mut Option<PathBuf>, models: &Path, engine: &Engine) -> anyho
         Engine::Zipformer(_) => Some(vec![engines::Engine::Zipformer]),
         Engine::Whisper(name) => {
             *whisper = Some(model_file(&models.join(name)).with_context(|| {
-                format!("speech engine whisper:{name}: no model file in {}; `hotline models pull {name}` gets it", models.join(name).display())
+                format!(
+                    "speech engine whisper:{name}: no model file in {}; `hotline models pull {name}` gets it",
+                    models.join(name).display()
+                )
             })?);
             Some(vec![engines::Engine::Whisper])
         }
-        Engine::Http(url) | Engine::Ws(url) => bail!("speech engine {url}: this build has no remote engines; take auto, whisper, zipformer or pocketsphinx"),
+        Engine::Http(url) | Engine::Ws(url) => {
+            bail!("speech engine {url}: this build has no remote engines; take auto, whisper, zipformer or pocketsphinx")
+        }
     })
 }
 
@@ -82,7 +88,9 @@ pub fn prompts(server: &Server) -> anyhow::Result<speech::prompts::Config> {
     for (lang, voice) in &server.speech.voices {
         match voice {
             Voice::Espeak(name) => drop(config.voices.insert(lang.clone(), name.clone())),
-            Voice::Command(how) | Voice::Http(how) => bail!("voice {how} of {lang}: this build speaks with espeak-ng and with recorded prompts only"),
+            Voice::Command(how) | Voice::Http(how) => {
+                bail!("voice {how} of {lang}: this build speaks with espeak-ng and with recorded prompts only")
+            }
         }
     }
     Ok(config)
@@ -137,6 +145,7 @@ pub fn api_state(
     control: &ControlHandle,
     directory: tokio::sync::watch::Receiver<Arc<Directory>>,
     counts: Vec<Arc<Counts>>,
+    cards: &[Scorecard],
 ) -> anyhow::Result<api::ApiState> {
     let secret = read_or_make(&server.folders.data.join(VISITOR_SECRET_FILE), || {
         let mut bytes = [0u8; SECRET_BYTES];
@@ -149,10 +158,14 @@ pub fn api_state(
         control: control.clone(),
         directory,
         recordings: server.folders.recordings.clone(),
-        scorecards: Arc::from([]),
+        scorecards: cards.iter().map(shown).collect(),
         registry: Arc::new(metrics::registry(counts)),
         visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),
     })
+}
+
+fn shown(card: &Scorecard) -> api::outcomes::Scorecard {
+    api::outcomes::Scorecard { id: card.id.clone(), title: card.title.clone(), rules: card.rules.len() }
 }
 
 /// The first administrator's key: made at the first start, read from its file later.

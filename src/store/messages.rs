@@ -110,6 +110,15 @@ fn message(row: &Row) -> Result<Message, Error> {
 }
 
 impl Store {
+    /// The language that most lines of a session have.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn spoken_lang(&self, session: &str) -> Result<Option<String>, Error> {
+        let sql = "SELECT lang FROM messages WHERE session = $1 AND lang IS NOT NULL GROUP BY lang ORDER BY COUNT(*) DESC, lang LIMIT 1";
+        self.db.row(sql, args![session]).await?.map(|row| row.text("lang")).transpose()
+    }
+
     /// The messages of a session, oldest first: here the cursor is the last `seq` seen.
     ///
     /// # Errors

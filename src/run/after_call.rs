@@ -1,0 +1,112 @@
+//! What happens to a session after its end: recordings become transcripts, sessions are measured by scorecards.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use crate::config::server::Server;
+use crate::control::words::Lang;
+use crate::media::priority;
+use crate::qa::worker::Transcribe;
+use crate::qa::{Scorecard, Transcribed, Utterance, Worker, scorecard};
+use crate::speech::engines::Purpose;
+use crate::speech::transcribe::{self, Side};
+use crate::speech::{self, Engines};
+use crate::{nlu, store};
+
+/// Transcripts give way to everything that a caller waits for.
+const NICE: i32 = 15;
+/// The scorecard of a server without files.
+const BUILT_IN: (&str, &str) = ("(built-in) scorecards/first.yaml", scorecard::FIRST);
+
+/// The scorecards of the folder beside the dialplans, or the built-in one.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn scorecards(folder: &Path) -> anyhow::Result<Arc<[Scorecard]>> {
+    let mut files = Vec::new();
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        let mut paths: Vec<_> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+        paths.sort();
+        for path in paths {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            files.push((path.display().to_string(), text));
+        }
+    }
+    if files.is_empty() {
+        files.push((BUILT_IN.0.to_owned(), BUILT_IN.1.to_owned()));
+    }
+    files.iter().map(|(file, text)| read(file, text)).collect()
+}
+
+fn read(file: &str, text: &str) -> anyhow::Result<Scorecard> {
+    scorecard::load(file, text).or_else(|problems| {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        bail!("the scorecard cannot be used:\n{}", told.join("\n"))
+    })
+}
+
+/// The worker, ready to run.
+pub fn worker(server: &Server, started: &store::Started, engines: &Arc<Engines>, cards: Arc<[Scorecard]>) -> Worker {
+    Worker {
+        store: started.store.clone(),
+        journal: started.journal.clone(),
+        recordings: server.folders.recordings.clone(),
+        transcribe: Some(transcriber(Arc::clone(engines))),
+        redact: nlu::redact::redact,
+        cards,
+    }
+}
+
+fn transcriber(engines: Arc<Engines>) -> Transcribe {
+    Arc::new(move |file, lang| {
+        priority::set_nice(NICE);
+        if engines.serving(lang, Purpose::AfterCall).is_empty() {
+            return Err(format!("no recognizer for {lang} after the call"));
+        }
+        let heard = speech::transcribe::recording(&engines, file, lang, &mut |_, _| {}).map_err(|why| why.to_string())?;
+        Ok(both_sides(lang, heard))
+    })
+}
+
+fn both_sides(lang: &Lang, heard: Vec<transcribe::Utterance>) -> Transcribed {
+    let mut both = Transcribed::default();
+    for one in heard {
+        if both.engine.is_empty() {
+            both.engine = one.engine.to_string();
+        }
+        let utterance = Utterance {
+            offset_ms: u64::from(one.start_ms),
+            duration_ms: u64::from(one.end_ms.saturating_sub(one.start_ms)),
+            text: one.text,
+            confidence: one.confidence,
+            lang: Some(lang.to_string()),
+        };
+        match one.side {
+            Side::Customer | Side::Only => both.customer.push(utterance),
+            Side::Center => both.heard.push(utterance),
+        }
+    }
+    both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_scorecard_is_used_where_there_is_no_folder() {
+        let cards = scorecards(Path::new("/nowhere")).unwrap();
+        assert_eq!(cards.len(), 1);
+    }
+
+    #[test]
+    fn a_broken_scorecard_names_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bad.yaml"), "scorecard: 1\n").unwrap();
+        let error = scorecards(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("bad.yaml"), "{error}");
+    }
+}
