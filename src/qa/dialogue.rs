@@ -77,7 +77,8 @@ pub async fn of_session(store: &Store, session: &Session) -> Result<Dialogue, Er
         turns.extend(turn(line, &session.created_at).filter(|turn| turn.medium == Medium::Written || !spoken_by(turn.by)));
     }
     turns.extend(heard);
-    turns.sort_by(|a, b| (a.begin, a.end, &a.id).cmp(&(b.begin, b.end, &b.id)));
+    // Stable: lines of one moment stay in the order of the log.
+    turns.sort_by_key(|turn| turn.begin);
     let last = turns.last().map_or(0, |turn| turn.end);
     let duration = session.outcome.duration_ms.map_or(last, i64::cast_unsigned);
     let intents = intents(store, session).await?;

@@ -1,0 +1,148 @@
+//! A whole back office in one process: store, log, rules on their own thread, API on a port of the system's choice.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hotline::api::auth::ADMIN;
+use hotline::api::visitor::VisitorSecret;
+use hotline::api::{ApiState, router};
+use hotline::channels::{self, Adapters};
+use hotline::clock::{chance, now};
+use hotline::config;
+use hotline::control::event::{DomainEvent, Fact};
+use hotline::control::surface::{Input, Output};
+use hotline::control::switch::Switch;
+use hotline::control::words::EventId;
+use hotline::control_handle::{self, ControlHandle, ControlSide};
+use hotline::lookups::{self, Guard};
+use hotline::qa::{Scorecard, Worker, scorecard};
+use hotline::store::journal::Journal;
+use hotline::store::{self, Settings, Store};
+use prometheus_client::registry::Registry;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+
+/// Everything a test needs.
+pub struct House {
+    /// `http://127.0.0.1:…`
+    pub base: String,
+    /// A key that may everything.
+    pub admin: String,
+    /// A key that may read tickets only.
+    pub reader: String,
+    /// The tables.
+    pub store: Store,
+    /// The log.
+    pub journal: Journal,
+    /// The recordings' folder.
+    pub recordings: PathBuf,
+    /// The after-call worker; a test turns it by hand.
+    pub quality: Worker,
+    _folder: TempDir,
+}
+
+/// A SQLite database of a folder.
+pub fn sqlite(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join("test.db").display())
+}
+
+impl House {
+    /// Opens one on SQLite.
+    pub async fn open() -> House {
+        House::on(None).await
+    }
+
+    /// Opens one on a database.
+    pub async fn on(url: Option<&str>) -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { url: url.map_or_else(|| sqlite(folder.path()), str::to_owned), log: folder.path().join("log") };
+        let started = store::start(&settings).await.unwrap();
+        let recordings = folder.path().join("recordings");
+        std::fs::create_dir_all(&recordings).unwrap();
+        let args = config::Args { home: folder.path().to_owned(), ..config::Args::default() };
+        let config = config::load(&args, 7).unwrap_or_else(|problems| {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            panic!("the built-in configuration loads: {}", all.join("
+"))
+        });
+        let restored = started.store.restore(&started.journal, &recordings).await.unwrap();
+        let switch = Switch::new(now(), 1, config.directory.clone(), restored);
+        let control = rules(switch, &started.store, &started.journal);
+        let cards: Arc<[Scorecard]> = Arc::from([scorecard::load("first.yaml", scorecard::FIRST).unwrap_or_else(|_| panic!("it loads"))]);
+        let (store, journal) = (started.store, started.journal);
+        let (_, admin) = store.make_key("test", &[ADMIN]).await.unwrap();
+        let (_, reader) = store.make_key("reader", &["tickets:read"]).await.unwrap();
+        let state = ApiState {
+            store: store.clone(),
+            journal: journal.clone(),
+            control,
+            directory: watch::channel(config.directory.clone()).1,
+            recordings: recordings.clone(),
+            scorecards: Arc::from([]),
+            registry: Arc::new(Registry::default()),
+            visitors: VisitorSecret::new(vec![1; 32]),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router(state)).await });
+        let quality = Worker {
+            store: store.clone(),
+            journal: journal.clone(),
+            recordings: recordings.clone(),
+            transcribe: None,
+            redact: str::to_owned,
+            cards,
+        };
+        House { base, admin, reader, store, journal, recordings, quality, _folder: folder }
+    }
+
+    /// Writes facts down as the rules would, and waits until they can be read.
+    pub async fn given(&self, facts: Vec<Fact>) {
+        let (at, mut random) = (now(), chance());
+        let events = facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact }).collect();
+        self.store.record(&self.journal, events).await.unwrap();
+    }
+}
+
+/// Starts the rules' thread with the real switch; what belongs to wires and sound goes nowhere.
+fn rules(mut switch: Switch, store: &Store, journal: &Journal) -> ControlHandle {
+    let (handle, side, _answers) = control_handle::open();
+    let (lookups, _task) = lookups::start(store.clone(), Guard::default(), handle.clone()).unwrap();
+    let (chats, line) = mpsc::channel(64);
+    let (noted, _seen) = watch::channel(0);
+    tokio::spawn(channels::take(store.clone(), Adapters::new(), line, noted));
+    let journal = journal.clone();
+    std::thread::spawn(move || {
+        let carry_out = |wish: Output, answers: &mut Vec<_>, side: &ControlSide| match wish {
+            Output::Journal(event) => journal.append(event),
+            Output::Find(id, lookup) => lookups.find(id, lookup),
+            Output::Chat(send) => drop(chats.try_send(send)),
+            Output::Answer(id, answer) => answers.push((id, answer)),
+            Output::Sip(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => drop(side),
+        };
+        while let Some(input) = next(&side, &switch) {
+            input.into_iter().for_each(|input| switch.handle(now(), input));
+            if switch.poll_timeout().is_some_and(|at| at <= now()) {
+                switch.handle_timeout(now());
+            }
+            let mut answers = Vec::new();
+            while let Some(wish) = switch.poll_output() {
+                carry_out(wish, &mut answers, &side);
+            }
+            answers.into_iter().for_each(|(id, answer)| side.answers.give(id, answer));
+        }
+    });
+    handle
+}
+
+/// The next input, nothing when a deadline has come, `None` when all handles are gone.
+fn next(side: &ControlSide, switch: &Switch) -> Option<Option<Input>> {
+    let far = Duration::from_secs(3_600);
+    let wait = switch.poll_timeout().map_or(far, |at| at.since(now()));
+    match side.inputs.recv_deadline(Instant::now() + wait) {
+        Ok(input) => Some(Some(input)),
+        Err(crossbeam_channel::RecvTimeoutError::Timeout) => Some(None),
+        Err(crossbeam_channel::RecvTimeoutError::Disconnected) => None,
+    }
+}
