@@ -48,9 +48,10 @@ pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effect
         }
         while let Some(wish) = switch.poll_output() {
             if effects.carry_out(wish) == After::Closed {
-                return;
+                return effects.answer();
             }
         }
+        effects.answer();
     }
 }
 

@@ -6,6 +6,8 @@ use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
 
 use crate::control::surface::Output;
+use crate::control::words::CommandId;
+use crate::control::words::agent::{Refusal, Reply};
 use crate::control::words::chat::Send;
 use crate::control::words::media::{Command, WorkerId};
 use crate::control_handle::Answers;
@@ -40,6 +42,8 @@ pub struct Effects {
     pub journal: Journal,
     /// Answers to commands.
     pub answers: Answers,
+    /// Answers that are held until the facts of the same step are in the log's line: who asked may read them at once.
+    pub answered: Vec<(CommandId, Result<Reply, Refusal>)>,
 }
 
 impl Effects {
@@ -48,7 +52,7 @@ impl Effects {
         match wish {
             Output::Sip(transmit) => self.net.send(transmit),
             Output::Media(worker, command) => self.sound(worker, command),
-            Output::Answer(command, answer) => self.answers.give(command, answer),
+            Output::Answer(command, answer) => self.answered.push((command, answer)),
             Output::Find(lookup, question) => self.lookups.find(lookup, question),
             Output::Journal(event) => self.journal.append(event),
             Output::Chat(line) => self.chat(line),
@@ -57,6 +61,13 @@ impl Effects {
             Output::Drained => return Next::Closed,
         }
         Next::Open
+    }
+
+    /// Gives the answers of a step.
+    pub fn answer(&mut self) {
+        for (command, answer) in self.answered.drain(..) {
+            self.answers.give(command, answer);
+        }
     }
 
     /// The line stands in the log already: what cannot be pushed can be read there.

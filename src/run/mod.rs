@@ -87,6 +87,7 @@ struct Server {
     rules: std::thread::JoinHandle<()>,
     sound: Vec<std::thread::JoinHandle<()>>,
     store: store::Store,
+    journal: store::journal::Journal,
     fold: JoinHandle<Result<(), store::Error>>,
     journal_thread: std::thread::JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
@@ -120,7 +121,7 @@ impl Server {
         let (lookups, lookups_task) = lookups::start(started.store.clone(), setup::reach(&directory), control.clone())?;
         let (chats, chat_tasks) = chats(&started.store);
         let prompts = Prompts::start(setup::prompts(&settings)?)?;
-        let effects = Effects { net, workers: sound.workers, prompts, lookups, chats, journal: started.journal, answers: side.answers };
+        let effects = Effects { net, workers: sound.workers, prompts, lookups, chats, journal: started.journal.clone(), answers: side.answers, answered: Vec::new() };
         let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);
@@ -134,8 +135,8 @@ impl Server {
             tokio::spawn(serve_api(listener, api::router(state))),
         ];
         tasks.extend(chat_tasks);
-        let (store, fold, journal_thread) = (started.store, started.fold, started.journal_thread);
-        Ok(Server { ready, rules, sound: sound.threads, store, fold, journal_thread, tasks })
+        let store::Started { store, journal, journal_thread, fold, .. } = started;
+        Ok(Server { ready, rules, sound: sound.threads, store, journal, fold, journal_thread, tasks })
     }
 
     /// Waits for the rules to drain, then closes what they fed, from the wire inwards to the disk.
@@ -152,6 +153,7 @@ impl Server {
         for thread in self.sound {
             let _ = thread.join();
         }
+        self.journal.close();
         let _ = self.journal_thread.join();
         runtime.block_on(async {
             self.fold.await.context("the fold was cut off")??;

@@ -67,9 +67,11 @@ pub enum JournalError {
 enum Order {
     Append(Box<DomainEvent>),
     Record(Vec<DomainEvent>, oneshot::Sender<u64>),
+    Close,
 }
 
-/// A handle to the log; cheap to clone. The thread ends, with everything written, when the last handle is dropped.
+/// A handle to the log; cheap to clone. The thread ends, with everything written, on [`Journal::close`] or when the last handle
+/// is dropped.
 #[derive(Clone)]
 pub struct Journal {
     orders: Sender<Order>,
@@ -129,6 +131,13 @@ impl Journal {
         seq.await.map_err(|_| JournalError::Closed)
     }
 
+    /// Ends the thread once all that was handed over before is written, whoever still holds a handle: a client that is connected
+    /// must not keep the server from closing.
+    pub fn close(&self) {
+        // The thread may have ended already, which is what is wished.
+        let _ = self.orders.send(Order::Close);
+    }
+
     /// The last seq the disk has.
     #[must_use]
     pub fn durable(&self) -> u64 {
@@ -148,6 +157,13 @@ impl Journal {
     }
 }
 
+/// Does the log go on?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Open,
+    Closed,
+}
+
 /// What the thread owns.
 struct Writer {
     folder: PathBuf,
@@ -162,24 +178,29 @@ impl Writer {
     fn run(mut self, line: &Receiver<Order>) {
         let mut due = Instant::now();
         while let Ok(order) = line.recv() {
-            self.take(order);
-            while self.lines.len() < WRITE_BYTES {
+            let mut next = self.take(order);
+            while next == Next::Open && self.lines.len() < WRITE_BYTES {
                 let Ok(order) = line.recv_deadline(due) else { break };
-                self.take(order);
+                next = self.take(order);
             }
             self.flush();
+            if next == Next::Closed {
+                return;
+            }
             due = Instant::now() + PACE;
         }
     }
 
-    fn take(&mut self, order: Order) {
+    fn take(&mut self, order: Order) -> Next {
         match order {
             Order::Append(event) => self.print(&event),
             Order::Record(events, answer) => {
                 events.iter().for_each(|event| self.print(event));
                 self.waiting.push((self.last, answer));
             }
+            Order::Close => return Next::Closed,
         }
+        Next::Open
     }
 
     fn print(&mut self, event: &DomainEvent) {
@@ -254,6 +275,20 @@ mod tests {
         let seq = runtime.block_on(opened.journal.record(vec![fact(&mut random, 1), fact(&mut random, 2)])).unwrap();
         assert_eq!(seq, 2);
         assert_eq!(Tail::after(folder.path().to_owned(), 1).read(seq, 9).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn closing_writes_what_was_handed_over_though_others_hold_handles() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Journal::open(folder.path(), 0).unwrap();
+        let held = opened.journal.clone();
+        let mut random = Random::new(1);
+        (0..10).for_each(|n| opened.journal.append(fact(&mut random, n)));
+        opened.journal.close();
+        opened.thread.join().unwrap();
+        assert_eq!(held.durable(), 10);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(matches!(runtime.block_on(held.record(Vec::new())), Err(JournalError::Closed)));
     }
 
     #[test]
