@@ -1,7 +1,8 @@
 //! A case: facts that are given, then requests with what they must answer.
 //!
 //! `@cus:anna` anywhere is a lasting id of that kind and name; `{name}` is a value saved before. In `expect` a map may leave keys
-//! out, `"*"` is anything but null, `"~text"` is a text that contains it, a list has exactly these elements.
+//! out, `"*"` is anything but null, `"~text"` is a text that contains it, a list has exactly these elements, or begins with them
+//! when the last is `"..."`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -163,6 +164,10 @@ fn fits(wanted: &Value, got: &Value, at: &str) -> Result<(), String> {
         (Value::String(part), Value::String(text)) if part.strip_prefix('~').is_some_and(|part| text.contains(part)) => Ok(()),
         (Value::Object(wanted), Value::Object(got)) => {
             wanted.iter().try_for_each(|(key, one)| fits(one, got.get(key).unwrap_or(&Value::Null), &format!("{at}/{key}")))
+        }
+        (Value::Array(wanted), Value::Array(got)) if wanted.last().is_some_and(|last| last == "...") && got.len() >= wanted.len() - 1 => {
+            let first = wanted.len() - 1;
+            fits(&wanted[..first].to_vec().into(), &got[..first].to_vec().into(), at)
         }
         (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => {
             wanted.iter().zip(got).enumerate().try_for_each(|(n, (one, got))| fits(one, got, &format!("{at}/{n}")))
