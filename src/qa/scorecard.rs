@@ -106,15 +106,6 @@ pub fn load(file: &str, text: &str) -> Result<Scorecard, Vec<Problem>> {
     }
 }
 
-/// The scorecard that ships with the server.
-///
-/// # Panics
-/// Never: a test loads the same text.
-#[must_use]
-pub fn first() -> Scorecard {
-    load("scorecards/first.yaml", FIRST).expect("the shipped scorecard loads: a test says so")
-}
-
 fn json(yaml: &Yaml) -> Value {
     match &yaml.kind {
         Kind::Null => Value::Null,

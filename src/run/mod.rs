@@ -121,7 +121,9 @@ impl Server {
         let (lookups, lookups_task) = lookups::start(started.store.clone(), setup::reach(&directory), control.clone())?;
         let (chats, chat_tasks) = chats(&started.store);
         let prompts = Prompts::start(setup::prompts(&settings)?)?;
-        let effects = Effects { net, workers: sound.workers, prompts, lookups, chats, journal: started.journal.clone(), answers: side.answers, answered: Vec::new() };
+        let journal = started.journal.clone();
+        let (workers, answers) = (sound.workers, side.answers);
+        let effects = Effects { net, workers, prompts, lookups, chats, journal, answers, answered: Vec::new() };
         let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);

@@ -92,7 +92,6 @@ impl House {
             recordings: recordings.clone(),
             transcribe: None,
             redact: str::to_owned,
-            lang: "zh-CN".to_owned(),
             cards,
         };
         House { base, admin, reader, store, journal, recordings, quality, _folder: folder }
