@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use crate::control::dialplan::check::close_options;
 use crate::control::dialplan::problem::has_error;
 use crate::control::dialplan::sim::{self, Simulation, World};
 use crate::control::dialplan::test_file::{self, Outcome, TestFile, Verdict};
@@ -28,9 +29,9 @@ const MOST_FILES: usize = 2_000;
 pub struct DialplanArgs {
     #[command(subcommand)]
     work: Work,
-    /// The folder with the plans, desk.yaml, knowledge/ and *.test.yaml
-    #[arg(long, global = true, default_value = "dialplans")]
-    dir: PathBuf,
+    /// The folder with the plans, desk.yaml, knowledge/ and *.test.yaml; `dialplans`, or where a named test file lies
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand, Debug)]
@@ -98,10 +99,15 @@ struct Test {
 /// # Errors
 /// When a file or folder cannot be read or written.
 pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
+    let usual = Path::new("dialplans");
+    let dir = args.dir.as_deref();
     match args.work {
-        Work::Lint(lint) => run_lint(&args.dir, &lint),
-        Work::Sim(sim) => run_sim(&args.dir, &sim),
-        Work::Test(test) => run_tests(&args.dir, &test),
+        Work::Lint(lint) => run_lint(dir.unwrap_or(usual), &lint),
+        Work::Sim(sim) => run_sim(dir.unwrap_or(usual), &sim),
+        Work::Test(test) => {
+            let beside = test.files.first().and_then(|file| file.parent()).filter(|folder| has_plans(folder));
+            run_tests(dir.or(beside).unwrap_or(usual), &test)
+        }
     }
 }
 
@@ -146,6 +152,9 @@ fn run_lint(dir: &Path, lint: &Lint) -> anyhow::Result<ExitCode> {
     let (sources, mut problems) = read(&paths)?;
     let loaded = load(&sources, &environment());
     problems.extend(loaded.problems);
+    for plan in loaded.plans.values() {
+        problems.extend(close_options(plan, &plan.id));
+    }
     for source in sources.iter().filter(|source| is_test(Path::new(&source.name))) {
         problems.extend(test_file::read(source).err().unwrap_or_default());
     }
@@ -289,13 +298,13 @@ struct Ran {
     outcome: Outcome,
 }
 
-fn run_tests(dir: &Path, args: &Test) -> anyhow::Result<ExitCode> {
-    let folder = match args.files.first().and_then(|file| file.parent()) {
-        Some(parent) if yaml_files(parent).is_ok_and(|files| files.iter().any(|file| !is_test(file))) => parent.to_path_buf(),
-        _ => dir.to_path_buf(),
-    };
-    let loaded = loaded_for_mocks(&folder)?;
-    let tests = test_files(&folder, &args.files)?;
+fn has_plans(folder: &Path) -> bool {
+    yaml_files(folder).is_ok_and(|files| files.iter().any(|file| !is_test(file)))
+}
+
+fn run_tests(folder: &Path, args: &Test) -> anyhow::Result<ExitCode> {
+    let loaded = loaded_for_mocks(folder)?;
+    let tests = test_files(folder, &args.files)?;
     let began = Instant::now();
     let mut ran = Vec::new();
     for tests in &tests {

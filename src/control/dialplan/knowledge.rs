@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::expr::{Expr, Scope};
 use super::plan::Texts;
 use crate::control::words::Lang;
+use crate::nlu::{Classifier, Focus, Intent, Medium, Options};
 
 /// One knowledge base.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Knowledge {
     pub name: String,
     /// Articles by topic.
     pub articles: BTreeMap<String, Article>,
+    /// Which question belongs to which article.
+    pub(super) classifier: Option<Classifier>,
 }
 
 /// One article.
@@ -38,14 +41,58 @@ impl Article {
     }
 }
 
+/// From this confidence on an article answers a question; below it a person does.
+const SURE: f32 = 0.6;
+
 impl Knowledge {
+    /// Learns which questions which article answers.
+    pub fn train(&mut self) {
+        let intents: Vec<Intent> = self
+            .articles
+            .iter()
+            .filter(|(_, article)| !article.questions.is_empty())
+            .map(|(topic, article)| {
+                let fixed = |text: &super::template::Template| text.render(&Nothing, "", super::template::Form::Written);
+                let titles = article.title.by_lang.values().map(fixed).filter(|title| !title.trim().is_empty());
+                let examples = article.questions.values().flatten().cloned();
+                Intent { id: topic.clone(), examples: examples.collect(), titles: titles.collect(), ..Intent::default() }
+            })
+            .collect();
+        self.classifier = Classifier::train(&intents, &Options::default()).ok();
+    }
+
     /// The article that answers a free question, when one does so surely.
     #[must_use]
-    pub fn topic_of(&self, question: &str, _lang: &str) -> Option<String> {
-        let same = |known: &&String| known.as_str() == question;
-        self.articles
-            .iter()
-            .find(|(_, article)| article.questions.values().flatten().any(|known| same(&known)))
-            .map(|(topic, _)| topic.clone())
+    pub fn topic_of(&self, question: &str, medium: Medium) -> Option<String> {
+        let ranked = self.classifier.as_ref()?.classify(question, None, medium, Focus::Everywhere);
+        ranked.best().filter(|hit| hit.confidence >= SURE).map(|hit| hit.intent.clone())
+    }
+}
+
+/// No variable has a value.
+struct Nothing;
+
+impl Scope for Nothing {
+    fn value(&self, _path: &super::expr::Path) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::dialplan::{Source, load};
+    use std::collections::BTreeMap as Map;
+
+    #[test]
+    fn s9_s10_a_free_question_finds_its_article_and_the_customer_his_variant() {
+        let text = include_str!("../../../dialplans/knowledge/driver.yaml");
+        let plan = "dialplan: 1\nid: faq\nlanguages: [zh-CN, en-US]\nstart: a\nnodes:\n  a: [{answer: {kb: driver}}, {hangup: ~}]\n";
+        let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+        let loaded = load(&[file("knowledge/driver.yaml", text), file("faq.yaml", plan)], &Map::new());
+        let base = &loaded.plans["faq"].surroundings.knowledge["driver"];
+        assert_eq!(base.topic_of("修车的钱谁来出", Medium::Voice).as_deref(), Some("repair_pay"));
+        assert_eq!(base.topic_of("今天天气怎么样", Medium::Voice), None);
+        assert_eq!(base.articles["repair_pay"].version.len(), 8);
     }
 }

@@ -98,6 +98,7 @@ pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
                 .extend(base.articles);
         }
     }
+    knowledge.values_mut().for_each(Knowledge::train);
     let knowledge = Arc::new(knowledge);
     let around = check::Around { desk: &loaded.desk, desk_given, knowledge: &knowledge };
     let mut claims = check::Claims::default();
@@ -137,6 +138,11 @@ fn reading<T>(
     result
 }
 
+fn untrained(file: &Source, error: &crate::nlu::TrainError) -> Problem {
+    let mend = Some("mend the examples named".to_owned());
+    Problem { id: "D133", severity: Severity::Error, file: file.name.clone(), line: 1, column: 1, what: error.to_string(), mend }
+}
+
 /// Trains and completes a draft without an error.
 fn finish(
     mut draft: Draft,
@@ -147,19 +153,7 @@ fn finish(
 ) {
     let understanding = match Understanding::train(&draft.flow, &draft.values.slots, &draft.languages) {
         Ok(understanding) => understanding,
-        Err(error) => {
-            let severity = Severity::Error;
-            problems.push(Problem {
-                id: "D133",
-                severity,
-                file: file.name.clone(),
-                line: 1,
-                column: 1,
-                what: error.to_string(),
-                mend: None,
-            });
-            return;
-        }
+        Err(error) => return problems.push(untrained(file, &error)),
     };
     draft.flow.parents = understand::parents(&draft.flow);
     hints::fill_menus(&mut draft.flow, &draft.languages);

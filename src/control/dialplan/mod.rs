@@ -1,7 +1,7 @@
 //! The dialplan: one YAML file a hotline, read, checked, and run by one pure runner.
 
 pub mod calendar;
-mod check;
+pub mod check;
 pub mod desk;
 pub mod expr;
 mod hints;
@@ -20,6 +20,7 @@ pub mod template;
 pub mod test_file;
 pub mod understand;
 mod values;
+pub mod verbs;
 pub mod wish;
 
 pub use load::{Loaded, Source, load};

@@ -1,10 +1,17 @@
 //! Lint: what a plan says, held against itself and the files beside it.
 
+mod close;
 mod flow;
+mod menus;
 mod names;
+mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use close::close_options;
 
 use super::desk::Desk;
 use super::knowledge::Knowledge;
@@ -34,4 +41,6 @@ pub struct Claims {
 pub fn check(draft: &Draft, around: &Around<'_>, claims: &mut Claims, context: &mut Context<'_>) {
     names::check(draft, around, claims, context);
     flow::check(draft, context);
+    menus::check(draft, context);
+    steps::check(draft, around, context);
 }

@@ -55,8 +55,8 @@ fn options(yaml: &Yaml, context: &mut Context<'_>) -> Vec<MenuOption> {
         }
         options.push(option);
     }
-    if !options.is_empty() && options.iter().all(|option| option.key.is_none()) {
-        context.warn("D130", yaml.at, "the menu has no keys; who cannot speak cannot choose", "add key: 1 … to the options");
+    if options.iter().any(|option| option.key.is_none()) {
+        context.warn("D130", yaml.at, "an option has no key; who cannot speak cannot choose it", "add key: 1 … to the options");
     }
     options
 }

@@ -35,6 +35,17 @@ pub struct Draft {
     pub defaults: Defaults,
     /// Hash of the content.
     pub version: String,
+    /// Does the plan say where a failure leads?
+    pub error_is_given: Given,
+}
+
+/// Is something written, or taken from the defaults?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Given {
+    /// Written.
+    Written,
+    /// By default.
+    ByDefault,
 }
 
 const FORMAT: u32 = 1;
@@ -53,6 +64,10 @@ pub fn plan(yaml: &Yaml, context: &mut Context<'_>) -> Option<Draft> {
     let channels = fields.take("channels").map(|yaml| context.texts_list(yaml, "channels")).unwrap_or_default();
     let start = fields.need("start", context).and_then(|yaml| Some((context.text(yaml, "start")?, yaml.at)));
     let calendar = fields.take("calendar").and_then(|yaml| Some((context.text(yaml, "calendar")?, yaml.at)));
+    let error_is_given = match fields.take("defaults").and_then(|yaml| yaml.get("error")) {
+        Some(_) => Given::Written,
+        None => Given::ByDefault,
+    };
     let defaults = fields.take("defaults").map(|yaml| defaults(yaml, context)).unwrap_or_default();
     let always = fields.take("always").map(|yaml| menu::always(yaml, context)).unwrap_or_default();
     let values = values(&mut fields, context);
@@ -64,7 +79,21 @@ pub fn plan(yaml: &Yaml, context: &mut Context<'_>) -> Option<Draft> {
     let channels = channels.into_iter().map(|(name, _)| name).collect();
     let languages = context.languages.clone();
     let version = super::knowledge::version(yaml);
-    Some(Draft { id, title, languages, numbers, channels, start: start?, calendar, values, places, flow, defaults, version })
+    Some(Draft {
+        id,
+        title,
+        languages,
+        numbers,
+        channels,
+        start: start?,
+        calendar,
+        values,
+        places,
+        flow,
+        defaults,
+        version,
+        error_is_given,
+    })
 }
 
 fn languages(fields: &mut Fields<'_>, context: &mut Context<'_>) {

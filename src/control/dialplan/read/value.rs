@@ -196,6 +196,7 @@ impl Context<'_> {
             }
         }
         self.check_languages(texts.by_lang.keys().cloned().collect(), yaml.at, what);
+        self.check_lengths(&texts, yaml.at, what);
         texts
     }
 
@@ -223,6 +224,26 @@ impl Context<'_> {
         };
         self.mend("D110", pair.at, format!("{what} knows no key '{}': no language of this plan", pair.key), mend);
         None
+    }
+
+    /// D150: a text that takes too long to say.
+    fn check_lengths(&mut self, texts: &Texts, at: Place, what: &str) {
+        const LONGEST_SECONDS: usize = 20;
+        /// Characters a second at the usual pace.
+        const PACE_ZH: usize = 5;
+        const PACE_LATIN: usize = 16;
+        for (lang, text) in &texts.by_lang {
+            let pace = if lang.primary() == "zh" { PACE_ZH } else { PACE_LATIN };
+            let seconds = text.fixed_chars() / pace;
+            if seconds > LONGEST_SECONDS {
+                self.warn(
+                    "D150",
+                    at,
+                    format!("{what} takes about {seconds} s to say in {lang}"),
+                    "say less, or in parts with a question between",
+                );
+            }
+        }
     }
 
     /// D151: a text that a declared language lacks.

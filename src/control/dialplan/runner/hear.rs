@@ -56,9 +56,17 @@ impl Runner {
         text.clone_into(&mut self.memory.last_said);
         self.stop_saying(out);
         self.clocks.answer = None;
-        let medium = if self.memory.medium() == Medium::Chat { crate::nlu::Medium::Chat } else { crate::nlu::Medium::Voice };
+        let medium = self.nlu_medium();
         let heard = Heard { text, pinyin, confidence, medium };
         self.answered(now, *question, &heard, out);
+    }
+
+    /// Spoken or typed, as the classifier wants to know it.
+    pub(super) fn nlu_medium(&self) -> crate::nlu::Medium {
+        match self.memory.medium() {
+            Medium::Voice => crate::nlu::Medium::Voice,
+            Medium::Chat => crate::nlu::Medium::Chat,
+        }
     }
 
     fn said_too_early(&mut self, text: &str) {

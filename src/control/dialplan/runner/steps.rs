@@ -296,7 +296,7 @@ impl Runner {
 
     fn answer(&mut self, now: Time, answer: &Answer, plan: &Plan, out: &mut Vec<Wish>) {
         let base = plan.surroundings.knowledge.get(&answer.kb);
-        let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&self.memory.last_said, self.lang.primary())));
+        let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&self.memory.last_said, self.nlu_medium())));
         let article = topic.as_ref().zip(base).and_then(|(topic, base)| base.articles.get(topic));
         let Some((article, topic)) = article.zip(topic.as_ref()) else {
             match &answer.unsure {

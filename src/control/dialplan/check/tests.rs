@@ -1,0 +1,148 @@
+//! Every rule with a plan that keeps it and one that breaks it; and broken plans, each with its place and its mend.
+
+use std::collections::BTreeMap;
+
+use crate::control::dialplan::{Loaded, Problem, Source, load};
+
+const DESK: &str = include_str!("fixtures/desk.yaml");
+/// A plan without any finding.
+const GOOD: &str = include_str!("fixtures/good.yaml");
+const ARTICLES: &str = include_str!("fixtures/articles.yaml");
+
+fn loaded(plan: &str, desk: &str, more: &[(&str, &str)]) -> Loaded {
+    let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+    let mut files = vec![file("desk.yaml", desk), file("knowledge/help.yaml", ARTICLES), file("plan.yaml", plan)];
+    files.extend(more.iter().map(|(name, text)| file(name, text)));
+    load(&files, &BTreeMap::from([("API".to_owned(), "https://api.test".to_owned())]))
+}
+
+fn changed(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "the fixture has no '{from}'");
+    text.replacen(from, to, 1)
+}
+
+/// The findings of the good plan with one change.
+fn with(from: &str, to: &str) -> Vec<Problem> {
+    loaded(&changed(GOOD, from, to), DESK, &[]).problems
+}
+
+#[test]
+fn the_good_plan_has_no_finding() {
+    let problems = loaded(GOOD, DESK, &[]).problems;
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn every_rule_finds_its_slip_and_says_where_and_how_to_mend_it() {
+    for (id, from, to) in [
+        ("D101", "\"Where is my order? Please wait.\"", "Where is my order, please wait"),
+        ("D102", "title: Test", "title: Test\ntitle: Again"),
+        ("D104", "length: 10", "length: ten"),
+        ("D105", "goto: track", "gone: track"),
+        ("D106", "{track.city}", "{track.city"),
+        ("D107", "track.status == \"delivered\"", "track.status = \"delivered\""),
+        ("D110", "barge_in: words", "barge_im: words"),
+        ("D120", "start: main", "start: mian"),
+        ("D120", "error: human", "error: humen"),
+        ("D121", "nodes:\n", "nodes:\n  lonely: [{hangup: ~}]\n"),
+        ("D122", "- goto: more", "- set: {x: \"1\"}"),
+        ("D123", "- confirm: {prompt: \"Anything else?\", \"yes\": main, \"no\": bye}", "- goto: more"),
+        ("D124", "- ask: order_no", "- ask: order_nr"),
+        ("D124", "- lookup: track", "- lookup: trakc"),
+        ("D125", "{track.city}", "{trak.city}"),
+        ("D125", "{track.city}", "{track.town}"),
+        ("D126", "topic: hours", "topic: ours"),
+        ("D130", "{key: 1, goto: track, label", "{goto: track, label"),
+        ("D131", "[where is my order, track my parcel, when does my parcel come]", "[]"),
+        ("D132", "[where is my order, track my parcel, when does my parcel come]", "[where is my order]"),
+        ("D133", "[I want to return it, send it back, get my money back]", "[where is my order, send it back, get my money back]"),
+        ("D140", "- queue: {to: desk, overflow: [{after: 4m, goto: bye}]}", "- goto: bye"),
+        ("D150", "\"Goodbye.\"", &format!("\"{}\"", "and so on ".repeat(50))),
+        ("D151", "languages: [en-US]", "languages: [en-US, zh-CN]"),
+        ("D160", ", timeout: 2s", ""),
+        ("D161", "timeout: 2s", "timeout: 9s"),
+        ("D162", "  error: human\n", ""),
+        ("D163", "${API}/orders", "http://api.example.com/orders"),
+        ("D164", "${API}", "${NOWHERE}"),
+        ("D170", "{to: desk", "{to: dekc"),
+        ("D191", "{type: digits, length: 10", "{type: card"),
+        ("D200", "{weight: 50, goto: a}", "{weight: 40, goto: a}"),
+        ("D210", "- say: \"This call is recorded.\"\n", ""),
+    ] {
+        let found = with(from, to);
+        let problem = found.iter().find(|problem| problem.id == id).unwrap_or_else(|| panic!("{id} was not found for {to}: {found:#?}"));
+        assert!(problem.file == "plan.yaml" && problem.line > 0 && problem.column > 0, "{problem}");
+        assert!(problem.mend.as_ref().is_some_and(|mend| !mend.is_empty()), "no mend: {problem}");
+    }
+}
+
+#[test]
+fn rules_of_the_files_around_the_plan() {
+    let no_holidays = loaded(GOOD, &changed(DESK, ", closed: []", ""), &[]).problems;
+    assert!(no_holidays.iter().any(|problem| problem.id == "D180" && problem.file == "desk.yaml"), "{no_holidays:#?}");
+    let twice = loaded(GOOD, DESK, &[("second.yaml", &changed(GOOD, "id: test", "id: other"))]).problems;
+    assert!(twice.iter().any(|problem| problem.id == "D220" && problem.file == "second.yaml"), "{twice:#?}");
+    let no_queue = loaded(&changed(GOOD, "{to: desk, overflow: [{after: 4m, goto: bye}]}", "desk"), "calendars: {}\n", &[]).problems;
+    assert!(no_queue.iter().any(|problem| problem.id == "D171"), "{no_queue:#?}");
+    let many: String = (2..8).map(|key| format!("\n          - {{key: {key}{key}, goto: bye, label: \"number {key}\"}}")).collect();
+    let crowded = with("        options:", &format!("        options:{many}"));
+    assert!(crowded.iter().any(|problem| problem.id == "D135"), "{crowded:#?}");
+}
+
+/// What people write, and what they are told.
+#[test]
+fn broken_plans_get_a_clear_error_with_a_place_and_a_mend() {
+    let slips: [(&str, &str, &str, &str); 42] = [
+        ("dialplan: 1", "dialplan: 2", "D104", "1 to 1"),
+        ("dialplan: 1\n", "", "D105", "add dialplan"),
+        ("id: test", "id: a b", "D104", "letters, digits"),
+        ("id: test\n", "", "D105", "add id"),
+        ("languages: [en-US]", "languages: []", "D105", "zh-CN, en-US"),
+        ("languages: [en-US]", "languages: [english!]", "D104", "zh-CN"),
+        ("start: main", "strat: main", "D110", "'start'"),
+        ("start: main\n", "", "D105", "add start"),
+        ("calendar: shop", "calendar: shopp", "D170", "'shop'"),
+        ("barge_in: words", "barge_in: word", "D104", "'words'"),
+        ("accept: 0.75", "accept: 75", "D104", "0 to 1"),
+        ("confirm: 0.45", "confirm: 0.9", "D104", "not be above"),
+        ("after: 5s", "after: 5", "D104", "20s"),
+        ("tries: 2, then: keys", "tries: 0, then: keys", "D104", "1 to 9"),
+        ("then: keys", "then: kyes", "D120", "'keys'"),
+        ("type: digits", "type: digit", "D104", "'digits'"),
+        ("length: 10", "length: 10..5", "D104", "6..8"),
+        ("confirm: readback", "confirm: yes", "D104", "readback"),
+        ("ask: \"Which order number?\"", "aks: \"Which order number?\"", "D110", "'ask'"),
+        ("get: \"${API}/orders/{order_no}\"", "url: \"${API}/orders/{order_no}\"", "D105", "get"),
+        ("\"${API}/orders/{order_no}\"", "\"orders/{order_no}\"", "D104", "https://"),
+        ("\"${API}/orders/{order_no}\"", "\"${API/orders\"", "D106", "${NAME}"),
+        ("status: $.status", "status: status", "D104", "$.data.amount"),
+        ("timeout: 2s", "timeout: soon", "D104", "1500ms"),
+        ("key: 1, goto: track", "key: one, goto: track", "D104", "\"#\""),
+        ("key: 1, goto: track", "key: 2, goto: track", "D131", "its own key"),
+        ("key: 1, goto: track", "key: 1, goto: trakc", "D120", "'track'"),
+        ("examples: {en-US: [where", "examples: {en_US: [where", "D110", "'en-US'"),
+        ("- ask: order_no", "- aks: order_no", "D110", "'ask'"),
+        ("- ask: order_no", "- order_no", "D104", "- say"),
+        ("- lookup: track", "- {if: order_no}", "D105", "add one of"),
+        ("- {else: human}", "- {otherwise: human}", "D105", "'if'"),
+        ("{else: human}", "{else: humann}", "D120", "'human'"),
+        ("{if: track.status == \"delivered\"", "{if: track.status === \"delivered\"", "D107", "pay.status"),
+        ("\"yes\": main", "\"yse\": main", "D110", "'yes'"),
+        ("then: human", "than: human", "D110", "'then'"),
+        ("record: true", "record: maybe", "D104", "on, off"),
+        ("hours: {closed: bye}", "hours: {close: bye}", "D110", "'closed'"),
+        ("{after: 4m, goto: bye}", "{after: 4m}", "D105", "either"),
+        ("arms: [", "arns: [", "D110", "'arms'"),
+        ("survey: csat5", "survay: csat5", "D110", "'survey'"),
+        ("- goto: more", "- goto: [more]", "D104", "write a text"),
+    ];
+    for (from, to, id, mend) in slips {
+        let found = with(from, to);
+        let problem = found.iter().find(|problem| {
+            problem.id == id && problem.mend.as_ref().is_some_and(|text| text.contains(mend))
+                || problem.id == id && problem.what.contains(mend)
+        });
+        let problem = problem.unwrap_or_else(|| panic!("{id} with '{mend}' was not found for '{to}': {found:#?}"));
+        assert!(problem.line > 0 && problem.column > 0 && problem.mend.is_some(), "{problem}");
+    }
+}
