@@ -311,7 +311,10 @@ impl Reading<'_> {
             None if line.contains('\t') => {
                 self.report("D100", at, "a tab stands where YAML wants spaces".to_owned(), Some("indent with spaces".to_owned()));
             }
-            None => self.report("D100", at, format!("this is no YAML: {}", error.info()), None),
+            None => {
+                let mend = "look at this line and the one above for indentation, a bracket or a quote that is missing".to_owned();
+                self.report("D100", at, format!("this is no YAML: {}", error.info()), Some(mend));
+            }
         }
     }
 }

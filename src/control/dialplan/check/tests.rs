@@ -67,7 +67,7 @@ fn every_rule_finds_its_slip_and_says_where_and_how_to_mend_it() {
         ("D170", "{to: desk", "{to: dekc"),
         ("D191", "{type: digits, length: 10", "{type: card"),
         ("D200", "{weight: 50, goto: a}", "{weight: 40, goto: a}"),
-        ("D210", "- say: \"This call is recorded.\"\n", ""),
+        ("D210", "    - say: \"This call is recorded.\"\n", ""),
     ] {
         let found = with(from, to);
         let problem = found.iter().find(|problem| problem.id == id).unwrap_or_else(|| panic!("{id} was not found for {to}: {found:#?}"));
