@@ -21,7 +21,7 @@ demo: setup
 	$(CARGO) run --locked --profile ci --bin hotline -- demo $(if $(ONCE),--once)
 
 test: setup
-	$(CARGO) test --locked --profile ci --all-targets --no-fail-fast
+	$(CARGO) test --locked --profile ci --lib --bins --tests --no-fail-fast
 
 bench: setup
 	$(CARGO) build --locked --release --bin hotline
