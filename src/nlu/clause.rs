@@ -80,7 +80,7 @@ const FILLERS: [&str; 44] = [
     "a",
 ];
 /// Parts beyond this many are left to the sentence as a whole.
-const MOST: usize = 6;
+const MOST: usize = 5;
 /// A part shorter than this says nothing by itself.
 const SHORTEST: usize = 2;
 

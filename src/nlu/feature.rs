@@ -258,7 +258,8 @@ impl Vocabulary {
             let factor = scale / f32::sqrt(squares).max(f32::MIN_POSITIVE);
             items.iter_mut().for_each(|item| item.1 *= factor);
         }
-        vector.items.sort_unstable_by_key(|item| item.0);
+        // The blocks are in order already: the stable sort finds these runs.
+        vector.items.sort_by_key(|item| item.0);
         vector.known = if all > 0.0 { known / all } else { 0.0 };
         vector
     }
