@@ -80,6 +80,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 struct Sentence {
     label: Option<String>,
     text: String,
+    /// Its line in the file, from 1.
+    line: usize,
 }
 
 /// One line of the table.
@@ -127,7 +129,12 @@ impl Eval {
     fn run(&self) -> anyhow::Result<ExitCode> {
         let mut train = Vec::new();
         for path in &self.train {
-            train.extend(self.read(path)?);
+            let sentences = self.read(path)?;
+            let blank = sentences.iter().position(|sentence| !sentence.text.chars().any(char::is_alphanumeric));
+            if let Some(line) = blank {
+                bail!("{}:{}: there is no word after the tab; nothing can be learnt from it", path.display(), sentences[line].line);
+            }
+            train.extend(sentences);
         }
         let test = self.read(&self.test)?;
         let valid = self.valid.as_deref().map(|path| self.read(path)).transpose()?;
@@ -187,9 +194,8 @@ impl Eval {
             let at = || format!("{}:{}", path.display(), number + 1);
             let (label, text) = line.split_once('\t').with_context(|| format!("{}: there is no tab; write label, tab, sentence", at()))?;
             ensure!(!label.is_empty(), "{}: there is no label before the tab", at());
-            ensure!(text.chars().any(char::is_alphanumeric), "{}: there is no word after the tab", at());
             let outside = OUTSIDE.contains(&label) || self.oos.iter().any(|own| own == label);
-            sentences.push(Sentence { label: (!outside).then(|| label.to_owned()), text: text.to_owned() });
+            sentences.push(Sentence { label: (!outside).then(|| label.to_owned()), text: text.to_owned(), line: number + 1 });
         }
         ensure!(!sentences.is_empty(), "{}: the file is empty", path.display());
         Ok(sentences)
