@@ -57,6 +57,8 @@ pub struct Mixer {
     settings: Settings,
     random: Random,
     rooms: Vec<Option<Box<Room>>>,
+    /// Places in `rooms` that are empty.
+    free: Vec<u32>,
     room_of: HashMap<RoomId, u32>,
     home_of: HashMap<LegId, u32>,
     by_port: Vec<u32>,
@@ -75,6 +77,7 @@ impl Mixer {
             settings,
             random: Random::new(settings.seed),
             rooms: Vec::new(),
+            free: Vec::new(),
             room_of: HashMap::new(),
             home_of: HashMap::new(),
             by_port: vec![NOWHERE; ALL_PORTS],
@@ -140,6 +143,18 @@ impl Mixer {
         self.reports.pop_front()
     }
 
+    /// Closes every leg and hands the ends of all recordings to the disk thread, waiting for it: the worker ends.
+    pub fn close_all(&mut self) {
+        let legs: Vec<LegId> = self.home_of.keys().copied().collect();
+        for leg in legs {
+            self.close(leg);
+        }
+        for job in self.owed.drain(..) {
+            // A disk thread that has ended takes nothing more; there is nobody left to tell.
+            let _ = self.disk.send(job);
+        }
+    }
+
     /// Open legs and rooms: nothing may be left after the last call.
     #[must_use]
     pub fn open_legs_and_rooms(&self) -> (usize, usize) {
@@ -166,12 +181,11 @@ impl Mixer {
         if let Some(at) = self.room_of.get(&id) {
             return *at;
         }
-        let free = self.rooms.iter().position(Option::is_none).unwrap_or_else(|| {
+        let at = self.free.pop().unwrap_or_else(|| {
             self.rooms.push(None);
-            self.rooms.len() - 1
+            u32::try_from(self.rooms.len() - 1).expect("a worker has fewer rooms than ports")
         });
-        self.rooms[free] = Some(Box::new(Room::new(id)));
-        let at = u32::try_from(free).expect("a worker has fewer rooms than ports");
+        self.rooms[at as usize] = Some(Box::new(Room::new(id)));
         self.room_of.insert(id, at);
         at
     }
@@ -199,6 +213,7 @@ impl Mixer {
             room.stop_recordings(|_| true, &mut self.owed);
             self.room_of.remove(&room.id);
             self.rooms[at as usize] = None;
+            self.free.push(at);
         }
         self.by_port[usize::from(gone.stream.port)] = NOWHERE;
         self.reports.push_back(Report::Media(Event::LegClosed { leg, stats: gone.stats() }));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
@@ -50,6 +51,7 @@ impl Sockets {
             Ports::Even(range) => range.clone().filter(|port| port % 2 == 0).collect(),
             Ports::Any(count) => vec![0; *count],
         };
+        allow_files(wanted.len() as u64);
         let mut bound = Vec::with_capacity(wanted.len());
         for port in wanted {
             let socket = open(ip, port).map_err(|why| StartError::OurPort { ip, port, why })?;
@@ -126,6 +128,15 @@ impl Sockets {
             Ok(8) => u64::from_ne_bytes(count),
             _ => 0,
         }
+    }
+}
+
+/// Asks for room for so many more open files, as far as the system's hard limit goes; what is missing shows when a port is bound.
+fn allow_files(more: u64) {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let wanted = soft.saturating_add(more).min(hard);
+    if let Err(why) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+        tracing::warn!(%why, wanted, "cannot raise the limit of open files");
     }
 }
 

@@ -159,6 +159,8 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
         loop {
             let woken = self.sockets.wait();
             if self.take_jobs() == Inbox::Closed {
+                self.mixer.close_all();
+                self.hand_over();
                 break;
             }
             for at in 0..woken {

@@ -14,7 +14,7 @@ use crate::stage::Stage;
 
 const TURN: TurnId = TurnId(5);
 
-fn listening(end_silence_ms: u64, max_ms: u64) -> Arc<Listening> {
+pub fn listening(end_silence_ms: u64, max_ms: u64) -> Arc<Listening> {
     Arc::new(Listening {
         turn: TURN,
         lang: Lang::new("en-US"),

@@ -98,3 +98,25 @@ fn a_taken_port_is_named_in_the_error() {
     assert!(error.contains(&port.to_string()), "{error}");
     drop((taken, held));
 }
+
+#[test]
+fn a_worker_that_ends_closes_its_recordings_with_their_last_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, written) = crossbeam_channel::bounded(16);
+    let writer = disk::start(folder.path().to_owned(), move |report| files.send(report).unwrap()).unwrap();
+    let (phone, seen) = worker(3, &writer);
+    let leg = LegId(1);
+    let order = |command: Command| phone.jobs.send(command.into()).unwrap();
+    order(Command::OpenLeg { room: RoomId(1), leg, stream: stream(phone.ports[0], phone.ports[1]) });
+    order(Command::StartRecording { room: RoomId(1), recording: RecordingId(1), customer: leg, path: "end.wav".into() });
+    let play = Command::Play { leg, play: PlayId(1), prompts: Vec::new(), repeat: false, barge_in: BargeIn::Off };
+    phone.jobs.send(Job { command: play, sounds: vec![Sound::ready(Audio::tone(600, 300))] }).unwrap();
+    until(&seen, |event| matches!(event, Event::PlayFinished { .. }));
+    drop(phone.jobs);
+    phone.thread.join().unwrap();
+    drop(writer.jobs);
+    writer.thread.join().unwrap();
+    let Ok(Report::Media(Event::RecordingFinished { duration, .. })) = written.try_recv() else { panic!("the recording ends") };
+    assert!(duration >= Duration::from_millis(300), "{duration:?}");
+    assert!(seen.try_iter().any(|report| matches!(report, Report::Media(Event::LegClosed { .. }))));
+}
