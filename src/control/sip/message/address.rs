@@ -101,6 +101,15 @@ impl<'a> Via<'a> {
     /// # Errors
     /// What is wrong, for the reason phrase.
     pub fn parse(value: &'a [u8]) -> Result<Via<'a>, &'static str> {
+        let via = Via::place(value)?;
+        text::params(via.params).find_map(Result::err).map_or(Ok(via), Err)
+    }
+
+    /// Reads one value as far as an answer needs it: broken parameters are let be.
+    ///
+    /// # Errors
+    /// What is wrong with the transport or the host.
+    pub fn place(value: &'a [u8]) -> Result<Via<'a>, &'static str> {
         let (protocol, rest) = slash(value)?;
         let (version, rest) = slash(rest)?;
         if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
@@ -112,10 +121,7 @@ impl<'a> Via<'a> {
         }
         let (place, params) = rest.split_at(memchr::memchr(b';', rest).unwrap_or(rest.len()));
         let (host, port) = host_port(text::trim(place))?;
-        match text::params(params).find_map(Result::err) {
-            Some(why) => Err(why),
-            None => Ok(Via { transport, host, port, params }),
-        }
+        Ok(Via { transport, host, port, params })
     }
 
     /// The branch, when there is one.

@@ -167,7 +167,7 @@ impl Message {
     /// The top Via.
     #[must_use]
     pub fn via(&self) -> Option<Via<'_>> {
-        self.values(Name::Via).next().and_then(|value| Via::parse(value).ok())
+        self.values(Name::Via).next().and_then(|value| Via::place(value).ok())
     }
 
     /// From.
