@@ -14,6 +14,8 @@ use crate::nlu::{Decision, Ranked, Thresholds};
 
 /// Below this confidence of the recognizer a choice is asked back.
 const HEARD_BADLY: f32 = 0.35;
+/// Candidates below this share of the best one's score are not read out.
+const ABOUT_AS_LIKELY: f32 = 0.4;
 /// Intents in the trace.
 const SHOWN: usize = 4;
 
@@ -64,6 +66,9 @@ impl Runner {
     }
 
     fn intent_label(&self, intent: &str) -> Option<String> {
+        if intent == "human" && self.plan.understanding.label(intent).is_none() {
+            return Some(filled(Phrase::Person, &self.lang, &[]));
+        }
         let template = self.plan.understanding.label(intent)?.of(&self.lang)?;
         Some(template.render(&self.view(Time::default()), self.lang.primary(), self.form()))
     }
@@ -113,6 +118,7 @@ impl Runner {
                 self.accept(now, intents, heard.text, out);
             }
             Decision::Confirm(intents) => {
+                let intents = self.worth_asking(intents, &ranked);
                 let choice = if intents.len() == 1 { "confirm" } else { "offer_choice" };
                 self.trace(heard.text, &[], &ranked, choice, out);
                 self.did_you_mean(now, intents, out);
@@ -189,6 +195,16 @@ impl Runner {
         self.memory.intent(&intent);
         self.flow.offers.retain(|offer| *offer != intent);
         self.go(now, &option.goto, out);
+    }
+
+    /// The best, and those about as likely that have a name for people.
+    fn worth_asking(&self, intents: Vec<String>, ranked: &Ranked) -> Vec<String> {
+        let score = |intent: &String| ranked.hits.iter().find(|hit| hit.intent == *intent).map_or(0.0, |hit| hit.confidence);
+        let best = intents.first().map(score).unwrap_or_default();
+        let likely = |intent: &String| score(intent) >= best * ABOUT_AS_LIKELY && self.plan.understanding.label(intent).is_some();
+        let first = intents.first().cloned();
+        let kept: Vec<String> = intents.into_iter().filter(likely).collect();
+        if kept.is_empty() { first.into_iter().collect() } else { kept }
     }
 
     fn did_you_mean(&mut self, now: Time, intents: Vec<String>, out: &mut Vec<Wish>) {

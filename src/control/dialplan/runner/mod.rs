@@ -10,6 +10,8 @@ mod menu;
 mod phrases;
 mod slots;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -431,8 +433,13 @@ impl Runner {
 
     /// A step failed and has no arm of its own.
     fn fail(&mut self, now: Time, why: &str, out: &mut Vec<Wish>) {
-        self.flow.failures += 1;
         out.push(Wish::PlanFailed { why: format!("{} step {}: {why}", self.spot.node, self.spot.step + 1) });
+        self.recover(now, out);
+    }
+
+    /// The outside failed and the step has no arm for it: the plan's defaults have one.
+    fn recover(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.flow.failures += 1;
         if self.flow.failures > MOST_FAILURES {
             self.nobody_there(now, out);
             return;

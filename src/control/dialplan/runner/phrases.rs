@@ -45,6 +45,8 @@ pub enum Phrase {
     WillCall,
     /// Nobody can be reached.
     Sorry,
+    /// What a person is called among choices.
+    Person,
     /// On the way to a person after a failure.
     ToPerson,
 }
@@ -90,6 +92,7 @@ fn both(phrase: Phrase) -> (&'static str, &'static str) {
         Phrase::Bulletin => ("现在是非服务时间，服务时间是{}。", "We are closed now. Our hours are {}."),
         Phrase::WillCall => ("好的，我们会尽快给您回电，再见。", "We will call you back as soon as we can. Goodbye."),
         Phrase::Sorry => ("很抱歉，现在无法为您接通，请稍后再拨。", "We are sorry, nobody can take your call now. Please try again later."),
+        Phrase::Person => ("人工服务", "a person"),
         Phrase::ToPerson => ("抱歉，暂时查不到，我为您转人工。", "Sorry, I cannot find that right now. Let me get you a person."),
     }
 }

@@ -281,7 +281,7 @@ impl Runner {
         match arm {
             _ if outcome == "found" => self.next(),
             Some(target) => self.go(now, &target, out),
-            None => self.fail(now, &format!("lookup {}: {outcome}", step.name), out),
+            None => self.recover(now, out),
         }
     }
 

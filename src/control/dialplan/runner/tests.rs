@@ -1,0 +1,212 @@
+//! Conversations step by step, where wishes and times count.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::control::dialplan::wish::QueueEnd;
+use crate::control::dialplan::{Source, load};
+use crate::control::words::lookup::{Finding, Lookup};
+
+const BEGIN: Time = Time(1_794_362_400_000_000);
+
+fn plan(id: &str) -> Arc<Plan> {
+    let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+    let bench = [
+        file("desk.yaml", include_str!("../../../../benches/dialplans/desk.yaml")),
+        file("bench.yaml", include_str!("../../../../benches/dialplans/bench.yaml")),
+    ];
+    let house = [
+        file("desk.yaml", include_str!("../../../../dialplans/desk.yaml")),
+        file("driver-hotline.yaml", include_str!("../../../../dialplans/driver-hotline.yaml")),
+        file("where-is-my-order.yaml", include_str!("../../../../dialplans/where-is-my-order.yaml")),
+    ];
+    let files = if id == "bench" { bench.to_vec() } else { house.to_vec() };
+    let env = ["DRIVER_API", "SHOP_API"].map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
+    let env = env.into_iter().chain([("BENCH_AGENT".to_owned(), "127.0.0.1:5080".to_owned())]).collect::<BTreeMap<_, _>>();
+    Arc::clone(&load(&files, &env).plans[id])
+}
+
+struct Talk {
+    runner: Runner,
+    now: Time,
+    out: Vec<Wish>,
+}
+
+impl Talk {
+    fn begin(id: &str, start: Start) -> Talk {
+        let mut talk = Talk { runner: Runner::new(BEGIN, 1, plan(id), start), now: BEGIN, out: Vec::new() };
+        talk.tell(Event::Started);
+        talk
+    }
+
+    fn tell(&mut self, event: Event) -> &[Wish] {
+        self.out.clear();
+        self.runner.step(self.now, event, &mut self.out);
+        &self.out
+    }
+
+    fn say(&mut self, text: &str) -> &[Wish] {
+        self.tell(Event::Said { text: text.to_owned(), pinyin: None, confidence: 1.0 })
+    }
+
+    fn strike(&mut self) -> &[Wish] {
+        self.out.clear();
+        self.now = self.runner.poll_timeout().expect("a deadline");
+        self.runner.handle_timeout(self.now, &mut self.out);
+        &self.out
+    }
+
+    fn last_play(&self) -> PlayId {
+        let play = self.out.iter().rev().find_map(|wish| if let Wish::Say { play, .. } = wish { Some(*play) } else { None });
+        play.expect("something is said")
+    }
+
+    fn lookup(&self) -> (LookupId, String) {
+        let found = self.out.iter().find_map(|wish| match wish {
+            Wish::Find(id, Lookup::Http { url, .. }) => Some((*id, url.clone())),
+            _ => None,
+        });
+        found.expect("a lookup")
+    }
+}
+
+fn said(wishes: &[Wish]) -> String {
+    let prompts = wishes.iter().filter_map(|wish| if let Wish::Say { prompts, .. } = wish { Some(prompts) } else { None }).flatten();
+    prompts.filter_map(|prompt| if let Prompt::Text { text, .. } = prompt { Some(text.as_str()) } else { None }).collect()
+}
+
+fn caller() -> Start {
+    let mut start = Start::voice();
+    start.caller.phone = Some("13800138000".to_owned());
+    start
+}
+
+#[test]
+fn the_greeting_is_said_and_listened_to_in_one_step() {
+    let mut talk = Talk::begin("driver-hotline", Start::voice());
+    let wishes = talk.out.clone();
+    assert!(wishes.iter().any(|wish| matches!(wish, Wish::Entered { node, turn: 0 } if node == "main")));
+    let listening =
+        wishes.iter().find_map(|wish| if let Wish::Listen(listening) = wish { Some(listening) } else { None }).expect("it listens");
+    assert!(listening.hints.phrases.iter().any(|phrase| phrase == "车坏了去哪儿修"), "the tree is expected at the top");
+    assert!(listening.hints.key != 0);
+    let play = talk.last_play();
+    assert_eq!(said(&wishes), "您好，这里是司机热线，请直接说您的问题。");
+    talk.tell(Event::PromptFinished(play));
+    assert_eq!(talk.runner.poll_timeout(), Some(BEGIN + Duration::from_secs(5)), "the no-input clock starts after the prompt");
+}
+
+#[test]
+fn a_nod_during_the_prompt_does_not_stop_it_but_words_do() {
+    let mut talk = Talk::begin("driver-hotline", Start::voice());
+    let wishes = talk.say("嗯").to_vec();
+    assert!(wishes.iter().all(|wish| matches!(wish, Wish::Listen(_))), "{wishes:?}");
+    let wishes = talk.say("工资没发").to_vec();
+    assert!(wishes.iter().any(|wish| matches!(wish, Wish::StopSaying(_))), "{wishes:?}");
+    assert_eq!(talk.runner.asked_slot(), Some("driver_id"));
+}
+
+#[test]
+fn s4_a_lookup_speaks_after_a_while_and_its_time_out_leads_to_a_person_with_the_context() {
+    let mut talk = Talk::begin("where-is-my-order", caller());
+    talk.say("我的订单到哪儿了");
+    let (_, url) = talk.lookup();
+    assert_eq!(url, "http://127.0.0.1:9/orders?phone=13800138000&state=open");
+    let wishes = talk.strike().to_vec();
+    assert_eq!(talk.now, BEGIN + Duration::from_millis(800));
+    assert_eq!(said(&wishes), "正在为您查询。");
+    talk.tell(Event::PromptFinished(talk.last_play()));
+    let wishes = talk.strike().to_vec();
+    assert!(wishes.iter().any(|wish| matches!(wish, Wish::LookupDone { outcome: "timed_out", .. })), "{wishes:?}");
+    assert!(!said(&wishes).is_empty(), "never dead air");
+    let wishes = talk.tell(Event::PromptFinished(talk.last_play())).to_vec();
+    let enqueue = wishes.iter().find_map(|wish| if let Wish::Enqueue(enqueue) = wish { Some(enqueue) } else { None }).expect("a line");
+    assert_eq!(enqueue.context["slots"], json!({"phone": "13800138000"}));
+    assert_eq!(enqueue.context["intent"], json!("find"));
+    assert_eq!(enqueue.skills, ["lang:zh-CN"]);
+}
+
+#[test]
+fn a_late_answer_of_an_old_lookup_is_ignored() {
+    let mut talk = Talk::begin("where-is-my-order", caller());
+    talk.say("我的订单到哪儿了");
+    let (id, _) = talk.lookup();
+    talk.strike();
+    talk.tell(Event::PromptFinished(talk.last_play()));
+    talk.strike();
+    assert!(talk.tell(Event::Found(id, Finding::Found(json!({"total": 1})))).is_empty());
+}
+
+#[test]
+fn s36_without_a_recognizer_the_keys_are_read_and_work() {
+    let mut talk = Talk::begin("driver-hotline", Start::voice());
+    let wishes = talk.tell(Event::NoRecognizer).to_vec();
+    assert!(said(&wishes).contains("车辆问题请按3"), "{}", said(&wishes));
+    assert!(!wishes.iter().any(|wish| matches!(wish, Wish::Listen(_))));
+    talk.tell(Event::Pressed('3'));
+    assert_eq!(talk.runner.node(), "car");
+}
+
+#[test]
+fn keys_typed_ahead_go_through_two_menus() {
+    let mut talk = Talk::begin("driver-hotline", Start::voice());
+    talk.tell(Event::Pressed('3'));
+    talk.tell(Event::Pressed('2'));
+    assert_eq!(talk.runner.node(), "insurance");
+}
+
+#[test]
+fn a_prompt_whose_end_never_comes_does_not_leave_the_caller_in_silence() {
+    let mut talk = Talk::begin("where-is-my-order", caller());
+    talk.say("我要退货");
+    assert!(matches!(talk.runner.wait, Wait::Queue), "nothing is said before the line here");
+    talk.tell(Event::QueueEnded(QueueEnd::Overflow(0)));
+    assert_eq!(talk.runner.node(), "leave");
+    for _ in 0..5 {
+        if talk.out.iter().any(|wish| matches!(wish, Wish::Record { .. })) {
+            break;
+        }
+        talk.strike();
+    }
+    assert!(talk.out.iter().any(|wish| matches!(wish, Wish::Record { .. })), "the guard of the playback went on");
+    let wishes = talk.tell(Event::Recorded(Some(Duration::from_secs(4)))).to_vec();
+    assert!(
+        wishes.iter().any(|wish| matches!(wish, Wish::LeaveMessage { contact: Some(phone), .. } if phone == "13800138000")),
+        "{wishes:?}"
+    );
+    assert!(wishes.iter().any(|wish| matches!(wish, Wish::Hangup { contained: false })));
+}
+
+#[test]
+fn s12_a_chat_gets_the_same_greeting_as_text_with_buttons_and_no_clock() {
+    let start = Start { medium: Medium::Chat, channel: "web".to_owned(), ..Start::voice() };
+    let mut talk = Talk::begin("driver-hotline", start);
+    let buttons =
+        talk.out.iter().find_map(|wish| if let Wish::Say { buttons, .. } = wish { Some(buttons.clone()) } else { None }).expect("a line");
+    assert_eq!(buttons.len(), 3);
+    assert_eq!(buttons[0], ("工资问题".to_owned(), "1".to_owned()));
+    assert!(!talk.out.iter().any(|wish| matches!(wish, Wish::Listen(_))));
+    assert_eq!(talk.runner.poll_timeout(), None);
+    talk.say("3");
+    assert_eq!(talk.runner.node(), "car");
+}
+
+#[test]
+fn the_bench_plan_answers_by_the_dialled_user() {
+    for (user, wish) in [("play", "music"), ("bridge", "sip:agent@127.0.0.1:5080"), ("queue", "line"), ("answer", "")] {
+        let mut start = Start::voice();
+        start.call.insert("to".to_owned(), user.into());
+        let talk = Talk::begin("bench", start);
+        let fits = |found: &Wish| match found {
+            Wish::Say { prompts, .. } => wish == "music" && prompts == &[Prompt::Music(None)],
+            Wish::Transfer { to, .. } => to == wish,
+            Wish::Enqueue(_) => wish == "line",
+            _ => false,
+        };
+        assert!(wish.is_empty() || talk.out.iter().any(fits), "{user}: {:?}", talk.out);
+        assert!(!talk.out.iter().any(|wish| matches!(wish, Wish::Hangup { .. })), "{user}");
+    }
+}
