@@ -14,12 +14,15 @@ use crate::clock::{chance, now};
 use crate::control::event::{DomainEvent, Fact};
 use crate::control::words::{EvaluationId, EventId, Lang};
 use crate::store::journal::Journal;
+use crate::store::messages::Message;
 use crate::store::recordings::Recording;
 use crate::store::sessions::{Session, Transcripts};
 use crate::store::{Error, Store};
 
 /// Work looked up at once.
 const BATCH: i64 = 32;
+/// A prompt begins so soon after its line was written, and pauses so long within it.
+const PROMPT_SLACK_MS: u64 = 1_500;
 /// The language of a session in which no plan spoke (a call straight to an agent).
 const DEFAULT_LANG: &str = "zh-CN";
 /// Between two looks for work: under load the calls come first.
@@ -136,7 +139,8 @@ impl Worker {
             Transcribed { engine: format!("failed: {why}"), ..Transcribed::default() }
         });
         let bridged = self.store.bridged_after(&recording).await?;
-        let utterances = utterances(&recording.id, &transcribed, bridged, self.redact);
+        let plan = self.store.plan_lines(&recording.session).await?.into_iter().map(said).collect();
+        let utterances = utterances(&recording.id, &with_plan(transcribed.clone(), plan, bridged), bridged, self.redact);
         self.record(vec![Fact::TranscriptFinished { recording: id, session, engine: transcribed.engine, utterances }]).await
     }
 
@@ -148,6 +152,28 @@ impl Worker {
         let answers = serde_json::to_value(&evaluated.answers).unwrap_or_default();
         Ok(Some(Fact::EvaluationFinished { evaluation, session: id, scorecard: card.id.clone(), score: evaluated.score, answers }))
     }
+}
+
+fn said(line: Message) -> Utterance {
+    let offset_ms = line.speech.offset_ms.unwrap_or(0).max(0).cast_unsigned();
+    let text = line.content["text"].as_str().unwrap_or_default().to_owned();
+    Utterance { offset_ms, duration_ms: 0, text, confidence: 1.0, lang: line.lang }
+}
+
+/// What the plan said is known word by word: its own lines stand in the place of what a recognizer would make of them, for as long
+/// as they were heard.
+fn with_plan(mut transcribed: Transcribed, plan: Vec<Utterance>, bridged: Option<u64>) -> Transcribed {
+    let of_agent = |one: &Utterance| bridged.is_some_and(|bridged| one.offset_ms >= bridged);
+    let (agent, heard): (Vec<_>, Vec<_>) = transcribed.heard.into_iter().partition(of_agent);
+    transcribed.heard = plan;
+    for piece in heard {
+        let before = transcribed.heard.iter_mut().filter(|line| line.offset_ms <= piece.offset_ms + PROMPT_SLACK_MS).next_back();
+        if let Some(line) = before.filter(|line| piece.offset_ms <= line.offset_ms + line.duration_ms + PROMPT_SLACK_MS) {
+            line.duration_ms = (piece.offset_ms + piece.duration_ms).saturating_sub(line.offset_ms);
+        }
+    }
+    transcribed.heard.extend(agent);
+    transcribed
 }
 
 /// Both sides in one list by time. What the customer heard before the bridge was the plan, after it the agent.
@@ -169,6 +195,16 @@ fn utterances(recording: &str, transcribed: &Transcribed, bridged: Option<u64>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_plans_own_words_stand_where_they_were_heard() {
+        let say =
+            |offset_ms, duration_ms, text: &str| Utterance { offset_ms, duration_ms, text: text.to_owned(), confidence: 1.0, lang: None };
+        let heard = vec![say(200, 3_000, "misheard"), say(4_000, 500, "too"), say(60_000, 5_000, "music"), say(90_000, 800, "hello")];
+        let transcribed = Transcribed { engine: "e".to_owned(), customer: vec![], heard };
+        let all = with_plan(transcribed, vec![say(2, 0, "Welcome. How can I help?")], Some(80_000)).heard;
+        assert_eq!(all, [say(2, 4_498, "Welcome. How can I help?"), say(90_000, 800, "hello")]);
+    }
 
     #[test]
     fn the_right_side_is_the_plan_until_the_bridge_and_the_agent_after_it() {

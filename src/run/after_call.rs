@@ -54,7 +54,7 @@ pub fn worker(server: &Server, started: &store::Started, engines: &Arc<Engines>,
         store: started.store.clone(),
         journal: started.journal.clone(),
         recordings: server.folders.recordings.clone(),
-        transcribe: Some(transcriber(Arc::clone(engines))),
+        transcribe: engines.any(Purpose::AfterCall).then(|| transcriber(Arc::clone(engines))),
         redact: nlu::redact::redact,
         cards,
     }

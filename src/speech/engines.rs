@@ -124,6 +124,16 @@ impl Engines {
         self.order(lang, purpose).iter().copied().filter(|engine| self.has(*engine, lang)).collect()
     }
 
+    /// Is there any language in which somebody listens?
+    #[must_use]
+    pub fn any(&self, purpose: Purpose) -> bool {
+        let orders = match purpose {
+            Purpose::Live => &self.config.live,
+            Purpose::AfterCall => &self.config.after_call,
+        };
+        orders.keys().any(|lang| !self.serving(&Lang::new(lang), purpose).is_empty())
+    }
+
     fn order(&self, lang: &Lang, purpose: Purpose) -> &[Engine] {
         let orders = match purpose {
             Purpose::Live => &self.config.live,

@@ -110,6 +110,15 @@ fn message(row: &Row) -> Result<Message, Error> {
 }
 
 impl Store {
+    /// What the plan said aloud in a session, in order: words, and where they began.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn plan_lines(&self, session: &str) -> Result<Vec<Message>, Error> {
+        let sql = "SELECT * FROM messages WHERE session = $1 AND author = 'bot' AND offset_ms IS NOT NULL ORDER BY seq";
+        self.db.rows(sql, args![session]).await?.iter().map(message).collect()
+    }
+
     /// The language that most lines of a session have.
     ///
     /// # Errors
