@@ -57,15 +57,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Tells where the server can be reached.
 fn tell(ready: &Ready, file: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(file) = file {
+        write_whole(ready, file)?;
+    }
     for door in &ready.sip {
         println!("SIP {} {}", door.transport, door.addr);
     }
-    println!("API {}", ready.api);
     if let Some(key) = &ready.admin_key {
-        println!("first administrator's key (kept nowhere in clear): {key}");
+        println!("first administrator's key, kept in data/admin-key: {key}");
     }
-    let Some(file) = file else { return Ok(()) };
-    // Written beside and moved, so that whoever waits for the file never reads half of it.
+    println!("API {}", ready.api);
+    Ok(())
+}
+
+/// Written beside and moved, so that whoever waits for the file never reads half of it.
+fn write_whole(ready: &Ready, file: &Path) -> anyhow::Result<()> {
     let half = file.with_extension("half");
     std::fs::write(&half, serde_json::to_vec(ready)?).with_context(|| format!("cannot write {}", half.display()))?;
     std::fs::rename(&half, file).with_context(|| format!("cannot write {}", file.display()))

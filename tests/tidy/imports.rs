@@ -67,6 +67,25 @@ impl Table {
     }
 }
 
+/// Names of Cargo.toml's dependency tables that have no row ``| `name` | why |`` in the map.
+pub fn dependencies_without_a_reason(cargo: &str, map: &str) -> Vec<Break> {
+    let mut of_dependencies = false;
+    let mut breaks = Vec::new();
+    for (nth, line) in cargo.lines().enumerate() {
+        if line.starts_with('[') {
+            of_dependencies = line.ends_with("dependencies]");
+        } else if let (true, Some((name, _))) = (of_dependencies, line.split_once('='))
+            && !map.contains(&format!("| `{}` | ", name.trim()))
+        {
+            breaks.push(Break {
+                at: format!("Cargo.toml:{}", nth + 1),
+                what: format!("{} has no line that says why it and not another", name.trim()),
+            });
+        }
+    }
+    breaks
+}
+
 fn ticked(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -135,6 +154,13 @@ mod tests {
         assert_eq!(broken("src/api/calls.rs", "use crate::store::Store; use super::Router; use crate::control::words;"), 0);
         assert_eq!(broken("src/media/room.rs", "// crate::api\nlet a = \"crate::api\"; #[cfg(test)] mod tests { use crate::api; }"), 0);
         assert_eq!(broken("src/media/rtp/packet.rs", "use super::super::room;"), 0);
+    }
+
+    #[test]
+    fn a_dependency_without_a_reason_is_found() {
+        let cargo = "[package]\nname = \"x\"\n[dependencies]\nserde = \"1\"\nrand = \"1\"\n[profile.dev]\nopt = 1\n";
+        let breaks = dependencies_without_a_reason(cargo, "| `serde` | shapes |");
+        assert_eq!(breaks.iter().map(|found| found.at.as_str()).collect::<Vec<_>>(), ["Cargo.toml:5"]);
     }
 
     #[test]

@@ -83,3 +83,8 @@ fn nothing_sleeps() {
 fn p5_nothing_is_unbounded_and_no_lock_is_shared() {
     insist("no unbounded channel, no shared lock", in_the_product(shape::no_unbounded));
 }
+
+#[test]
+fn every_dependency_has_its_reason_in_architecture_md() {
+    insist("dependencies", imports::dependencies_without_a_reason(include_str!("../../Cargo.toml"), include_str!("../../ARCHITECTURE.md")));
+}

@@ -1,0 +1,9 @@
+//! Real peers against the real binary: SIPp, baresip, raw sockets, and our own phone. Each test starts `hotline serve` in a
+//! temporary folder on free ports. A peer that is not installed is SKIPPED.
+
+mod baresip;
+mod crash;
+mod malformed;
+mod phones;
+mod sipp;
+mod stage;

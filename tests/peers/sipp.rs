@@ -1,0 +1,179 @@
+//! SIPp: the field's own load generator, with our scenarios.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::stage::{Server, installed, phone};
+
+/// Calls, stays, hangs up.
+pub const CALL: &str = include_str!("scenarios/call.xml");
+const REINVITE: &str = include_str!("scenarios/reinvite.xml");
+const KEYS: &str = include_str!("scenarios/keys.xml");
+const CANCEL: &str = include_str!("scenarios/cancel.xml");
+const REGISTER: &str = include_str!("scenarios/register.xml");
+
+/// A running SIPp; killed when dropped.
+pub struct Sipp {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Sipp {
+    /// Starts it against the server's UDP socket; `-t t1` among the arguments takes the TCP one.
+    pub fn run(server: &Server, scenario: &str, args: &[&str]) -> Sipp {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("scenario.xml");
+        std::fs::write(&file, scenario).unwrap();
+        let target = server.sip(if args.contains(&"t1") { "TCP" } else { "UDP" });
+        let output = std::fs::File::create(folder.path().join("out")).unwrap();
+        let child = Command::new("sipp")
+            .arg(target.to_string())
+            .arg("-sf")
+            .arg(&file)
+            .args([
+                "-i",
+                "127.0.0.1",
+                "-mi",
+                "127.0.0.1",
+                "-nostdin",
+                "-timeout",
+                "90s",
+                "-timeout_error",
+                "-trace_err",
+                "-error_file",
+                "errors",
+            ])
+            .args(args)
+            .current_dir(folder.path())
+            .env("TERM", "dumb")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Sipp { child, folder }
+    }
+
+    /// Waits for its end; it must have had no failed call.
+    pub fn succeed(mut self) {
+        let status = self.child.wait().unwrap();
+        let read = |name: &str| {
+            let mut text = String::new();
+            let file = std::fs::File::open(self.folder.path().join(name));
+            let _ = file.and_then(|mut file| file.read_to_string(&mut text));
+            text
+        };
+        let out = read("out");
+        let tail: Vec<&str> = out.lines().rev().take(60).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        assert!(status.success(), "sipp ended with {status}\n{}\n{}", read("errors"), tail.join("\n"));
+    }
+}
+
+impl Drop for Sipp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn nothing_is_left(server: Server) {
+    let mut facts = server.facts();
+    let started = server.log_of_facts().iter().filter(|fact| fact["type"] == "call.started").count();
+    facts.wait_for(started, "call.ended", |_| true);
+    server.stop();
+}
+
+#[test]
+fn calls_over_udp_are_answered_and_ended() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    Sipp::run(&server, CALL, &["-s", "answer", "-m", "50", "-r", "25", "-d", "500"]).succeed();
+    nothing_is_left(server);
+}
+
+#[test]
+fn calls_over_tcp_are_answered_and_ended() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    Sipp::run(&server, CALL, &["-s", "answer", "-m", "20", "-r", "10", "-d", "500", "-t", "t1"]).succeed();
+    nothing_is_left(server);
+}
+
+#[test]
+fn lost_packets_are_made_up_for_by_retransmission() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    Sipp::run(&server, CALL, &["-s", "answer", "-m", "30", "-r", "10", "-d", "500", "-lost", "15"]).succeed();
+    nothing_is_left(server);
+}
+
+#[test]
+fn a_phone_registers_with_digest_and_takes_its_binding_back() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    let mut facts = server.facts();
+    Sipp::run(&server, REGISTER, &["-m", "1"]).succeed();
+    facts.wait("agent.state", |data| data["state"] == "available");
+    facts.wait("agent.state", |data| data["state"] == "offline");
+    server.stop();
+}
+
+#[test]
+fn a_hold_by_reinvite_is_answered_recvonly_and_resumed() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    Sipp::run(&server, REINVITE, &["-s", "music", "-m", "5", "-r", "5"]).succeed();
+    nothing_is_left(server);
+}
+
+#[test]
+fn keys_by_info_choose_and_the_server_hangs_up() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    Sipp::run(&server, KEYS, &["-s", "menu", "-m", "3", "-r", "3"]).succeed();
+    nothing_is_left(server);
+}
+
+#[test]
+fn a_caller_who_gives_up_while_the_agent_rings_gets_487_and_the_agents_phone_falls_silent() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    let mut facts = server.facts();
+    let address = server.sip("UDP").to_string();
+    let mut agent = phone(&[
+        "--register",
+        "--answer",
+        "--user",
+        "anna",
+        "--password",
+        "anna-secret",
+        "--server",
+        &address,
+        "--ring",
+        "60s",
+        "--longest",
+        "60s",
+    ]);
+    facts.wait("agent.state", |data| data["state"] == "available");
+    Sipp::run(&server, CANCEL, &["-s", "2001", "-m", "1"]).succeed();
+    // The phone was asked for one call; the CANCEL ended it, so that it ends by itself.
+    let _ = agent.wait().unwrap();
+    nothing_is_left(server);
+}

@@ -1,0 +1,311 @@
+//! A server for one test: its folder, its process, its API, the live stream of its log.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Whatever is waited for comes within this, on a busy machine too.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// One blocking read.
+const BREATH: Duration = Duration::from_millis(500);
+
+const HOTLINE: &str = r#"
+[media]
+bind = "127.0.0.1"
+ports = "free:128"
+
+[speech.live]
+"*" = "off"
+"#;
+
+const PHONES: &str = r#"
+[agents.anna]
+name = "Anna"
+password = "anna-secret"
+extension = "2001"
+queues = ["desk"]
+"#;
+
+const PLAN: &str = r#"
+dialplan: 1
+id: peers
+title: Real peers
+languages: [en-US]
+numbers: [answer, menu, music, line]
+start: which
+defaults:
+  barge_in: dtmf
+  match: local
+  no_input: {after: 60s, tries: 9, then: end}
+  no_match: {tries: 9, then: end}
+  error: end
+nodes:
+  which:
+    - branch:
+        - {if: call.to == "menu", goto: menu}
+        - {if: call.to == "music", goto: music}
+        - {if: call.to == "line", goto: line}
+    - goto: answer
+  answer: [{play: silence, times: forever}]
+  music: [{play: music, times: forever}]
+  menu:
+    - menu:
+        prompt: "Welcome. Press one."
+        options: [{key: 1, goto: one, label: "one"}]
+  one: [{say: "You pressed one."}, {hangup: ~}]
+  line: [{queue: {to: desk, overflow: [{after: 300s, goto: over}]}}]
+  over: [{hangup: ~}]
+"#;
+
+const DESK: &str = "
+queues:
+  desk:
+    order: priority_then_wait
+    agent: [longest_idle]
+    ring: 20s
+    missed: {agent_state: away, return_to: front}
+    wrap_up: {max: 1s}
+";
+
+/// A running server.
+pub struct Server {
+    home: TempDir,
+    child: Child,
+    /// What it told when it was up.
+    pub ready: Value,
+}
+
+impl Server {
+    /// A server with the test's plan, one agent, and nobody at the phones.
+    pub fn start() -> Server {
+        let home = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("sip-config/hotline.toml", HOTLINE),
+            ("sip-config/phones.toml", PHONES),
+            ("dialplans/peers.yaml", PLAN),
+            ("dialplans/desk.yaml", DESK),
+        ] {
+            let path = home.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let (child, ready) = spawn(home.path());
+        Server { home, child, ready }
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts again in the same folder.
+    pub fn restart(&mut self) {
+        (self.child, self.ready) = spawn(self.home.path());
+    }
+
+    /// SIGTERM; it must end by itself with 0.
+    pub fn stop(mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "the server ended with {status}; its log:\n{}", self.log());
+    }
+
+    /// Its folder.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// Its socket.
+    pub fn sip(&self, transport: &str) -> SocketAddr {
+        let doors = self.ready["sip"].as_array().unwrap();
+        let door = doors.iter().find(|door| door["transport"] == transport).unwrap();
+        door["addr"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// `sip:<user>@<its UDP socket>`.
+    pub fn uri(&self, user: &str) -> String {
+        format!("sip:{user}@{}", self.sip("UDP"))
+    }
+
+    fn request(&self, path: &str) -> TcpStream {
+        let api = self.ready["api"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        let key = fs::read_to_string(self.home.path().join("data/admin-key")).unwrap();
+        let mut stream = TcpStream::connect(&api).unwrap();
+        stream.set_read_timeout(Some(BREATH)).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {api}\r\nAuthorization: Bearer {}\r\n\r\n", key.trim()).unwrap();
+        stream
+    }
+
+    /// GET of the API; the body as JSON.
+    pub fn get(&self, path: &str) -> Value {
+        let mut stream = self.request(path);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let text = String::from_utf8(answer).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "GET {path}: {head}\n{body}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    /// The live stream of the log from its beginning.
+    pub fn facts(&self) -> Facts {
+        Facts { lines: BufReader::new(self.request("/v1/events/sse?after_seq=0")), half: String::new(), seen: Vec::new() }
+    }
+
+    /// All facts so far.
+    pub fn log_of_facts(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |fact: &Value| fact["seq"].as_u64().unwrap());
+            let page = self.get(&format!("/v1/events?after_seq={after}&limit=1000"));
+            let facts = page["data"].as_array().unwrap().clone();
+            if facts.is_empty() {
+                return all;
+            }
+            all.extend(facts);
+        }
+    }
+
+    /// The files of the recordings folder.
+    pub fn recordings(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.home.path().join("recordings")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path)
+                } else if path.extension().is_some_and(|end| end == "wav") {
+                    found.push(path)
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{}", self.log());
+        }
+    }
+}
+
+fn spawn(home: &Path) -> (Child, Value) {
+    let ready = home.join("ready.json");
+    let _ = fs::remove_file(&ready);
+    let log = fs::File::options().create(true).append(true).open(home.join("server.log")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hotline"))
+        .args(["serve", "--listen", "udp:127.0.0.1:0", "--listen", "tcp:127.0.0.1:0", "--api", "127.0.0.1:0", "--log", "info"])
+        .arg("--home")
+        .arg(home)
+        .arg("--ready-file")
+        .arg(&ready)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    // The file is written before the addresses are printed: the line on standard output says that it is there.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let up = lines.any(|line| line.is_ok_and(|line| line.starts_with("API ")));
+    let log = fs::read_to_string(home.join("server.log")).unwrap_or_default();
+    assert!(up, "the server did not come up; its log:\n{log}");
+    // Nobody reads on: what it prints later goes nowhere and must not stop it.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, serde_json::from_slice(&fs::read(ready).unwrap()).unwrap())
+}
+
+/// The live stream.
+pub struct Facts {
+    lines: BufReader<TcpStream>,
+    half: String,
+    seen: Vec<Value>,
+}
+
+impl Facts {
+    /// Reads on until `holds` for a fact of this kind; facts seen before count too.
+    pub fn wait(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for(1, kind, holds).remove(0)
+    }
+
+    /// Reads on until so many facts of this kind fit.
+    pub fn wait_for(&mut self, count: usize, kind: &str, holds: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let fit: Vec<Value> =
+                self.seen.iter().filter(|fact| fact["type"] == kind && holds(&fact["data"])).map(|fact| fact["data"].clone()).collect();
+            if fit.len() >= count {
+                return fit;
+            }
+            assert!(Instant::now() < limit, "{} of {count} `{kind}` came within {PATIENCE:?}; what came: {}", fit.len(), self.kinds());
+            self.read_one();
+        }
+    }
+
+    /// Lets so much time pass, reading on.
+    pub fn pass(&mut self, span: Duration) {
+        let limit = Instant::now() + span;
+        while Instant::now() < limit {
+            self.read_one();
+        }
+    }
+
+    fn kinds(&self) -> String {
+        self.seen.iter().map(|fact| fact["type"].as_str().unwrap_or("?").to_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// One line, or nothing when none comes for a breath.
+    fn read_one(&mut self) {
+        match self.lines.read_line(&mut self.half) {
+            Ok(0) => panic!("the event stream ended; what came: {}", self.kinds()),
+            Ok(_) => {
+                let line = std::mem::take(&mut self.half);
+                self.seen.extend(line.strip_prefix("data:").and_then(|data| serde_json::from_str::<Value>(data).ok()));
+            }
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(error) => panic!("the event stream broke: {error}"),
+        }
+    }
+}
+
+/// Is the program there? Says SKIPPED when it is not.
+pub fn installed(program: &str) -> bool {
+    let found = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()));
+    if !found {
+        println!("SKIPPED: {program} is not installed (make setup)");
+    }
+    found
+}
+
+/// Our own phone as a process.
+pub fn phone(args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
+    command.arg("call").args(args).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.spawn().unwrap()
+}
+
+/// The reports of a phone that has ended, and whether it was content.
+pub fn reports(phone: Child) -> (Vec<Value>, bool) {
+    let Output { status, stdout, .. } = phone.wait_with_output().unwrap();
+    let text = String::from_utf8(stdout).unwrap();
+    (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), status.success())
+}
