@@ -32,7 +32,8 @@ enum Next {
 
 /// Runs until the rules have drained or every door is closed.
 pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effects) {
-    loop {
+    // What the rules wish at their start (sessions that a crash left open are ended) waits for no input.
+    while carry_out(&mut switch, effects) == After::Open {
         let deadline = switch.poll_timeout().map(|at| clock.instant(at));
         match doors.next(deadline) {
             Next::Input(input) => {
@@ -46,13 +47,16 @@ pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effect
         if switch.poll_timeout().is_some_and(|at| at <= now) {
             switch.handle_timeout(now);
         }
-        while let Some(wish) = switch.poll_output() {
-            if effects.carry_out(wish) == After::Closed {
-                return effects.answer();
-            }
-        }
-        effects.answer();
     }
+}
+
+fn carry_out(switch: &mut Switch, effects: &mut Effects) -> After {
+    let mut after = After::Open;
+    while let (After::Open, Some(wish)) = (after, switch.poll_output()) {
+        after = effects.carry_out(wish);
+    }
+    effects.answer();
+    after
 }
 
 impl Doors {

@@ -39,7 +39,7 @@ pub struct House {
     pub recordings: PathBuf,
     /// The after-call worker; a test turns it by hand.
     pub quality: Worker,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 /// A SQLite database of a folder.
@@ -56,15 +56,27 @@ impl House {
     /// Opens one on a database.
     pub async fn on(url: Option<&str>) -> House {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { url: url.map_or_else(|| sqlite(folder.path()), str::to_owned), log: folder.path().join("log") };
+        let mut house = House::at(folder.path(), url).await;
+        house.folder = Some(folder);
+        house
+    }
+
+    /// Opens one in a folder, which may have been another's.
+    pub async fn at(folder: &Path, url: Option<&str>) -> House {
+        let settings = Settings { url: url.map_or_else(|| sqlite(folder), str::to_owned), log: folder.join("log") };
         let started = store::start(&settings).await.unwrap();
-        let recordings = folder.path().join("recordings");
+        let recordings = folder.join("recordings");
         std::fs::create_dir_all(&recordings).unwrap();
-        let args = config::Args { home: folder.path().to_owned(), ..config::Args::default() };
+        let args = config::Args { home: folder.to_owned(), ..config::Args::default() };
         let config = config::load(&args, 7).unwrap_or_else(|problems| {
             let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            panic!("the built-in configuration loads: {}", all.join("
-"))
+            panic!(
+                "the built-in configuration loads: {}",
+                all.join(
+                    "
+"
+                )
+            )
         });
         let restored = started.store.restore(&started.journal, &recordings).await.unwrap();
         let switch = Switch::new(now(), 1, config.directory.clone(), restored);
@@ -94,7 +106,25 @@ impl House {
             redact: str::to_owned,
             cards,
         };
-        House { base, admin, reader, store, journal, recordings, quality, _folder: folder }
+        House { base, admin, reader, store, journal, recordings, quality, folder: None }
+    }
+
+    /// Ends it at once: nothing is said to anybody, as in a crash.
+    pub async fn cut(self) -> Option<TempDir> {
+        self.journal.close();
+        self.store.close().await;
+        self.folder
+    }
+
+    /// A GET of the administrator.
+    pub fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        reqwest::Client::new().get(format!("{}{path}", self.base)).bearer_auth(&self.admin)
+    }
+
+    /// The JSON of a GET of the administrator.
+    pub async fn json(&self, path: &str) -> serde_json::Value {
+        let text = self.get(path).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} answered {text}"))
     }
 
     /// Writes facts down as the rules would, and waits until they can be read.
@@ -121,16 +151,17 @@ fn rules(mut switch: Switch, store: &Store, journal: &Journal) -> ControlHandle 
             Output::Answer(id, answer) => answers.push((id, answer)),
             Output::Sip(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => drop(side),
         };
-        while let Some(input) = next(&side, &switch) {
-            input.into_iter().for_each(|input| switch.handle(now(), input));
-            if switch.poll_timeout().is_some_and(|at| at <= now()) {
-                switch.handle_timeout(now());
-            }
+        loop {
             let mut answers = Vec::new();
             while let Some(wish) = switch.poll_output() {
                 carry_out(wish, &mut answers, &side);
             }
             answers.into_iter().for_each(|(id, answer)| side.answers.give(id, answer));
+            let Some(input) = next(&side, &switch) else { return };
+            input.into_iter().for_each(|input| switch.handle(now(), input));
+            if switch.poll_timeout().is_some_and(|at| at <= now()) {
+                switch.handle_timeout(now());
+            }
         }
     });
     handle

@@ -1,9 +1,11 @@
 //! The API against the real router, the real rules and real databases: cases as YAML files, the event stream, crashes, the contract.
 
+mod adapter;
 mod case;
 mod cases;
 mod contract;
 mod crash;
 mod house;
 mod postgres;
+mod restart;
 mod stream;
