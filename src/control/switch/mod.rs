@@ -346,6 +346,13 @@ impl Switch {
         }
         let session = SessionId::new(now, &mut self.random);
         let opening = self.opening(invited, &route, agent);
+        let call = self.try_call(now, |world| Call::arrive(&Arrival { session, invited, route, agent }, world))?;
+        self.admit(now, session, call, opening);
+        Ok(())
+    }
+
+    /// A call that may not come to be: then nothing of it is left.
+    fn try_call(&mut self, now: Time, make: impl FnOnce(&mut World<'_>) -> Result<Call, Refused>) -> Result<Call, Refused> {
         let mut world = World {
             now,
             directory: &self.directory,
@@ -356,21 +363,31 @@ impl Switch {
             ports: &mut self.ports,
             out: &mut self.work.effects,
         };
-        let call = Call::arrive(&Arrival { session, invited, route, agent }, &mut world)?;
+        let made = make(&mut world);
+        if made.is_err() {
+            self.work.effects.clear();
+        }
+        made
+    }
+
+    /// A new call counts, and its session begins.
+    fn admit(&mut self, now: Time, session: SessionId, call: Call, opening: Opening) {
         let opening = Opening { call: Some(call.ids().call), ..opening };
         self.slots.insert(session, Slot { machine: Machine::Call(Box::new(call)), lookups: Vec::new() });
         self.load.calls += 1;
         self.queue_effects(session);
         self.sessions.open(now, session, opening, &mut self.work.sessions);
-        Ok(())
+    }
+
+    fn plan_and_version(&self, route: &Route) -> Option<(String, String)> {
+        match route {
+            Route::Plan(id) => self.directory.plans.get(id).map(|plan| (plan.id.clone(), plan.version.clone())),
+            _ => None,
+        }
     }
 
     /// A call between people of the house is no customer's; one that an agent places outside is the callee's.
     fn opening(&self, invited: &Invited, route: &Route, agent: Option<AgentId>) -> Opening {
-        let plan = match route {
-            Route::Plan(id) => self.directory.plans.get(id).map(|plan| (plan.id.clone(), plan.version.clone())),
-            _ => None,
-        };
         let (channel, address) = match (agent, route) {
             (Some(_), Route::Trunk { number, .. }) => (PHONE, number.clone()),
             (Some(_), _) => (INTERNAL, invited.caller.clone()),
@@ -381,7 +398,7 @@ impl Switch {
             channel: channel.to_owned(),
             address,
             entry: invited.user.clone(),
-            plan,
+            plan: self.plan_and_version(route),
             name: invited.caller_name.clone(),
             lang: None,
         }
