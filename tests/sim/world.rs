@@ -248,11 +248,11 @@ impl World {
                 self.after(delay, Event::Line(number));
             }
         }
-        for _ in 0..scale.calls / 6 {
+        for _ in 0..scale.calls / 10 {
             let (desk, delay) = (usize::try_from(self.below(AGENTS.len() as u64)).expect("small"), self.somewhere(span));
-            let act = match self.below(6) {
+            let act = match self.below(8) {
                 0 => DeskAct::Unregister,
-                1 => DeskAct::Register,
+                1..=3 => DeskAct::Register,
                 2 => DeskAct::State(AgentState::Away),
                 _ => DeskAct::State(AgentState::Available),
             };
@@ -551,6 +551,17 @@ impl World {
         }
         if let Fact::SessionCreated { session, call: None, .. } = &event.fact {
             self.edges.chats.insert(*session);
+        }
+        if let Fact::AgentState { agent, state: AgentState::Away, .. } = &event.fact {
+            self.call_back(*agent);
+        }
+    }
+
+    /// Who is away comes back some time.
+    fn call_back(&mut self, agent: AgentId) {
+        if let Some(desk) = AGENTS.iter().position(|name| AgentId::of_name(name) == agent) {
+            let delay = self.within(2_000, 30_000);
+            self.after(delay, Event::Desk(desk, DeskAct::State(AgentState::Available)));
         }
     }
 

@@ -196,21 +196,25 @@ impl Switch {
 
     /// Works until nothing is left to be done.
     fn settle_down(&mut self, now: Time) {
-        loop {
-            self.take_in();
-            if let Some(todo) = self.work.todo.pop_front() {
-                self.perform(now, todo);
-            } else if let Some(happening) = self.endpoint.poll_happening() {
-                self.on_happening(now, happening);
-            } else {
-                break;
-            }
+        self.work_off(now);
+        while let Some(happening) = self.endpoint.poll_happening() {
+            self.on_happening(now, happening);
+            self.work_off(now);
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.work.out.push_back(Output::Sip(transmit));
         }
         self.show_load();
         self.end_drain();
+    }
+
+    /// Carries out what is to be done, and what comes of it.
+    fn work_off(&mut self, now: Time) {
+        self.take_in();
+        while let Some(todo) = self.work.todo.pop_front() {
+            self.perform(now, todo);
+            self.take_in();
+        }
     }
 
     /// What a step brought goes in front of what was to be done before.
@@ -467,11 +471,14 @@ impl Switch {
         }
     }
 
+    /// Who waits goes first, so that no phone rings for somebody who is sent away next.
     fn close_all(&mut self, now: Time) {
-        let sessions: Vec<SessionId> = self.slots.keys().copied().collect();
-        for session in sessions {
+        let served = |session: &SessionId| self.acd.holder(*session).is_some();
+        let (last, first): (Vec<SessionId>, Vec<SessionId>) = self.slots.keys().copied().partition(served);
+        for session in first.into_iter().chain(last) {
             self.with_call(now, session, |call, world| call.close(Ending::Drained, None, world));
             self.with_chat(now, session, |chat, room| chat.finish(Ending::Drained, None, room));
+            self.work_off(now);
         }
     }
 
