@@ -69,7 +69,12 @@ pub fn directory(random: &mut Random) -> Arc<Directory> {
         plans: PLANS.clone(),
         numbers: numbers(),
         trunks: BTreeMap::from([("carrier".to_owned(), carrier())]),
-        limits: Limits { calls: if random.below(4) == 0 { 12 } else { 200 }, port_rest: REST, chat_idle: Duration::from_secs(90), ..Limits::default() },
+        limits: Limits {
+            calls: if random.below(4) == 0 { 12 } else { 200 },
+            port_rest: REST,
+            chat_idle: Duration::from_secs(90),
+            ..Limits::default()
+        },
         codecs: vec![Codec::Pcmu, Codec::Pcma],
         record_calls: random.below(2) == 0,
         ..Directory::default()

@@ -1,7 +1,7 @@
 //! The edges as the simulation plays them: media workers, recognizers, the store, the outside world's web servers.
 //! They also watch: a command that makes no sense on a worker is a broken invariant.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ pub struct Media {
     by_remote: HashMap<u16, LegId>,
     ports: HashMap<u16, PortState>,
     recordings: BTreeMap<RecordingId, RoomId>,
+    hears: BTreeSet<(LegId, LegId)>,
     /// How often a worker's last word gets lost (per mille).
     pub forgetful: u64,
     /// Legs whose last report was lost on purpose.
@@ -74,6 +75,7 @@ impl Media {
             }
             Command::CloseLeg { leg } => self.close(worker, leg, random),
             Command::Hear { ear, mouth, .. } => {
+                self.hears.insert((ear, mouth));
                 self.open_leg(worker, ear, "Hear");
                 self.open_leg(worker, mouth, "Hear");
                 Vec::new()
@@ -129,6 +131,14 @@ impl Media {
     /// The port of a leg.
     pub fn port_of(&self, leg: LegId) -> Option<u16> {
         self.legs.get(&leg).map(|leg| leg.port)
+    }
+
+    /// Caller and agent hear each other, and no music in between.
+    pub fn assert_bridged(&self, caller: LegId, peer: LegId) {
+        assert!(self.hears.contains(&(caller, peer)), "the caller does not hear {peer}");
+        assert!(self.hears.contains(&(peer, caller)), "{peer} does not hear the caller");
+        let playing = self.legs.get(&caller).and_then(|leg| leg.play);
+        assert_eq!(playing, None, "something still plays to a caller who is bridged");
     }
 
     /// Nothing may be left at the end.
@@ -204,7 +214,10 @@ impl Media {
             0..=3 => Vec::new(),
             4 => vec![started, (ends, Input::Speech(speech::Event::Nothing { leg, turn, why: Nothing::Rejected }))],
             5 => vec![started, (ends, Input::Speech(speech::Event::Nothing { leg, turn, why: Nothing::Overloaded }))],
-            _ => vec![started, (ends, Input::Speech(speech::Event::Heard { leg, turn, heard: heard(random, begins, ends, &listening.lang) }))],
+            _ => vec![
+                started,
+                (ends, Input::Speech(speech::Event::Heard { leg, turn, heard: heard(random, begins, ends, &listening.lang) })),
+            ],
         }
     }
 
@@ -297,7 +310,10 @@ impl Store {
             name: None,
             lang: None,
             addresses: vec![key],
-            conversation: self.conversations.get(&customer).map(|(id, last)| hotline::control::session::OpenConversation { id: *id, last: *last }),
+            conversation: self
+                .conversations
+                .get(&customer)
+                .map(|(id, last)| hotline::control::session::OpenConversation { id: *id, last: *last }),
             last_agent: None,
             fields: serde_json::Map::new(),
         };

@@ -1,8 +1,11 @@
 //! The journal, folded as the API would: what may happen once happens once, what begins ends, nothing comes before its cause.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use hotline::control::event::{DomainEvent, Fact, OfferEnd};
+use hotline::control::session::identity::PHONE;
+use hotline::control::time::Time;
 use hotline::control::words::{AgentId, CallId, EventId, LegId, OfferId, RecordingId, SessionId};
 
 /// What the log says so far.
@@ -14,15 +17,21 @@ pub struct Ledger {
     legs: BTreeMap<LegId, Open>,
     offers: BTreeMap<OfferId, AgentId>,
     ended_offers: BTreeSet<OfferId>,
-    ringing: BTreeMap<AgentId, u32>,
     recordings: BTreeMap<RecordingId, Open>,
     in_line: BTreeSet<SessionId>,
+    rings_since: BTreeMap<OfferId, Time>,
+    callers: BTreeMap<CallId, LegId>,
+    linked: BTreeSet<(String, String)>,
+    lines: BTreeSet<String>,
     tickets: u64,
     /// How often each ending came.
     pub endings: BTreeMap<String, u64>,
     /// Calls that were bridged.
     pub bridged: u64,
 }
+
+/// What the queues allow, and the time a lookup of the customer may hold facts back.
+const LONGEST_RING: Duration = Duration::from_secs(13);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -41,14 +50,28 @@ impl Ledger {
                 end(&mut self.sessions, *session, "session");
                 assert!(!self.in_line.contains(session), "A2: {session} is closed and stands in a line");
             }
-            Fact::SessionState { session, .. } | Fact::MessageCreated { session, .. } => self.alive(*session),
+            Fact::SessionState { session, .. } => self.alive(*session),
+            Fact::MessageCreated { session, external_id, .. } => {
+                self.alive(*session);
+                let fresh = external_id.as_ref().is_none_or(|id| self.lines.insert(id.clone()));
+                assert!(fresh, "the line {external_id:?} was kept twice");
+            }
+            Fact::IdentityLinked { channel, address, .. } => {
+                let fresh = self.linked.insert((channel.clone(), address.clone()));
+                assert!(fresh || channel != PHONE, "{address} was linked to two customers");
+            }
             Fact::CallStarted { call, session, .. } => {
                 self.alive(*session);
                 begin(&mut self.calls, *call, "call");
             }
             Fact::CallEnded { call, .. } => end(&mut self.calls, *call, "call"),
             Fact::CallBridged { .. } => self.bridged += 1,
-            Fact::LegOpened { leg, .. } => begin(&mut self.legs, *leg, "leg"),
+            Fact::LegOpened { leg, call, role, .. } => {
+                begin(&mut self.legs, *leg, "leg");
+                if role == "caller" {
+                    self.callers.insert(*call, *leg);
+                }
+            }
             Fact::LegClosed { leg, .. } => end(&mut self.legs, *leg, "leg"),
             Fact::RecordingStarted { recording, .. } => begin(&mut self.recordings, *recording, "recording"),
             Fact::RecordingFinished { recording, .. } | Fact::RecordingFailed { recording, .. } => {
@@ -58,11 +81,11 @@ impl Ledger {
                 self.tickets += 1;
                 assert_eq!(*number, self.tickets, "ticket numbers are counted without a gap");
             }
-            other => self.write_line(other),
+            other => self.write_line(event.at, other),
         }
     }
 
-    fn write_line(&mut self, fact: &Fact) {
+    fn write_line(&mut self, at: Time, fact: &Fact) {
         match fact {
             Fact::Queued { session, .. } => {
                 self.alive(*session);
@@ -73,12 +96,12 @@ impl Ledger {
                 self.alive(*session);
                 assert!(self.in_line.contains(session), "A4: {session} is offered but stands in no line");
                 assert!(self.offers.insert(*offer, *agent).is_none(), "A4: the offer {offer} was made twice");
-                *self.ringing.entry(*agent).or_default() += 1;
+                self.rings_since.insert(*offer, at);
             }
             Fact::OfferEnded { offer, agent, end, session } => {
                 assert_eq!(self.offers.get(offer), Some(agent), "A4: an offer ends that was not made");
                 assert!(self.ended_offers.insert(*offer), "A4: the offer {offer} ended twice");
-                *self.ringing.entry(*agent).or_default() -= 1;
+                self.rings_since.remove(offer);
                 if *end == OfferEnd::Accepted {
                     self.alive(*session);
                 }
@@ -95,6 +118,17 @@ impl Ledger {
         all_over(&self.legs, "leg", lost);
         assert!(self.in_line.is_empty(), "A2: {:?} still stand in lines", self.in_line);
         assert_eq!(self.offers.len(), self.ended_offers.len(), "A4: an offer never ended");
+    }
+
+    /// No offer rings longer than its queue lets it.
+    pub fn assert_in_time(&self, now: Time) {
+        let late: Vec<_> = self.rings_since.iter().filter(|(_, since)| now.since(**since) > LONGEST_RING).collect();
+        assert!(late.is_empty(), "A4: offers ring too long: {late:?}");
+    }
+
+    /// The caller's leg of a call.
+    pub fn caller_of(&self, call: CallId) -> LegId {
+        self.callers[&call]
     }
 
     /// Sessions so far.

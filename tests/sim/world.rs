@@ -248,11 +248,11 @@ impl World {
                 self.after(delay, Event::Line(number));
             }
         }
-        for _ in 0..scale.calls / 6 {
+        for _ in 0..scale.calls / 10 {
             let (desk, delay) = (usize::try_from(self.below(AGENTS.len() as u64)).expect("small"), self.somewhere(span));
-            let act = match self.below(6) {
+            let act = match self.below(8) {
                 0 => DeskAct::Unregister,
-                1 => DeskAct::Register,
+                1..=3 => DeskAct::Register,
                 2 => DeskAct::State(AgentState::Away),
                 _ => DeskAct::State(AgentState::Available),
             };
@@ -298,7 +298,8 @@ impl World {
         };
         self.after(begins + patience, Event::Caller(caller, CallerAct::HangUp));
         for _ in 0..self.below(4) {
-            let (delay, key) = (begins + self.within(0, 30_000), ['1', '2', '3', '4', '5', '#', '0'][usize::try_from(self.below(7)).expect("small")]);
+            let (delay, key) =
+                (begins + self.within(0, 30_000), ['1', '2', '3', '4', '5', '#', '0'][usize::try_from(self.below(7)).expect("small")]);
             self.after(delay, Event::Caller(caller, CallerAct::Key(key)));
         }
         if self.below(8) == 0 {
@@ -545,8 +546,22 @@ impl World {
     fn journal(&mut self, event: &DomainEvent) {
         self.edges.ledger.write(event);
         self.edges.store.fold(event);
+        if let Fact::CallBridged { call, leg, .. } = &event.fact {
+            self.edges.media.assert_bridged(self.edges.ledger.caller_of(*call), *leg);
+        }
         if let Fact::SessionCreated { session, call: None, .. } = &event.fact {
             self.edges.chats.insert(*session);
+        }
+        if let Fact::AgentState { agent, state: AgentState::Away, .. } = &event.fact {
+            self.call_back(*agent);
+        }
+    }
+
+    /// Who is away comes back some time.
+    fn call_back(&mut self, agent: AgentId) {
+        if let Some(desk) = AGENTS.iter().position(|name| AgentId::of_name(name) == agent) {
+            let delay = self.within(2_000, 30_000);
+            self.after(delay, Event::Desk(desk, DeskAct::State(AgentState::Available)));
         }
     }
 
@@ -615,6 +630,8 @@ impl World {
         assert_eq!(ports.leased, audit.ports_held, "C2: ports are leased that no call holds");
         let total: usize = self.directory.workers.iter().map(|worker| worker.ports.len()).sum();
         assert_eq!(ports.free + ports.resting + ports.leased, total, "C2: a port is lost");
+        assert!(audit.contradictions.is_empty(), "C2: {:?}", audit.contradictions);
+        self.edges.ledger.assert_in_time(self.now);
         assert_eq!(audit.legs, audit.legs_held, "C2: the index of legs is not what calls have");
         assert!(audit.calls <= self.directory.limits.calls, "P5: more calls than allowed");
         assert!(audit.machines >= audit.calls + audit.chats, "C1: a session counts that has no machine");
@@ -623,7 +640,7 @@ impl World {
 
     fn is_at_rest(&self) -> bool {
         let audit = self.switch.audit(self.now);
-        audit.machines == 0 && audit.sip.dialogs == 0 && audit.sip.transactions == 0 && audit.sessions.2 == 0
+        audit.machines == 0 && audit.busy.is_empty() && audit.sip.dialogs == 0 && audit.sip.transactions == 0 && audit.sessions.2 == 0
     }
 
     /// Nothing is left of anything.
@@ -632,6 +649,7 @@ impl World {
         assert_eq!((audit.legs, audit.ports.leased, audit.clocks), (0, 0, 0), "C2: {audit:?}");
         assert_eq!(audit.sessions.0, audit.sessions.1, "C1: sessions were opened and not closed");
         assert_eq!(audit.waited_for, (0, 0), "C2: somebody still waits");
+        assert!(audit.busy.is_empty(), "A1: {:?} hold sessions that are over", audit.busy);
         assert!(self.edges.commands.is_empty(), "commands without an answer: {:?}", self.edges.commands);
         assert_eq!(self.edges.drained, u32::from(self.edges.draining), "a drain ends in Drained, once");
         self.edges.media.assert_empty();

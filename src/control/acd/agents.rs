@@ -185,16 +185,25 @@ impl Agents {
     pub fn release(&mut self, now: Time, agent: AgentId, session: SessionId) {
         let Some(desk) = self.desks.get_mut(&agent) else { return };
         if desk.held.remove(&session).is_some() {
-            self.holders.remove(&session);
             desk.idle_since = now;
+            if self.holders.get(&session) == Some(&agent) {
+                self.holders.remove(&session);
+            }
         }
     }
 
-    /// The talk is over, the notes begin; it counts as served.
+    /// The talk is over, the notes begin; it counts as served. The session itself may go to somebody else meanwhile.
     pub fn wrap_up(&mut self, agent: AgentId, session: SessionId) {
         if let Some(held) = self.desks.get_mut(&agent).and_then(|desk| desk.held.get_mut(&session)) {
             held.wrapping = Wrapping::Yes;
+            self.holders.remove(&session);
         }
+    }
+
+    /// Does he still write the notes of this session?
+    pub fn is_wrapping(&self, agent: AgentId, session: SessionId) -> bool {
+        let held = self.desks.get(&agent).and_then(|desk| desk.held.get(&session));
+        held.is_some_and(|held| held.wrapping == Wrapping::Yes)
     }
 
     /// One more session today.

@@ -140,7 +140,7 @@ enum Timer {
     Ladder(SessionId),
     Sticky(SessionId),
     Callback(SessionId),
-    WrapUp(SessionId),
+    WrapUp(AgentId, SessionId),
     Rest(AgentId),
 }
 
@@ -287,7 +287,7 @@ impl Acd {
             self.free(now, agent, session, out);
         } else {
             self.agents.wrap_up(agent, session);
-            self.timers.set(Timer::WrapUp(session), now + wrap_up);
+            self.timers.set(Timer::WrapUp(agent, session), now + wrap_up);
             self.announce(agent, out);
         }
     }
@@ -353,8 +353,8 @@ impl Acd {
                 self.match_session(now, session, out);
             }
             Timer::Callback(session) => out.push(Effect::CallbackDue { session }),
-            Timer::WrapUp(session) => {
-                if let Some((agent, _)) = self.agents.holder(session) {
+            Timer::WrapUp(agent, session) => {
+                if self.agents.is_wrapping(agent, session) {
                     self.free(now, agent, session, out);
                 }
             }
@@ -494,7 +494,7 @@ impl Acd {
     }
 
     fn free(&mut self, now: Time, agent: AgentId, session: SessionId, out: &mut Vec<Effect>) {
-        self.timers.clear(&Timer::WrapUp(session));
+        self.timers.clear(&Timer::WrapUp(agent, session));
         self.agents.release(now, agent, session);
         self.announce(agent, out);
         self.match_agent(now, agent, out);

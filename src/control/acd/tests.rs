@@ -272,3 +272,22 @@ fn an_abandoned_ring_frees_the_agent_for_the_next() {
     assert!(!acd.offer_accepted(at(4), OfferId(99), &mut out), "an old offer is over");
     assert_sound(&acd, at(4));
 }
+
+#[test]
+fn a_session_that_goes_on_to_another_agent_leaves_the_first_to_his_notes() {
+    let mut acd = center(vec![agent(ANNA, &[], 1.0), agent(BEN, &[], 1.0)]);
+    sign_in(&mut acd, ANNA, at(0));
+    sign_in(&mut acd, BEN, at(1));
+    let first = offers(&enqueue(&mut acd, at(2), item(1, "voice", &[])))[0];
+    let mut out = Vec::new();
+    acd.offer_accepted(at(3), first.0, &mut out);
+    acd.released(at(4), session(1), &mut out);
+    let second = offers(&enqueue(&mut acd, at(5), item(1, "voice", &[])))[0];
+    acd.offer_accepted(at(6), second.0, &mut out);
+    due(&mut acd, at(34));
+    assert_eq!(acd.state(AgentId::of_name(ANNA)), AgentState::Available, "her notes are done");
+    assert_eq!(acd.holder(session(1)), Some(AgentId::of_name(BEN)), "and he still talks");
+    acd.released(at(40), session(1), &mut out);
+    due(&mut acd, at(70));
+    assert_eq!(acd.state(AgentId::of_name(BEN)), AgentState::Available);
+}

@@ -132,7 +132,8 @@ impl Call {
         match (&route, self.plan.clone()) {
             (Route::Plan(_), Some(plan)) => self.start_plan(&plan, world),
             (Route::Queue(queue), _) => self.join_line(bare_line(*queue, self, world), After::Queue, world),
-            _ => self.be_alone(&route, world),
+            (Route::Echo | Route::Silence | Route::Music(_), _) => self.be_alone(&route, world),
+            _ => self.dial(&route, &[], super::dial::DIRECT, After::Direct, world),
         }
     }
 
@@ -155,7 +156,7 @@ impl Call {
 /// The channel's name in plans and in the cost of a queue.
 pub const VOICE: &str = "voice";
 
-fn plan_of(route: &Route, world: &World<'_>) -> Result<Option<Arc<Plan>>, Refused> {
+pub(super) fn plan_of(route: &Route, world: &World<'_>) -> Result<Option<Arc<Plan>>, Refused> {
     match route {
         Route::Plan(id) => world.directory.plans.get(id).cloned().map(Some).ok_or(Refused::UnknownNumber),
         _ => Ok(None),

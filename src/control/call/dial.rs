@@ -55,19 +55,7 @@ impl Call {
     }
 
     fn dial_out(&mut self, to: &Route, headers: &[(String, String)], ring: Duration, after: After, world: &mut World<'_>) {
-        let legs = match to {
-            Route::Agent(agent) => self.ring_agent(*agent, headers, world),
-            Route::Trunk { trunk, number } => {
-                let place = trunk_place(trunk, number, world);
-                self.ring_all(place.into_iter().collect(), headers, world)
-            }
-            Route::Uri(uri) => {
-                let place =
-                    route::path_to_uri(world.directory, uri).map(|flow| Place { flow, uri: bare(uri), role: Role::Far, credentials: None });
-                self.ring_all(place.into_iter().collect(), headers, world)
-            }
-            _ => Vec::new(),
-        };
+        let legs = self.ring_all(places(to, world), headers, world);
         if legs.is_empty() {
             self.dial_failed(NO_PHONE, after, world);
             return;
@@ -81,21 +69,13 @@ impl Call {
 
     /// Rings all phones of an agent; empty when none could be rung.
     pub(super) fn ring_agent(&mut self, agent: AgentId, headers: &[(String, String)], world: &mut World<'_>) -> Vec<LegId> {
-        let Some(known) = world.directory.agents.get(&agent) else { return Vec::new() };
-        let role = Role::Agent(agent);
-        let places = match &known.uri {
-            Some(uri) => route::path_to_uri(world.directory, uri)
-                .map(|flow| Place { flow, uri: bare(uri), role, credentials: None })
-                .into_iter()
-                .collect(),
-            None => world
-                .endpoint
-                .contacts(world.now, &known.user)
-                .into_iter()
-                .map(|contact| Place { flow: contact.flow, uri: contact.uri, role, credentials: None })
-                .collect(),
-        };
-        self.ring_all(places, headers, world)
+        self.ring_all(agent_places(agent, world), headers, world)
+    }
+
+    /// Rings the first phone of a place, for a call that begins with us.
+    pub(super) fn ring_one(&mut self, to: &Route, world: &mut World<'_>) -> Option<LegId> {
+        let place = places(to, world).into_iter().next()?;
+        self.invite(place, &[], world)
     }
 
     fn ring_all(&mut self, places: Vec<Place>, headers: &[(String, String)], world: &mut World<'_>) -> Vec<LegId> {
@@ -221,6 +201,7 @@ impl Call {
         }
         match &self.stage {
             Stage::Line(_) => self.on_agent_answered(id, world),
+            Stage::Dialling { .. } if id == self.caller => self.on_callee_answered(world),
             Stage::Dialling { legs, after, .. } if legs.contains(&id) => {
                 let others: Vec<LegId> = legs.iter().copied().filter(|other| *other != id).collect();
                 let after = *after;
@@ -326,6 +307,33 @@ fn transfer_end(status: u16) -> TransferEnd {
         408 | 480 | 487 => TransferEnd::NoAnswer,
         _ => TransferEnd::Failed,
     }
+}
+
+/// Where a route rings.
+fn places(to: &Route, world: &World<'_>) -> Vec<Place> {
+    match to {
+        Route::Agent(agent) => agent_places(*agent, world),
+        Route::Trunk { trunk, number } => trunk_place(trunk, number, world).into_iter().collect(),
+        Route::Uri(uri) => uri_place(uri, Role::Far, world).into_iter().collect(),
+        Route::Plan(_) | Route::Queue(_) | Route::Echo | Route::Silence | Route::Music(_) => Vec::new(),
+    }
+}
+
+/// The fixed address of an agent, or all his registered phones.
+fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
+    let Some(known) = world.directory.agents.get(&agent) else { return Vec::new() };
+    let role = Role::Agent(agent);
+    match &known.uri {
+        Some(uri) => uri_place(uri, role, world).into_iter().collect(),
+        None => {
+            let contacts = world.endpoint.contacts(world.now, &known.user).into_iter();
+            contacts.map(|contact| Place { flow: contact.flow, uri: contact.uri, role, credentials: None }).collect()
+        }
+    }
+}
+
+fn uri_place(uri: &str, role: Role, world: &World<'_>) -> Option<Place> {
+    route::path_to_uri(world.directory, uri).map(|flow| Place { flow, uri: bare(uri), role, credentials: None })
 }
 
 fn trunk_place(name: &str, number: &str, world: &World<'_>) -> Option<Place> {

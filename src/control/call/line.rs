@@ -135,7 +135,10 @@ impl Call {
 
     fn on_offer(&mut self, offer: OfferId, agent: AgentId, queue: QueueId, world: &mut World<'_>) {
         let session = self.ids.session;
-        let Stage::Line(line) = &mut self.stage else { return };
+        let Stage::Line(line) = &mut self.stage else {
+            world.out.push(Effect::Distribute(Distribute::Leave));
+            return;
+        };
         let context = line.context.clone();
         line.ring = Some(Ring { offer, agent, legs: Vec::new() });
         world.out.push(Effect::Go(SessionState::Offered));

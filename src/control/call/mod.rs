@@ -12,6 +12,7 @@ pub mod ending;
 mod leg;
 mod line;
 mod note;
+mod originate;
 mod phrases;
 mod plan;
 pub mod ports;
@@ -35,6 +36,7 @@ pub use arrive::Arrival;
 use ending::Ending;
 use leg::{Dialog, Leg, Sound};
 use line::Line;
+pub use originate::Placing;
 use ports::Ports;
 use route::{Route, Routes};
 
@@ -148,8 +150,8 @@ pub struct Holds {
     pub legs: usize,
     /// Leased ports.
     pub ports: usize,
-    /// Is it over, but for the last reports?
-    pub over: bool,
+    /// What in it contradicts itself; `None` in a sound call.
+    pub contradiction: Option<&'static str>,
 }
 
 impl Call {
@@ -162,10 +164,29 @@ impl Call {
     /// What it holds.
     #[must_use]
     pub fn holds(&self) -> Holds {
-        Holds {
-            legs: self.legs.len(),
-            ports: self.legs.iter().filter(|leg| leg.has_lease()).count(),
-            over: matches!(self.stage, Stage::Over),
+        Holds { legs: self.legs.len(), ports: self.legs.iter().filter(|leg| leg.has_lease()).count(), contradiction: self.contradiction() }
+    }
+
+    /// What cannot be in a sound call.
+    fn contradiction(&self) -> Option<&'static str> {
+        let rings = |id: &LegId| self.leg(*id).is_some_and(|leg| leg.dialog == Dialog::Ringing);
+        let expected: &[LegId] = match &self.stage {
+            Stage::Line(line) => line.ring.as_ref().map_or(&[], |ring| &ring.legs),
+            Stage::Dialling { legs, .. } => legs,
+            _ => &[],
+        };
+        if !expected.iter().all(rings) {
+            return Some("it waits for a leg that does not ring");
+        }
+        if self.legs.iter().any(|leg| leg.dialog == Dialog::Ringing && !expected.contains(&leg.id)) {
+            return Some("a leg rings that nobody waits for");
+        }
+        match self.stage {
+            Stage::Talking { peer, .. } if !self.leg(peer).is_some_and(|leg| leg.dialog == Dialog::Up) => Some("it talks with nobody"),
+            Stage::Over if self.legs.is_empty() && self.sound.unfinished.is_empty() => Some("it is over and waits for nothing"),
+            Stage::Over => None,
+            _ if self.leg(self.caller).is_none_or(|leg| leg.dialog == Dialog::Over) => Some("it goes on without its caller"),
+            _ => None,
         }
     }
 

@@ -43,6 +43,9 @@ impl Call {
 
     /// Speech.
     pub fn on_speech(&mut self, event: speech::Event, world: &mut World<'_>) {
+        if matches!(self.stage, Stage::Over) {
+            return;
+        }
         match event {
             speech::Event::Partial { .. } => {}
             speech::Event::Heard { leg, turn, heard } if leg == self.caller => {

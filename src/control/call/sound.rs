@@ -169,7 +169,7 @@ impl Call {
         if matches!(self.stage, Stage::Talking { .. }) {
             self.pass_key(leg, key, world);
         }
-        if leg != self.caller {
+        if leg != self.caller || matches!(self.stage, Stage::Over) {
             return;
         }
         world.out.push(Effect::Record(Fact::KeyPressed { session: self.ids.session, key }));

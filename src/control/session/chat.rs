@@ -225,7 +225,10 @@ impl Chat {
 
     fn on_offer(&mut self, new: OfferId, agent: AgentId, queue: QueueId, room: &mut Room<'_>) {
         let session = self.session;
-        let Stage::Line { context, offer, .. } = &mut self.stage else { return };
+        let Stage::Line { context, offer, .. } = &mut self.stage else {
+            room.out.push(Effect::Distribute(Distribute::Leave));
+            return;
+        };
         *offer = Some((new, agent));
         let context = context.clone();
         room.out.push(Effect::Go(SessionState::Offered));

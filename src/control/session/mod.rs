@@ -170,7 +170,10 @@ impl Sessions {
     }
 
     /// Begins a session. `Settled` follows, at once or when the store has answered.
-    pub fn open(&mut self, now: Time, session: SessionId, opening: Opening, out: &mut Vec<Effect>) {
+    pub fn open(&mut self, now: Time, session: SessionId, mut opening: Opening, out: &mut Vec<Effect>) {
+        if opening.channel == PHONE {
+            opening.address = identity::phone_number(&opening.address);
+        }
         let keys = keys(&opening.channel, &opening.address, None);
         self.opened += 1;
         self.sessions.insert(session, Session::new(session, now, opening));

@@ -1,9 +1,12 @@
 //! Commands of the API: agents, supervisors, integrators.
 
 use super::{Drain, Machine, Switch};
-use crate::control::call::ending::Ending;
+use crate::control::call::ending::{Ending, Refused};
+use crate::control::call::route::parse_uri;
+use crate::control::call::{Call, Placing};
 use crate::control::event::Author;
-use crate::control::session::{Line, NewTicket, Said};
+use crate::control::session::identity::PHONE;
+use crate::control::session::{Line, NewTicket, Opening, Said};
 use crate::control::time::Time;
 use crate::control::words::agent::{AgentCommand, AgentState, Refusal, Reply};
 use crate::control::words::chat::Content;
@@ -97,11 +100,25 @@ impl Switch {
         if moved { Ok(Reply::Done) } else { Err(Refusal::Conflict("the session cannot be moved in its state".to_owned())) }
     }
 
-    fn originate(&mut self, _now: Time, _to: &str, _entry: &str) -> Result<Reply, Refusal> {
-        if self.drain != Drain::No {
+    /// Rings `to`; who answers lands at `entry`.
+    fn originate(&mut self, now: Time, to: &str, entry: &str) -> Result<Reply, Refusal> {
+        if self.drain != Drain::No || self.load.calls >= self.directory.limits.calls {
             return Err(Refusal::Busy);
         }
-        Err(Refusal::Conflict("calls are not placed by the API yet".to_owned()))
+        let unknown = |what: &'static str, id: &str| Refusal::Unknown { what, id: id.to_owned() };
+        let rung = self.routes.wished(to, None).ok_or_else(|| unknown("number to call", to))?;
+        let route = self.routes.wished(entry, None).ok_or_else(|| unknown("entry", entry))?;
+        let session = SessionId::new(now, &mut self.random);
+        let address = parse_uri(to).map_or(to, |uri| uri.user).to_owned();
+        let placing = Placing { session, to: rung, address: address.clone(), route: route.clone(), entry: entry.to_owned() };
+        let call = self.try_call(now, |world| Call::place(placing, world)).map_err(|refused| match refused {
+            Refused::Full => Refusal::Busy,
+            _ => Refusal::Conflict(format!("{to} cannot be rung: no trunk, phone or address leads there")),
+        })?;
+        let opening =
+            Opening { call: Some(call.ids().call), channel: PHONE.to_owned(), address, entry: entry.to_owned(), ..Opening::default() };
+        self.admit(now, session, call, Opening { plan: self.plan_and_version(&route), ..opening });
+        Ok(Reply::Session(session))
     }
 
     fn known_agent(&self, agent: AgentId) -> Result<AgentId, Refusal> {

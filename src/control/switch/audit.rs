@@ -5,6 +5,8 @@ use crate::control::acd;
 use crate::control::call::ports::PortCounts;
 use crate::control::sip::Counts;
 use crate::control::time::Time;
+use crate::control::words::agent::AgentState;
+use crate::control::words::{AgentId, SessionId};
 
 /// What the switch holds now.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,10 @@ pub struct Audit {
     pub ports_held: usize,
     /// Legs that calls say they have: equal to the indexed ones.
     pub legs_held: usize,
+    /// Calls that contradict themselves (must be empty).
+    pub contradictions: Vec<(SessionId, &'static str)>,
+    /// Agents who hold a session or wrap one up.
+    pub busy: Vec<AgentId>,
     /// Legs whose news find a call.
     pub legs: usize,
     /// Recordings and lookups that are waited for.
@@ -40,11 +46,13 @@ impl Switch {
     #[must_use]
     pub fn audit(&self, now: Time) -> Audit {
         let (mut ports_held, mut legs_held) = (0, 0);
-        for slot in self.slots.values() {
+        let mut contradictions = Vec::new();
+        for (session, slot) in &self.slots {
             if let Machine::Call(call) = &slot.machine {
                 let holds = call.holds();
                 ports_held += holds.ports;
                 legs_held += holds.legs;
+                contradictions.extend(holds.contradiction.map(|what| (*session, what)));
             }
         }
         Audit {
@@ -56,10 +64,17 @@ impl Switch {
             ports: self.ports.counts(),
             ports_held,
             legs_held,
+            contradictions,
+            busy: self.busy_agents(),
             legs: self.index.legs.len(),
             waited_for: (self.index.recordings.len(), self.index.lookups.len()),
             sip: self.endpoint.counts(),
             clocks: self.clocks.len(),
         }
+    }
+
+    fn busy_agents(&self) -> Vec<AgentId> {
+        let holds = |agent: &AgentId| matches!(self.acd.state(*agent), AgentState::Busy | AgentState::WrapUp);
+        self.directory.agents.keys().copied().filter(holds).collect()
     }
 }

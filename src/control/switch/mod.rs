@@ -196,21 +196,25 @@ impl Switch {
 
     /// Works until nothing is left to be done.
     fn settle_down(&mut self, now: Time) {
-        loop {
-            self.take_in();
-            if let Some(todo) = self.work.todo.pop_front() {
-                self.perform(now, todo);
-            } else if let Some(happening) = self.endpoint.poll_happening() {
-                self.on_happening(now, happening);
-            } else {
-                break;
-            }
+        self.work_off(now);
+        while let Some(happening) = self.endpoint.poll_happening() {
+            self.on_happening(now, happening);
+            self.work_off(now);
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.work.out.push_back(Output::Sip(transmit));
         }
         self.show_load();
         self.end_drain();
+    }
+
+    /// Carries out what is to be done, and what comes of it.
+    fn work_off(&mut self, now: Time) {
+        self.take_in();
+        while let Some(todo) = self.work.todo.pop_front() {
+            self.perform(now, todo);
+            self.take_in();
+        }
     }
 
     /// What a step brought goes in front of what was to be done before.
@@ -346,6 +350,13 @@ impl Switch {
         }
         let session = SessionId::new(now, &mut self.random);
         let opening = self.opening(invited, &route, agent);
+        let call = self.try_call(now, |world| Call::arrive(&Arrival { session, invited, route, agent }, world))?;
+        self.admit(now, session, call, opening);
+        Ok(())
+    }
+
+    /// A call that may not come to be: then nothing of it is left.
+    fn try_call(&mut self, now: Time, make: impl FnOnce(&mut World<'_>) -> Result<Call, Refused>) -> Result<Call, Refused> {
         let mut world = World {
             now,
             directory: &self.directory,
@@ -356,21 +367,31 @@ impl Switch {
             ports: &mut self.ports,
             out: &mut self.work.effects,
         };
-        let call = Call::arrive(&Arrival { session, invited, route, agent }, &mut world)?;
+        let made = make(&mut world);
+        if made.is_err() {
+            self.work.effects.clear();
+        }
+        made
+    }
+
+    /// A new call counts, and its session begins.
+    fn admit(&mut self, now: Time, session: SessionId, call: Call, opening: Opening) {
         let opening = Opening { call: Some(call.ids().call), ..opening };
         self.slots.insert(session, Slot { machine: Machine::Call(Box::new(call)), lookups: Vec::new() });
         self.load.calls += 1;
         self.queue_effects(session);
         self.sessions.open(now, session, opening, &mut self.work.sessions);
-        Ok(())
+    }
+
+    fn plan_and_version(&self, route: &Route) -> Option<(String, String)> {
+        match route {
+            Route::Plan(id) => self.directory.plans.get(id).map(|plan| (plan.id.clone(), plan.version.clone())),
+            _ => None,
+        }
     }
 
     /// A call between people of the house is no customer's; one that an agent places outside is the callee's.
     fn opening(&self, invited: &Invited, route: &Route, agent: Option<AgentId>) -> Opening {
-        let plan = match route {
-            Route::Plan(id) => self.directory.plans.get(id).map(|plan| (plan.id.clone(), plan.version.clone())),
-            _ => None,
-        };
         let (channel, address) = match (agent, route) {
             (Some(_), Route::Trunk { number, .. }) => (PHONE, number.clone()),
             (Some(_), _) => (INTERNAL, invited.caller.clone()),
@@ -381,7 +402,7 @@ impl Switch {
             channel: channel.to_owned(),
             address,
             entry: invited.user.clone(),
-            plan,
+            plan: self.plan_and_version(route),
             name: invited.caller_name.clone(),
             lang: None,
         }
@@ -450,11 +471,14 @@ impl Switch {
         }
     }
 
+    /// Who waits goes first, so that no phone rings for somebody who is sent away next.
     fn close_all(&mut self, now: Time) {
-        let sessions: Vec<SessionId> = self.slots.keys().copied().collect();
-        for session in sessions {
+        let served = |session: &SessionId| self.acd.holder(*session).is_some();
+        let (last, first): (Vec<SessionId>, Vec<SessionId>) = self.slots.keys().copied().partition(served);
+        for session in first.into_iter().chain(last) {
             self.with_call(now, session, |call, world| call.close(Ending::Drained, None, world));
             self.with_chat(now, session, |chat, room| chat.finish(Ending::Drained, None, room));
+            self.work_off(now);
         }
     }
 

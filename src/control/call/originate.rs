@@ -1,0 +1,77 @@
+//! A call that begins with us: somebody is rung first, and what his call leads to begins when he answers.
+
+use super::arrive::plan_of;
+use super::ending::Refused;
+use super::route::Route;
+use super::sound::CallSound;
+use super::{After, Call, Done, Ids, Party, Stage, World};
+use crate::control::event::Fact;
+use crate::control::limits::DIRECT_RING;
+use crate::control::session::effect::{Clock, Effect};
+use crate::control::words::{CallId, LegId, RoomId, SessionId};
+
+/// A call to be placed.
+#[derive(Debug)]
+pub struct Placing {
+    /// The session that was made for it.
+    pub session: SessionId,
+    /// Who is rung.
+    pub to: Route,
+    /// His number, for the customer's record.
+    pub address: String,
+    /// Where he lands.
+    pub route: Route,
+    /// What that is called.
+    pub entry: String,
+}
+
+/// Until something else is known: it rang out.
+const RANG_OUT: u16 = 408;
+
+impl Call {
+    /// Rings, or says why not.
+    ///
+    /// # Errors
+    /// [`Refused`]: no port, no plan, or nobody to ring.
+    pub fn place(placing: Placing, world: &mut World<'_>) -> Result<Call, Refused> {
+        let Placing { session, to, address, route, entry } = placing;
+        let plan = plan_of(&route, world)?;
+        let worker = world.ports.least_loaded(world.now).ok_or(Refused::Full)?;
+        let ids = Ids { call: CallId::new(world.now, world.random), session, room: RoomId::new(world.now, world.random), worker };
+        let mut call = Call {
+            ids,
+            party: Party { address, name: None, entry, agent: None },
+            route,
+            plan,
+            caller: LegId::new(world.now, world.random),
+            legs: Vec::new(),
+            talk: None,
+            stage: Stage::Over,
+            began: world.now,
+            answered: None,
+            sound: CallSound::default(),
+            transfers: 0,
+        };
+        let (from, to_text) = (call.party.entry.clone(), call.party.address.clone());
+        world.out.push(Effect::Record(Fact::CallStarted { call: ids.call, session, from, to: to_text, sip_call_id: String::new() }));
+        call.caller = call.ring_one(&to, world).ok_or(Refused::NoPhone)?;
+        call.stage = Stage::Dialling { legs: vec![call.caller], after: After::Direct, early: None, status: RANG_OUT };
+        world.out.push(Effect::Clock(Clock::Ring, Some(world.now + DIRECT_RING)));
+        Ok(call)
+    }
+
+    /// He is there: what the call leads to begins once his name is known.
+    pub(super) fn on_callee_answered(&mut self, world: &mut World<'_>) {
+        world.out.push(Effect::Clock(Clock::Ring, None));
+        self.stop_own(world);
+        self.answered = Some(world.now);
+        world.out.push(Effect::Record(Fact::CallAnswered { call: self.ids.call }));
+        self.tune(self.caller, world);
+        if world.directory.record_calls {
+            self.start_recording(world);
+        }
+        let settled = if world.customer.is_some() { Done::Yes } else { Done::No };
+        self.stage = Stage::Arriving { confirmed: Done::Yes, settled };
+        self.begin(world);
+    }
+}
