@@ -139,7 +139,7 @@ impl Worker {
             Transcribed { engine: format!("failed: {why}"), ..Transcribed::default() }
         });
         let bridged = self.store.bridged_after(&recording).await?;
-        let plan = self.store.plan_lines(&recording.session).await?.into_iter().map(said).collect();
+        let plan = self.store.plan_lines(&recording.id).await?.into_iter().map(said).collect();
         let utterances = utterances(&recording.id, &with_plan(transcribed.clone(), plan, bridged), bridged, self.redact);
         self.record(vec![Fact::TranscriptFinished { recording: id, session, engine: transcribed.engine, utterances }]).await
     }
@@ -154,8 +154,7 @@ impl Worker {
     }
 }
 
-fn said(line: Message) -> Utterance {
-    let offset_ms = line.speech.offset_ms.unwrap_or(0).max(0).cast_unsigned();
+fn said((offset_ms, line): (u64, Message)) -> Utterance {
     let text = line.content["text"].as_str().unwrap_or_default().to_owned();
     Utterance { offset_ms, duration_ms: 0, text, confidence: 1.0, lang: line.lang }
 }

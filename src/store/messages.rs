@@ -110,13 +110,15 @@ fn message(row: &Row) -> Result<Message, Error> {
 }
 
 impl Store {
-    /// What the plan said aloud in a session, in order: words, and where they began.
+    /// What the plan said while a recording ran, in order: milliseconds from its beginning, and the line.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn plan_lines(&self, session: &str) -> Result<Vec<Message>, Error> {
-        let sql = "SELECT * FROM messages WHERE session = $1 AND author = 'bot' AND offset_ms IS NOT NULL ORDER BY seq";
-        self.db.rows(sql, args![session]).await?.iter().map(message).collect()
+    pub async fn plan_lines(&self, recording: &str) -> Result<Vec<(u64, Message)>, Error> {
+        let sql = "SELECT m.*, (m.at - r.started_at) / 1000 AS since FROM messages m JOIN recordings r ON r.session = m.session \
+                   WHERE r.id = $1 AND m.author = 'bot' ORDER BY m.seq";
+        let line = |row: &Row| Ok((row.int("since")?.max(0).cast_unsigned(), message(row)?));
+        self.db.rows(sql, args![recording]).await?.iter().map(line).collect()
     }
 
     /// The language that most lines of a session have.

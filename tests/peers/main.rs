@@ -6,4 +6,5 @@ mod crash;
 mod malformed;
 mod phones;
 mod sipp;
+mod spoken;
 mod stage;

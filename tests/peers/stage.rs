@@ -84,16 +84,21 @@ pub struct Server {
 impl Server {
     /// A server with the test's plan, one agent, and nobody at the phones.
     pub fn start() -> Server {
+        Server::start_with(&[
+            ("sip-config/hotline.toml", HOTLINE.as_bytes()),
+            ("sip-config/phones.toml", PHONES.as_bytes()),
+            ("dialplans/peers.yaml", PLAN.as_bytes()),
+            ("dialplans/desk.yaml", DESK.as_bytes()),
+        ])
+    }
+
+    /// A server with these files; what is missing is built in.
+    pub fn start_with(files: &[(&str, &[u8])]) -> Server {
         let home = tempfile::tempdir().unwrap();
-        for (name, text) in [
-            ("sip-config/hotline.toml", HOTLINE),
-            ("sip-config/phones.toml", PHONES),
-            ("dialplans/peers.yaml", PLAN),
-            ("dialplans/desk.yaml", DESK),
-        ] {
+        for (name, bytes) in files {
             let path = home.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            fs::write(path, bytes).unwrap();
         }
         let (child, ready) = spawn(home.path());
         Server { home, child, ready }
@@ -256,7 +261,7 @@ impl Facts {
             if fit.len() >= count {
                 return fit;
             }
-            assert!(Instant::now() < limit, "{} of {count} `{kind}` came within {PATIENCE:?}; what came: {}", fit.len(), self.kinds());
+            assert!(Instant::now() < limit, "{} of {count} `{kind}` came within {PATIENCE:?}; what came: {}\n{}", fit.len(), self.kinds(), self.of_kind(kind));
             self.read_one();
         }
     }
@@ -267,6 +272,10 @@ impl Facts {
         while Instant::now() < limit {
             self.read_one();
         }
+    }
+
+    fn of_kind(&self, kind: &str) -> String {
+        self.seen.iter().filter(|fact| fact["type"] == kind).map(|fact| format!("{}\n", fact["data"])).collect()
     }
 
     fn kinds(&self) -> String {
