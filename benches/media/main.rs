@@ -58,13 +58,15 @@ fn measure(name: &str, calls: usize, seconds: u64) {
     let rounds = talk(&mut phones, Duration::from_secs(seconds), &heard);
     let wall = began.elapsed().as_secs_f64();
     let share = |used: u64| used as f64 / 1e9 / wall * 100.0;
+    // A machine that is too busy lets the phones fall behind: then the figures are too small, and this says so.
+    let pace = rounds as f64 * PACE.as_secs_f64() / wall * 100.0;
     let (media, files) = (share(cpu("media-0") - media), share(cpu("disk") - files));
     let got: u64 = phones.iter().map(|phone| phone.got).sum();
     let lost = (rounds * legs as u64).saturating_sub(got);
     let gap = phones.iter().map(|phone| phone.worst_gap).max().unwrap_or_default();
     let lost = if name == "listen" { 0 } else { lost };
     println!(
-        "{name:<11} {calls:>6} {:>12.4} {:>12.2} {:>9.4} {lost:>8} {:>6} ms {memory:>9}",
+        "{name:<11} {calls:>6} {:>12.4} {:>12.2} {:>9.4} {lost:>8} {:>6} ms {memory:>9} {pace:>7.1}",
         media / calls as f64,
         media / 100.0 * 20_000.0 / calls as f64,
         files / calls as f64,

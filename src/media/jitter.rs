@@ -145,7 +145,7 @@ impl Jitter {
             let slack = at - line.read;
             let fits = (0..self.depth + MISPLACED).contains(&slack) && at % STEP == 0;
             let pause_over = spurt == Spurt::First && line.end <= line.read && !fits;
-            let jumped = slack > SPAN - 2 * TICK || slack < -SPAN;
+            let jumped = !(-SPAN..=SPAN - 2 * TICK).contains(&slack);
             if !pause_over && !jumped && self.late_in_a_row < LOST_TRACK {
                 if at > line.stamp.1 {
                     line.stamp = (timestamp, at);
