@@ -1,6 +1,8 @@
 //! What a classifier must beat: key words and BM25, over the same examples and tokens.
 
-use super::feature::{Hashed, hash};
+use std::collections::BTreeMap;
+
+use super::feature::hash;
 use super::normalise::normalise;
 use super::token::{Token, tokens};
 
@@ -42,15 +44,15 @@ fn unique(text: &str) -> Vec<u64> {
 
 /// Each intent's most telling words; a sentence goes where most of them are.
 pub struct KeyWords {
-    of: Hashed<Vec<(usize, f32)>>,
+    of: BTreeMap<u64, Vec<(usize, f32)>>,
     classes: usize,
 }
 
 impl KeyWords {
     /// Picks the words of each intent by their weight in it.
     pub fn train(examples: &[(usize, &str)], classes: usize) -> KeyWords {
-        let mut counts = vec![Hashed::<f32>::default(); classes];
-        let mut spread = Hashed::<f32>::default();
+        let mut counts = vec![BTreeMap::<u64, f32>::new(); classes];
+        let mut spread = BTreeMap::<u64, f32>::new();
         for &(class, text) in examples {
             for term in unique(text) {
                 let count = counts[class].entry(term).or_insert(0.0);
@@ -60,7 +62,7 @@ impl KeyWords {
                 *count += 1.0;
             }
         }
-        let mut of = Hashed::<Vec<(usize, f32)>>::default();
+        let mut of = BTreeMap::<u64, Vec<(usize, f32)>>::new();
         for (class, counts) in counts.iter().enumerate() {
             let weight = |term: &u64, count: f32| count * (classes as f32 / spread[term]).ln();
             let mut words: Vec<(u64, f32)> = counts.iter().map(|(term, &count)| (*term, weight(term, count))).collect();
@@ -83,7 +85,7 @@ impl KeyWords {
 /// The example that fits best, by BM25.
 pub struct Bm25 {
     /// By term: (example, weight).
-    postings: Hashed<Vec<(usize, f32)>>,
+    postings: BTreeMap<u64, Vec<(usize, f32)>>,
     labels: Vec<usize>,
     classes: usize,
 }
@@ -93,7 +95,7 @@ impl Bm25 {
     pub fn train(examples: &[(usize, &str)], classes: usize) -> Bm25 {
         let documents: Vec<Vec<u64>> = examples.iter().map(|(_, text)| terms(text)).collect();
         let mean = documents.iter().map(Vec::len).sum::<usize>() as f32 / documents.len().max(1) as f32;
-        let mut postings = Hashed::<Vec<(usize, f32)>>::default();
+        let mut postings = BTreeMap::<u64, Vec<(usize, f32)>>::new();
         for (number, document) in documents.iter().enumerate() {
             let mut sorted = document.clone();
             sorted.sort_unstable();
