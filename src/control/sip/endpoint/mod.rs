@@ -22,6 +22,8 @@ mod malformed;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod tests;
 
 pub use reply::stateless;
