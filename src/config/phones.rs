@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use md5::{Digest, Md5};
-use sha2::Sha256;
-
 use crate::control::words::directory::{Agent, Ha1};
 use crate::control::words::{AgentId, QueueId};
 
@@ -81,16 +78,48 @@ fn sip_uri(text: &str) -> Result<String, String> {
     if text.starts_with("sip:") && text.len() > "sip:".len() { Ok(text.to_owned()) } else { Err("it does not begin with `sip:`".into()) }
 }
 
+/// With which digests a phone may prove itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DigestChoice {
+    /// RFC 2617: every phone. The default, because many phones give up when they are asked for another one as well.
+    Md5,
+    /// RFC 8760.
+    Sha256,
+    /// Both are offered.
+    Both,
+}
+
+impl DigestChoice {
+    fn read(text: &str) -> Result<DigestChoice, &'static str> {
+        match text {
+            "md5" => Ok(DigestChoice::Md5),
+            "sha256" => Ok(DigestChoice::Sha256),
+            "both" => Ok(DigestChoice::Both),
+            _ => Err("it is no digest"),
+        }
+    }
+
+    fn kept(self, all: Ha1) -> Ha1 {
+        match self {
+            DigestChoice::Md5 => Ha1 { sha256: String::new(), ..all },
+            DigestChoice::Sha256 => Ha1 { md5: String::new(), ..all },
+            DigestChoice::Both => all,
+        }
+    }
+}
+
 fn secrets(user: &str, realm: &str, password: Option<&str>, section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Ha1> {
     let md5 = section.maybe("ha1_md5", out, |value| value.parsed("32 hex digits: MD5 of user:realm:password", |text| hex_of(text, 16)));
     let sha256 =
         section.maybe("ha1_sha256", out, |value| value.parsed("64 hex digits: SHA-256 of user:realm:password", |text| hex_of(text, 32)));
+    let digest =
+        section.read("digest", DigestChoice::Md5, out, |value| value.parsed("\"md5\", \"sha256\" or \"both\"", DigestChoice::read));
     match password {
         Some(password) if password.len() < SHORTEST_PASSWORD => {
             out.push(section.problem("the password is short enough to be guessed", format!("take {SHORTEST_PASSWORD} characters or more")));
             None
         }
-        Some(password) => Some(ha1(user, realm, password)),
+        Some(password) => Some(digest.kept(Ha1::of_password(user, realm, password))),
         None if md5.is_some() || sha256.is_some() => Some(Ha1 { md5: md5.unwrap_or_default(), sha256: sha256.unwrap_or_default() }),
         None => None,
     }
@@ -103,13 +132,6 @@ fn hex_of(text: &str, bytes: usize) -> Result<String, String> {
         Ok(raw) => Err(format!("it has {} bytes", raw.len())),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// H(A1) of RFC 7616 §3.4.2 in both algorithms.
-#[must_use]
-pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 {
-    let a1 = format!("{user}:{realm}:{password}");
-    Ha1 { md5: hex::encode(Md5::digest(&a1)), sha256: hex::encode(Sha256::digest(&a1)) }
 }
 
 fn skills(section: &mut Section<'_>, out: &mut Vec<Problem>) -> BTreeMap<String, u8> {
@@ -140,7 +162,8 @@ mod tests {
         let anna = &phones[0].agent;
         assert_eq!((anna.skills["insurance"], anna.skills["lang:zh-CN"]), (5, 10));
         assert_eq!(anna.queues, [QueueId::of_name("claims")]);
-        assert_eq!(anna.ha1.md5, hex::encode(Md5::digest("anna:hotline:secret-1")));
+        assert_eq!(anna.ha1.md5, Ha1::of_password("anna", "hotline", "secret-1").md5);
+        assert_eq!(anna.ha1.sha256, "", "every phone knows MD5, many give up when asked for more");
     }
 
     #[test]

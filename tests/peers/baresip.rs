@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,11 +32,12 @@ impl Baresip {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let dump = folder.path().display();
         let config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:0\naudio_player aubridge,nil\naudio_source ausine,{hertz}\naudio_alert aubridge,nil\n\
-             audio_path /nonexistent\naudio_level no\nrtp_stats yes\nsnd_path {dump}\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule ausine.so\n\
+            "poll_method epoll\nsip_listen 127.0.0.1:0\naudio_player aubridge,nil\naudio_source aufile,{dump}/tone.wav\naudio_alert aubridge,nil\n\
+             audio_path /nonexistent\naudio_level no\nrtp_stats yes\nsnd_path {dump}\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\n\
              module aubridge.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{port}\n"
         );
         fs::write(folder.path().join("config"), config).unwrap();
+        write_tone(&folder.path().join("tone.wav"), hertz);
         fs::write(folder.path().join("accounts"), format!("{account}\n")).unwrap();
         let output = fs::File::create(folder.path().join("out")).unwrap();
         let child = Command::new("baresip")
@@ -109,6 +110,18 @@ impl Drop for Baresip {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A minute of a sine.
+fn write_tone(file: &Path, hertz: u16) {
+    const SECONDS: u32 = 60;
+    let spec = hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut writer = hound::WavWriter::create(file, spec).unwrap();
+    for at in 0..SECONDS * spec.sample_rate {
+        let turn = f64::from(at) * f64::from(hertz) / f64::from(spec.sample_rate);
+        writer.write_sample(((turn * std::f64::consts::TAU).sin() * 8_000.0) as i16).unwrap();
+    }
+    writer.finalize().unwrap();
 }
 
 fn connect(port: u16, folder: &TempDir) -> TcpStream {

@@ -2,7 +2,7 @@
 
 use super::reply::Reply;
 use super::{ABILITIES, Accepting, Endpoint, tag_number};
-use crate::control::sip::auth::{Server, Verdict, challenges};
+use crate::control::sip::auth::{Algorithm, Server, Verdict, challenges};
 use crate::control::sip::happening::Happening;
 use crate::control::sip::message::{Message, Method, Name, Scheme, Uri, text};
 use crate::control::sip::registrar::Refusal;
@@ -158,8 +158,13 @@ impl Endpoint {
             Verdict::Broken(why) => Err(Stop::why(400, why)),
             verdict => {
                 let nonce = server.nonce(self.random.bits());
-                let values = challenges(&self.settings.realm, &nonce, &verdict);
-                Err(Stop::lines(401, values.map(|value| format!("WWW-Authenticate: {value}\r\n")).concat()))
+                let kept = request.from().and_then(|from| self.settings.users.get(&*from.uri.user_text()));
+                // Only what is kept for this user: many phones (libre 1, SIPp) give up on an algorithm they do not know,
+                // whichever stands first. A stranger is asked as most users are.
+                let asked = |algorithm: Algorithm| kept.map_or(algorithm == Algorithm::Md5, |ha1| !algorithm.kept(ha1).is_empty());
+                let values = challenges(&self.settings.realm, &nonce, &verdict).into_iter().zip([Algorithm::Sha256, Algorithm::Md5]);
+                let lines = values.filter(|(_, algorithm)| asked(*algorithm)).map(|(value, _)| format!("WWW-Authenticate: {value}\r\n"));
+                Err(Stop::lines(401, lines.collect()))
             }
         }
     }
