@@ -86,7 +86,7 @@ fn digits(engines: &Arc<Engines>, clips: &[Clip], engine: Engine) {
     let list: Vec<String> = DIGITS.iter().map(|digit| (*digit).to_owned()).collect();
     let grammar = format!("public <digit> = {} ;", DIGITS.join(" | "));
     let ways = [
-        ("single digits, menu of ten", terms("en-US", Expect::Sentence, &list, Some(grammar)), ">= 78 %"),
+        ("single digits, menu of ten", terms("en-US", Expect::Digits, &list, Some(grammar)), ">= 78 %"),
         ("single digits, strings asked for", terms("en-US", Expect::Digits, &[], None), ""),
     ];
     for (name, terms, bar) in ways {

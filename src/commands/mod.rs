@@ -5,8 +5,10 @@ mod call;
 mod check;
 mod demo;
 mod dialplan;
+mod models;
 mod nlu;
 mod serve;
+mod transcribe;
 
 use std::process::ExitCode;
 
@@ -30,7 +32,9 @@ enum Command {
     Nlu(nlu::Args),
     Demo(demo::Args),
     Dialplan(dialplan::DialplanArgs),
+    Models(models::Args),
     Serve(serve::Args),
+    Transcribe(transcribe::Args),
 }
 
 /// Reads the command line and runs the command.
@@ -53,7 +57,9 @@ impl Command {
             Command::Check(args) => check::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Dialplan(args) => dialplan::run(args),
+            Command::Models(args) => models::run(&args),
             Command::Serve(args) => serve::run(&args),
+            Command::Transcribe(args) => transcribe::run(&args),
         }
     }
 }

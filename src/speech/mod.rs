@@ -5,6 +5,7 @@
 
 pub mod engines;
 mod guard;
+pub mod models;
 pub mod prompts;
 pub mod recognizer;
 pub mod resample;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use earshot::Detector;
+
 use super::ffi::{CEPSTRA, Decoder};
 use super::{Grammar, Model};
 use crate::control::words::speech::{Expect, Nothing};
@@ -14,16 +16,28 @@ use crate::speech::recognizer::{Hearing, Reading, Recognizer, Terms};
 const MEAN: [f32; CEPSTRA] = [40.78, 26.40, -40.77, 27.95, -28.41, -4.45, -4.75, -21.13, 2.97, -17.16, 1.27, -6.03, -5.76];
 /// Score a frame that the grammar may fall behind the phone loop: here an utterance is as likely foreign as meant.
 const EVEN: f32 = -12.0;
-/// How fast belief rises around [`EVEN`], measured on the same clips.
+/// The same for a few short words, whose beginning costs a fixed score; there it tells little.
+const EVEN_WORDS: f32 = -19.0;
+const WORD_START: f32 = 400.0;
+const MOST_FOR_WORDS: f32 = 0.75;
+/// A voice heard longer than the words of a result can take speaks of something else.
+const VOICE_GRACE_MS: u32 = 600;
+const VOICE_A_WORD_MS: u32 = 650;
+/// Samples of one look for a voice, and the score that counts.
+const VOICE_STEP: usize = 256;
+const VOICE_SCORE: f32 = 0.5;
+/// How fast belief rises around [`EVEN`]: in the telephone band orders lay above −8, other English speech below −16.
 const STEEPNESS: f32 = 0.6;
 /// Less belief than this is refused outright.
 const REFUSED: f32 = 0.5;
 /// Sound whose level is looked at before the first word is searched: 800 ms.
 const LEVEL_SAMPLES: usize = 12_800;
+/// It waits no longer than this for the first loud sample: 2 s.
+const LEVEL_WAITS: usize = 32_000;
 /// The peak that utterances are brought to: −10 dBFS.
 const LEVEL_PEAK: i32 = 10_362;
 /// What is quieter is not made louder than this would be.
-const QUIETEST_PEAK: i32 = 1_000;
+const QUIETEST_PEAK: i32 = 2_500;
 /// Words so far are looked at this often, in samples: 200 ms.
 const PARTIAL_EVERY: usize = 3_200;
 /// Decoders in use at a time; each has 7 MB and an utterance needs two.
@@ -34,8 +48,32 @@ const MOST_IDLE: usize = 16;
 const MOST_GRAMMARS: usize = 256;
 
 /// Silence stays in: with it taken out the two scores no longer tell foreign speech from meant speech.
-const SETTINGS: [(&str, &str); 3] = [("-samprate", "16000"), ("-bestpath", "no"), ("-remove_silence", "no")];
-const LOOP_SETTINGS: [(&str, &str); 4] = [SETTINGS[0], SETTINGS[1], SETTINGS[2], ("-allphone_ci", "yes")];
+const BASE: [(&str, &str); 3] = [("-samprate", "16000"), ("-bestpath", "no"), ("-remove_silence", "no")];
+/// Sentences are right a little more often with the noise left in, single words with it taken out.
+const SENTENCES: [(&str, &str); 4] = [BASE[0], BASE[1], BASE[2], ("-remove_noise", "no")];
+/// The loop takes any phones.
+const LOOP: (&str, &str) = ("-allphone_ci", "yes");
+
+/// What the front end is set up for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Sentence,
+    /// Digits, yes and no: a few short words.
+    Words,
+}
+
+impl Kind {
+    fn of(expect: Expect) -> Kind {
+        if expect == Expect::Sentence { Kind::Sentence } else { Kind::Words }
+    }
+
+    fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Kind::Sentence => &SENTENCES,
+            Kind::Words => &BASE,
+        }
+    }
+}
 
 /// The same hints, asked for the same kind of value: the same grammar.
 type Key = (u64, u8, usize);
@@ -57,7 +95,7 @@ impl Sphinx {
     /// Makes a first pair of decoders, so that no caller waits for them.
     pub fn warm(&self) {
         let mut pool = self.pool.borrow_mut();
-        let made = (pool.decoder(None), pool.phone_loop());
+        let made = (pool.decoder(Kind::Sentence, None), pool.phone_loop(Kind::Sentence));
         if let (Ok(decoder), Ok(phones)) = made {
             pool.put_back(decoder, phones);
         }
@@ -74,10 +112,18 @@ impl Recognizer for Sphinx {
         let (key, grammar) = pool.grammar(terms);
         // Without a word that may be said there is nothing to listen for.
         let grammar = grammar.ok_or(Nothing::NoEngine)?;
-        let decoder = pool.decoder(Some((key, &grammar)))?;
-        let phones = pool.phone_loop()?;
+        let kind = Kind::of(terms.expect);
+        let decoder = pool.decoder(kind, Some((key, &grammar)))?;
+        let phones = match pool.phone_loop(kind) {
+            Ok(phones) => phones,
+            Err(why) => {
+                pool.out -= 1;
+                return Err(why);
+            }
+        };
         let pair = Some((decoder, phones));
-        Ok(Box::new(Ear { pool: self.pool.clone(), pair, level: Level::default(), samples: 0, said: String::new() }))
+        let level = (kind == Kind::Words).then(Level::default);
+        Ok(Box::new(Ear { pool: self.pool.clone(), pair, level, voice: Voice::default(), samples: 0, said: String::new() }))
     }
 }
 
@@ -85,13 +131,14 @@ struct Pool {
     model: Arc<Model>,
     grammars: BTreeMap<Key, Option<Rc<Grammar>>>,
     idle: Vec<Tuned>,
-    loops: Vec<Decoder>,
+    loops: Vec<(Kind, Decoder)>,
     out: usize,
 }
 
 /// A decoder with what it knows.
 struct Tuned {
     decoder: Decoder,
+    kind: Kind,
     key: Option<Key>,
     words: BTreeSet<String>,
 }
@@ -119,17 +166,16 @@ impl Pool {
     }
 
     /// An idle decoder of the same grammar, else any idle one, else a new one.
-    fn decoder(&mut self, wanted: Option<(Key, &Grammar)>) -> Result<Tuned, Nothing> {
+    fn decoder(&mut self, kind: Kind, wanted: Option<(Key, &Grammar)>) -> Result<Tuned, Nothing> {
         let key = wanted.map(|(key, _)| key);
-        let place = self.idle.iter().position(|tuned| tuned.key == key);
-        let reused = match (place, self.idle.len()) {
-            (Some(place), _) => Some(self.idle.remove(place)),
-            (None, MOST_IDLE..) => Some(self.idle.remove(0)),
-            _ => None,
-        };
+        let fits = |tuned: &Tuned| tuned.kind == kind && tuned.key == key;
+        let place =
+            self.idle.iter().position(fits).or_else(|| self.idle.iter().position(|tuned| tuned.kind == kind && tuned.key.is_none()));
+        let place = place.or_else(|| self.idle.iter().position(|tuned| tuned.kind == kind).filter(|_| self.idle.len() >= MOST_IDLE));
+        let reused = place.map(|place| self.idle.remove(place));
         let mut tuned = match reused {
             Some(tuned) => tuned,
-            None => Tuned { decoder: self.load(&SETTINGS)?, key: None, words: BTreeSet::new() },
+            None => Tuned { decoder: self.load(kind.settings())?, kind, key: None, words: BTreeSet::new() },
         };
         if let Some((key, grammar)) = wanted
             && tuned.key != Some(key)
@@ -140,11 +186,12 @@ impl Pool {
         Ok(tuned)
     }
 
-    fn phone_loop(&mut self) -> Result<Decoder, Nothing> {
-        if let Some(ready) = self.loops.pop() {
-            return Ok(ready);
+    fn phone_loop(&mut self, kind: Kind) -> Result<Decoder, Nothing> {
+        if let Some(place) = self.loops.iter().position(|(known, _)| *known == kind) {
+            return Ok(self.loops.remove(place).1);
         }
-        let mut decoder = self.load(&LOOP_SETTINGS)?;
+        let settings: Vec<(&str, &str)> = kind.settings().iter().copied().chain([LOOP]).collect();
+        let mut decoder = self.load(&settings)?;
         if decoder.listen_for_phones() { Ok(decoder) } else { Err(Nothing::Failed) }
     }
 
@@ -160,11 +207,11 @@ impl Pool {
 
     fn put_back(&mut self, decoder: Tuned, phones: Decoder) {
         self.out -= 1;
+        if self.loops.len() < MOST_IDLE {
+            self.loops.push((decoder.kind, phones));
+        }
         if self.idle.len() < MOST_IDLE {
             self.idle.push(decoder);
-        }
-        if self.loops.len() < MOST_IDLE {
-            self.loops.push(phones);
         }
     }
 }
@@ -191,7 +238,8 @@ impl Tuned {
 struct Ear {
     pool: Rc<RefCell<Pool>>,
     pair: Option<(Tuned, Decoder)>,
-    level: Level,
+    level: Option<Level>,
+    voice: Voice,
     samples: usize,
     said: String,
 }
@@ -212,13 +260,16 @@ impl Ear {
 impl Hearing for Ear {
     fn push(&mut self, pcm: &[i16]) -> Option<String> {
         let before = self.samples / PARTIAL_EVERY;
-        let even = self.level.even(pcm);
-        self.feed(&even);
+        self.voice.push(pcm);
+        match self.level.as_mut().map(|level| level.even(pcm)) {
+            Some(even) => self.feed(&even),
+            None => self.feed(pcm),
+        }
         if self.samples / PARTIAL_EVERY == before {
             return None;
         }
         let (tuned, phones) = self.pair.as_mut()?;
-        let (text, belief) = judge(&mut tuned.decoder, phones)?;
+        let (text, belief) = judge(tuned, phones)?;
         let is_news = belief >= REFUSED && text != self.said;
         is_news.then(|| {
             self.said.clone_from(&text);
@@ -227,19 +278,23 @@ impl Hearing for Ear {
     }
 
     fn finish(mut self: Box<Self>) -> Result<Reading, Nothing> {
-        let rest = self.level.rest();
-        self.feed(&rest);
+        if let Some(rest) = self.level.as_mut().map(Level::rest) {
+            self.feed(&rest);
+        }
         if self.samples == 0 {
             return Err(Nothing::Rejected);
         }
         let (tuned, phones) = self.pair.as_mut().ok_or(Nothing::Failed)?;
         tuned.decoder.end();
         phones.end();
-        let judged = judge(&mut tuned.decoder, phones);
+        let judged = judge(tuned, phones);
         self.samples = 0;
         let (text, confidence) = judged.ok_or(Nothing::Rejected)?;
-        tracing::debug!(confidence, "pocketsphinx judged");
-        if confidence < REFUSED {
+        let words = u32::try_from(text.split(' ').count()).unwrap_or(u32::MAX);
+        let voiced = self.voice.millis();
+        tracing::debug!(confidence, words, voiced, "pocketsphinx judged");
+        // Fillers take in whatever does not fit: a long speech is no single word.
+        if confidence < REFUSED || voiced > VOICE_GRACE_MS.saturating_add(VOICE_A_WORD_MS.saturating_mul(words)) {
             return Err(Nothing::Rejected);
         }
         Ok(Reading { text, alternatives: Vec::new(), confidence, pinyin: None })
@@ -262,6 +317,7 @@ impl Drop for Ear {
 struct Level {
     waiting: Vec<i16>,
     peak: i32,
+    loud: usize,
     is_set: bool,
 }
 
@@ -273,7 +329,9 @@ impl Level {
             return self.scaled(pcm);
         }
         self.waiting.extend_from_slice(pcm);
-        if self.waiting.len() < LEVEL_SAMPLES { Vec::new() } else { self.rest() }
+        self.loud += if self.peak > QUIETEST_PEAK { pcm.len() } else { 0 };
+        let is_known = self.loud >= LEVEL_SAMPLES || self.waiting.len() >= LEVEL_WAITS;
+        if is_known { self.rest() } else { Vec::new() }
     }
 
     /// What still waits.
@@ -289,18 +347,51 @@ impl Level {
     }
 }
 
+/// How long a voice was heard.
+struct Voice {
+    detector: Box<Detector>,
+    waiting: Vec<i16>,
+    steps: u32,
+}
+
+impl Default for Voice {
+    fn default() -> Voice {
+        Voice { detector: Detector::default_boxed(), waiting: Vec::new(), steps: 0 }
+    }
+}
+
+impl Voice {
+    fn push(&mut self, pcm: &[i16]) {
+        self.waiting.extend_from_slice(pcm);
+        let whole = self.waiting.len() / VOICE_STEP * VOICE_STEP;
+        for step in self.waiting[..whole].chunks_exact(VOICE_STEP) {
+            self.steps += u32::from(self.detector.predict_i16(step) >= VOICE_SCORE);
+        }
+        self.waiting.drain(..whole);
+    }
+
+    fn millis(&self) -> u32 {
+        self.steps * (VOICE_STEP as u32 / 16)
+    }
+}
+
 /// The grammar's words and how far they are believed beside free phones.
-fn judge(grammar: &mut Decoder, phones: &mut Decoder) -> Option<(String, f32)> {
-    let (text, score) = grammar.best()?;
+fn judge(grammar: &mut Tuned, phones: &mut Decoder) -> Option<(String, f32)> {
+    let (text, score) = grammar.decoder.best()?;
     let (_, free) = phones.best()?;
-    let frames = grammar.frames().max(1);
+    let frames = grammar.decoder.frames().max(1) as f32;
     if text.is_empty() {
         return None;
     }
-    let behind = (score - free) as f32 / frames as f32;
-    Some((text, belief(behind)))
+    let behind = (score - free) as f32;
+    let belief = match grammar.kind {
+        Kind::Sentence => belief(behind / frames, EVEN),
+        // So few words say little against free phones: the plan is told to ask back.
+        Kind::Words => belief((behind + WORD_START) / frames, EVEN_WORDS).min(MOST_FOR_WORDS),
+    };
+    Some((text, belief))
 }
 
-fn belief(behind: f32) -> f32 {
-    1.0 / (1.0 + (-(behind - EVEN) * STEEPNESS).exp())
+fn belief(behind: f32, even: f32) -> f32 {
+    1.0 / (1.0 + (-(behind - even) * STEEPNESS).exp())
 }

@@ -1,0 +1,195 @@
+//! Getting a model's files: from their public place, from a mirror's URL or from a mirror's folder; broken off, it goes on.
+
+use std::fs::{File as Disk, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::header::RANGE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
+
+use super::{Entry, File, Standing, sum};
+use crate::web_client;
+
+/// Without a byte for this long a transfer has failed.
+const STALLED: Duration = Duration::from_secs(30);
+/// Model hosts send on to their storage; more often than this is a loop.
+const REDIRECTS: usize = 5;
+/// Bytes copied at a time from a folder.
+const PIECE: usize = 1 << 20;
+
+/// Another place to get files from, as `<mirror>/<name>/<path>`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Mirror {
+    /// A folder, such as `../shared/data/models`.
+    Folder(PathBuf),
+    /// A web address.
+    Url(String),
+}
+
+impl Mirror {
+    /// Reads what was given on the command line.
+    #[must_use]
+    pub fn parse(text: &str) -> Mirror {
+        let is_url = text.starts_with("http://") || text.starts_with("https://");
+        if is_url { Mirror::Url(text.trim_end_matches('/').to_owned()) } else { Mirror::Folder(text.into()) }
+    }
+}
+
+/// Why a file was not had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody gives it.
+    #[error("{0} has no public address: name a mirror that has it, `--mirror FOLDER` or `--mirror URL`")]
+    NoSource(String),
+    /// The sum is not the listed one; what came was removed.
+    #[error("{path} came with the sum {got}, but {wanted} is listed: it was removed. Try another mirror")]
+    WrongSum {
+        /// Which file.
+        path: String,
+        /// What came.
+        got: String,
+        /// What should.
+        wanted: String,
+    },
+    /// The disk.
+    #[error("{path}: {source}")]
+    Disk {
+        /// Which file.
+        path: String,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// The network.
+    #[error("{url}: {why}; the same command goes on where it broke off")]
+    Net {
+        /// From where.
+        url: String,
+        /// What happened.
+        why: String,
+    },
+}
+
+/// Told as bytes come: file, bytes so far, bytes in all when known.
+pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, Option<u64>);
+
+/// Gets the files of a model that are missing or wrong. Gives their sums that had to be pinned.
+///
+/// # Errors
+/// [`FetchError`]; files that came before it stay.
+pub async fn pull(
+    entry: &Entry,
+    models: &Path,
+    mirror: Option<&Mirror>,
+    progress: Progress<'_>,
+) -> Result<Vec<(String, String)>, FetchError> {
+    let mut pinned = Vec::new();
+    for file in &entry.files {
+        let place = entry.place(models, file);
+        let disk = |source| FetchError::Disk { path: place.display().to_string(), source };
+        match entry.file_standing(models, file).map_err(disk)? {
+            Standing::Right => continue,
+            Standing::Wrong(_) => std::fs::remove_file(&place).map_err(disk)?,
+            Standing::Missing => {}
+            Standing::Unpinned(sum) => {
+                entry.pin(models, file, &sum).map_err(disk)?;
+                pinned.push((file.path.clone(), sum));
+                continue;
+            }
+        }
+        std::fs::create_dir_all(place.parent().unwrap_or(models)).map_err(disk)?;
+        let part = PathBuf::from(format!("{}.part", place.display()));
+        get(entry, file, mirror, &part, progress).await?;
+        let got = sum::of_file(&part).map_err(disk)?;
+        match &file.sha256 {
+            Some(wanted) if !wanted.eq_ignore_ascii_case(&got) => {
+                std::fs::remove_file(&part).map_err(disk)?;
+                return Err(FetchError::WrongSum { path: place.display().to_string(), got, wanted: wanted.clone() });
+            }
+            Some(_) => {}
+            None => {
+                entry.pin(models, file, &got).map_err(disk)?;
+                pinned.push((file.path.clone(), got));
+            }
+        }
+        std::fs::rename(&part, &place).map_err(disk)?;
+    }
+    Ok(pinned)
+}
+
+async fn get(entry: &Entry, file: &File, mirror: Option<&Mirror>, part: &Path, progress: Progress<'_>) -> Result<(), FetchError> {
+    match mirror {
+        Some(Mirror::Folder(folder)) => copy(&folder.join(&entry.name).join(&file.path), file, part, progress),
+        Some(Mirror::Url(base)) => download(&format!("{base}/{}/{}", entry.name, file.path), file, part, progress).await,
+        None => match &file.url {
+            Some(url) => download(url, file, part, progress).await,
+            None => Err(FetchError::NoSource(format!("{}/{}", entry.name, file.path))),
+        },
+    }
+}
+
+fn copy(from: &Path, file: &File, part: &Path, progress: Progress<'_>) -> Result<(), FetchError> {
+    let disk = |path: &Path| {
+        let path = path.display().to_string();
+        move |source| FetchError::Disk { path, source }
+    };
+    let mut source = Disk::open(from).map_err(disk(from))?;
+    let all = source.metadata().map_err(disk(from))?.len();
+    let mut target = Disk::create(part).map_err(disk(part))?;
+    let mut piece = vec![0; PIECE];
+    let mut done = 0;
+    loop {
+        let count = source.read(&mut piece).map_err(disk(from))?;
+        if count == 0 {
+            return target.sync_all().map_err(disk(part));
+        }
+        target.write_all(&piece[..count]).map_err(disk(part))?;
+        done += count as u64;
+        progress(&file.path, done, Some(all));
+    }
+}
+
+async fn download(url: &str, file: &File, part: &Path, progress: Progress<'_>) -> Result<(), FetchError> {
+    let net = |why: reqwest::Error| FetchError::Net { url: url.to_owned(), why: causes(&why) };
+    let disk = |source| FetchError::Disk { path: part.display().to_string(), source };
+    let had = std::fs::metadata(part).map_or(0, |part| part.len());
+    let mut request = client().map_err(net)?.get(url);
+    if had > 0 {
+        request = request.header(RANGE, format!("bytes={had}-"));
+    }
+    let answer = request.send().await.map_err(net)?;
+    // The part may be whole already: then nothing is left to send.
+    if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+        return Ok(());
+    }
+    let answer = answer.error_for_status().map_err(net)?;
+    let goes_on = answer.status() == StatusCode::PARTIAL_CONTENT;
+    let mut done = if goes_on { had } else { 0 };
+    let all = answer.content_length().map(|rest| rest + done).or(file.bytes);
+    let mut target = OpenOptions::new().create(true).write(true).append(goes_on).truncate(!goes_on).open(part).map_err(disk)?;
+    let mut body = answer.bytes_stream();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(net)?;
+        target.write_all(&piece).map_err(disk)?;
+        done += piece.len() as u64;
+        progress(&file.path, done, all);
+    }
+    target.sync_all().map_err(disk)
+}
+
+fn client() -> Result<Client, reqwest::Error> {
+    web_client::client(|more| more.redirect(Policy::limited(REDIRECTS)).read_timeout(STALLED).connect_timeout(STALLED))
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        out.push_str(": ");
+        out.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    out
+}
