@@ -102,7 +102,7 @@ pub struct Classifier {
 }
 
 /// Blocks W, C, P, S for speech: whole words are what a recognizer gets wrong.
-const VOICE: Weights = Weights([0.7, 1.2, 1.0, 0.8]);
+const VOICE: Weights = Weights([0.7, 1.2, 1.0, 0.5]);
 /// … for typed lines: the sound counts less.
 const CHAT: Weights = Weights([1.0, 1.0, 0.35, 0.5]);
 /// … for pinyin only.
@@ -402,5 +402,27 @@ mod tests {
             train(&[intent("a", None, &["?!"], &[])]),
             TrainError::EmptyExample { intent: "a".to_owned(), example: "?!".to_owned() }
         );
+    }
+
+    #[test]
+    fn a_sentence_in_any_script_is_answered() {
+        let driver = driver();
+        for text in [
+            "गलत पता",
+            "Где мой заказ?",
+            "注文はどこですか",
+            "¿dónde está?",
+            "🚗💥",
+            "\u{0}\u{301}",
+            "ﬁﬀ",
+            "İstanbul'",
+            "''",
+            "{",
+            "{}",
+            "京A",
+        ] {
+            driver.classify(text, None, Medium::Voice, Focus::Everywhere);
+            driver.classify(text, Some(text), Medium::Voice, Focus::Everywhere);
+        }
     }
 }

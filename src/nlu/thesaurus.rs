@@ -92,7 +92,7 @@ fn stem(word: &str) -> &str {
     // "stopped" and "stopping" meet "stop".
     let bytes = word.as_bytes();
     match bytes {
-        [.., a, b] if a == b && bytes.len() > SHORTEST && !matches!(b, b'l' | b's') => &word[..word.len() - 1],
+        [.., a, b] if a == b && word.is_ascii() && bytes.len() > SHORTEST && !matches!(b, b'l' | b's') => &word[..word.len() - 1],
         _ => word,
     }
 }
@@ -106,5 +106,10 @@ mod tests {
         for (a, b) in [("repair", "repaired"), ("stop", "stopping"), ("claim", "claims"), ("charge", "charged"), ("policy", "policies")] {
             assert_eq!(stem(a), stem(b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn words_of_other_scripts_are_left_alone() {
+        assert_eq!(stem("गलत"), "गलत");
     }
 }

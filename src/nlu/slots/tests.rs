@@ -269,3 +269,22 @@ fn the_place_of_a_value_is_its_bytes() {
     let found = find(Kind::Phone, said, &context("zh")).expect("a phone");
     assert_eq!(&said[found.at], "13800138000");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_sentence_breaks_a_grammar(said in "[ a-zA-Z0-9一二三四五六七八九十百千万亿半零两个点分月日号年周天小时后前内差到块毛京A不对的是第गल@é.,:/+-]{0,24}") {
+        let kinds = [
+            Kind::Phone, Kind::Digits { min: 3, max: 8 }, Kind::Code, Kind::Plate, Kind::Card, Kind::Identity, Kind::Number, Kind::Money, Kind::Date,
+            Kind::Duration, Kind::YesNo, Kind::Choice, Kind::Name, Kind::Email,
+        ];
+        for kind in kinds {
+            if let Ok(found) = find(kind, &said, &context("zh")) {
+                proptest::prop_assert!(said.get(found.at.clone()).is_some(), "{kind:?}: {:?} is no part of {said:?}", found.at);
+            }
+        }
+        crate::nlu::redact::redact(&said);
+        choose(&said, &["红色连衣裙", "blue headphones"]);
+        crate::nlu::clause::core(&said);
+        crate::nlu::clause::clauses(&said);
+    }
+}

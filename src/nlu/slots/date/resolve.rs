@@ -8,10 +8,15 @@ use crate::nlu::slots::duration::Unit;
 
 /// A bare hour is meant between these.
 const WAKING_HOURS: std::ops::RangeInclusive<i8> = 7..=21;
+/// Nobody means a time farther off than so many units; spans have limits.
+const FARTHEST: f64 = 10_000.0;
 const MINUTES_A_DAY: f64 = 24.0 * 60.0;
 
 /// A moment so far from another; true when whole days were counted, so that the hour says nothing.
 pub(super) fn moved(from: DateTime, value: f64, unit: Unit) -> Option<(DateTime, bool)> {
+    if value.abs() > FARTHEST {
+        return None;
+    }
     let whole = value.fract() == 0.0;
     let minutes = |minutes: f64| from.checked_add((minutes.round() as i64).minutes()).ok();
     let count = value as i64;
