@@ -16,6 +16,7 @@ use crate::nlu::{Classifier, Focus, Intent, Medium, Options, Thresholds};
 
 /// Language understanding.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  hotline nlu eval --train train.tsv --test test.tsv")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
