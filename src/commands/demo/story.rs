@@ -9,6 +9,9 @@ use tokio::sync::mpsc;
 
 use super::stage::Stage;
 
+/// Pieces of evidence shown a rule.
+const MOST_EVIDENCE: usize = 2;
+
 /// A place where the line from the wire to the timeline must come by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Station {
@@ -231,14 +234,27 @@ impl Story {
     fn transcript(&self, data: &Value) {
         self.line("transcript", data["engine"].as_str().unwrap_or(""));
         for utterance in data["utterances"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            println!("            {utterance}");
+            let second = utterance["offset_ms"].as_f64().unwrap_or(0.0) / 1_000.0;
+            println!(
+                "            {second:6.1} s  {:<9} {}",
+                utterance["by"].as_str().unwrap_or(""),
+                utterance["text"].as_str().unwrap_or("")
+            );
         }
     }
 
     fn score(&self, data: &Value) {
         self.line("scorecard", &format!("{}: {}", data["scorecard"].as_str().unwrap_or(""), data["score"]));
         for answer in data["answers"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            println!("            {answer}");
+            let verdict = answer["verdict"].as_str().unwrap_or("");
+            println!("            {verdict:<6} {:>5} points  {}", answer["points"], answer["title"].as_str().unwrap_or(""));
+            for evidence in answer["evidence"].as_array().into_iter().flatten().take(MOST_EVIDENCE) {
+                println!(
+                    "                   because {} said: {}",
+                    evidence["by"].as_str().unwrap_or(""),
+                    evidence["text"].as_str().unwrap_or("")
+                );
+            }
         }
     }
 
