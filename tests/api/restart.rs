@@ -63,7 +63,7 @@ async fn s86_a_caller_in_the_queue_gets_a_callback_record_after_a_restart() {
         }
         applied.changed().await.unwrap();
     }
-    assert_eq!(house.json(&path).await["ending"], "server_restarted");
+    assert_eq!(house.json(&path).await["ending"], "server_stopped");
     let callbacks = house.json("/v1/callbacks").await;
     assert_eq!((&callbacks["data"][0]["address"], &callbacks["data"][0]["state"]), (&"+8613800138000".into(), &"promised".into()));
     assert_eq!(callbacks["data"].as_array().unwrap().len(), 1);
