@@ -158,7 +158,9 @@ impl Endpoint {
             Verdict::Broken(why) => Err(Stop::why(400, why)),
             verdict => {
                 let nonce = server.nonce(self.random.bits());
-                let kept = request.from().and_then(|from| self.settings.users.get(&*from.uri.user_text()));
+                // A REGISTER speaks of the user in To (RFC 3261 §10.2), who need not be its sender.
+                let user = if request.method() == Method::Register { request.to() } else { request.from() };
+                let kept = user.and_then(|user| self.settings.users.get(&*user.uri.user_text()));
                 // Only what is kept for this user: many phones (libre 1, SIPp) give up on an algorithm they do not know,
                 // whichever stands first. A stranger is asked as most users are.
                 let asked = |algorithm: Algorithm| kept.map_or(algorithm == Algorithm::Md5, |ha1| !algorithm.kept(ha1).is_empty());
