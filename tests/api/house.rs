@@ -1,7 +1,7 @@
 //! A whole back office in one process: store, log, rules on their own thread, API on a port of the system's choice.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hotline::api::auth::ADMIN;
@@ -9,7 +9,7 @@ use hotline::api::visitor::VisitorSecret;
 use hotline::api::{ApiState, router};
 use hotline::channels::{self, Adapters};
 use hotline::clock::{chance, now};
-use hotline::config;
+use hotline::config::{self, Config};
 use hotline::control::event::{DomainEvent, Fact};
 use hotline::control::surface::{Input, Output};
 use hotline::control::switch::Switch;
@@ -47,6 +47,18 @@ pub fn sqlite(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("test.db").display())
 }
 
+/// The built-in configuration; its plans are trained once for all tests.
+fn built_in() -> &'static Config {
+    static BUILT_IN: OnceLock<Config> = OnceLock::new();
+    BUILT_IN.get_or_init(|| {
+        let nowhere = config::Args { home: "/nowhere".into(), ..config::Args::default() };
+        config::load(&nowhere, 7).unwrap_or_else(|problems| {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            panic!("the built-in configuration loads: {}", all.join(" | "))
+        })
+    })
+}
+
 impl House {
     /// Opens one on SQLite.
     pub async fn open() -> House {
@@ -67,17 +79,7 @@ impl House {
         let started = store::start(&settings).await.unwrap();
         let recordings = folder.join("recordings");
         std::fs::create_dir_all(&recordings).unwrap();
-        let args = config::Args { home: folder.to_owned(), ..config::Args::default() };
-        let config = config::load(&args, 7).unwrap_or_else(|problems| {
-            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            panic!(
-                "the built-in configuration loads: {}",
-                all.join(
-                    "
-"
-                )
-            )
-        });
+        let config = built_in();
         let restored = started.store.restore(&started.journal, &recordings).await.unwrap();
         let switch = Switch::new(now(), 1, config.directory.clone(), restored);
         let control = rules(switch, &started.store, &started.journal);
