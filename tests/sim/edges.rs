@@ -181,7 +181,14 @@ impl Media {
             return Vec::new();
         }
         let stats = LegStats { received: 100, sent: 100, ..LegStats::default() };
-        vec![(Duration::from_micros(500 + random.below(40_000)), Input::Media(Event::LegClosed { leg, stats }))]
+        let closed = Duration::from_millis(2 + random.below(40));
+        let mut later = vec![(closed, Input::Media(Event::LegClosed { leg, stats }))];
+        if let Some(turn) = found.turn.filter(|_| random.below(4) == 0) {
+            // The recognizer was not done yet when the leg was closed.
+            let heard = heard(random, Duration::from_secs(1), Duration::from_secs(2), &Lang::new("zh-CN"));
+            later.push((Duration::from_millis(1), Input::Speech(speech::Event::Heard { leg, turn, heard })));
+        }
+        later
     }
 
     fn play(&mut self, worker: WorkerId, leg: LegId, play: PlayId, prompts: &[Prompt], repeat: bool) -> Vec<Later> {

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Does the simulation bite? Each patch of tests/sim/mutants/ breaks one rule in a scratch copy of the rules; the simulation
 # must then fail. The rules import nothing but `nlu`, so only these two modules are built.
-#   tests/sim/mutants.sh [number-or-name-part ...]     SEEDS=8 seeds a mutant; TARGET=folder of built dependencies
+#   tests/sim/mutants.sh [number-or-name-part ...]     SEEDS=16 seeds a mutant; TARGET=folder of built dependencies
 # Exit 0 when all were caught, 1 when one was missed, 2 when one no longer applies.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
-seeds=${SEEDS:-8}
+seeds=${SEEDS:-16}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$scratch/src" "$scratch/tests"

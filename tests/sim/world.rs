@@ -609,10 +609,16 @@ impl World {
             self.after(delay, Event::Desk(desk, DeskAct::Hold(leg)));
             self.after(delay + length, Event::Desk(desk, DeskAct::Resume(leg)));
         }
-        if self.below(8) == 0 {
+        if self.below(6) == 0 {
             let delay = self.within(500, 12_000);
-            let to = ["sip:7000@center.example", "sip:802@center.example", "sip:far@10.0.3.1", "sip:nobody@center.example"];
-            let to = to[usize::try_from(self.below(4)).expect("small")];
+            let to = [
+                "sip:7000@center.example",
+                "sip:7000@center.example",
+                "sip:802@center.example",
+                "sip:far@10.0.3.1",
+                "sip:nobody@center.example",
+            ];
+            let to = to[usize::try_from(self.below(5)).expect("small")];
             self.after(delay, Event::Desk(desk, DeskAct::Refer(leg, to)));
         }
         let delay = self.within(1_000, 40_000);
@@ -632,6 +638,7 @@ impl World {
         assert_eq!(ports.free + ports.resting + ports.leased, total, "C2: a port is lost");
         assert!(audit.contradictions.is_empty(), "C2: {:?}", audit.contradictions);
         self.edges.ledger.assert_in_time(self.now);
+        assert!(self.edges.drained == 0 || audit.calls + audit.chats == 0, "a session runs on behind Drained");
         assert_eq!(audit.legs, audit.legs_held, "C2: the index of legs is not what calls have");
         assert!(audit.calls <= self.directory.limits.calls, "P5: more calls than allowed");
         assert!(audit.machines >= audit.calls + audit.chats, "C1: a session counts that has no machine");

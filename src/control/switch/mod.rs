@@ -8,6 +8,8 @@ mod agents;
 mod audit;
 mod chats;
 mod perform;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
