@@ -55,7 +55,7 @@ fn carry_out(switch: &mut Switch, effects: &mut Effects) -> After {
     while let (After::Open, Some(wish)) = (after, switch.poll_output()) {
         after = effects.carry_out(wish);
     }
-    effects.answer();
+    effects.end_step();
     after
 }
 

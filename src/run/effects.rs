@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
 
+use crate::control::event::DomainEvent;
 use crate::control::surface::Output;
 use crate::control::words::CommandId;
 use crate::control::words::agent::{Refusal, Reply};
@@ -40,6 +41,8 @@ pub struct Effects {
     pub chats: mpsc::Sender<Send>,
     /// The log.
     pub journal: Journal,
+    /// The facts of a step, handed to the log together.
+    pub facts: Vec<DomainEvent>,
     /// Answers to commands.
     pub answers: Answers,
     /// Answers that are held until the facts of the same step are in the log's line: who asked may read them at once.
@@ -54,7 +57,7 @@ impl Effects {
             Output::Media(worker, command) => self.sound(worker, command),
             Output::Answer(command, answer) => self.answered.push((command, answer)),
             Output::Find(lookup, question) => self.lookups.find(lookup, question),
-            Output::Journal(event) => self.journal.append(event),
+            Output::Journal(event) => self.facts.push(event),
             Output::Chat(line) => self.chat(line),
             // A desk reads `session.offered` and `offer.ended` in the event stream, with the same context.
             Output::Notify(..) => {}
@@ -63,8 +66,11 @@ impl Effects {
         Next::Open
     }
 
-    /// Gives the answers of a step.
-    pub fn answer(&mut self) {
+    /// Ends a step: its facts go to the log, then its answers to who asked.
+    pub fn end_step(&mut self) {
+        if !self.facts.is_empty() {
+            self.journal.append(std::mem::take(&mut self.facts));
+        }
         for (command, answer) in self.answered.drain(..) {
             self.answers.give(command, answer);
         }

@@ -123,7 +123,7 @@ impl Server {
         let prompts = Prompts::start(setup::prompts(&settings)?)?;
         let journal = started.journal.clone();
         let (workers, answers) = (sound.workers, side.answers);
-        let effects = Effects { net, workers, prompts, lookups, chats, journal, answers, answered: Vec::new() };
+        let effects = Effects { net, workers, prompts, lookups, chats, journal, facts: Vec::new(), answers, answered: Vec::new() };
         let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);

@@ -1,16 +1,14 @@
 //! What a customer does outside of sessions: pages viewed, orders placed.
 
-use super::Error;
-use super::db::Tx;
+use super::changes::{Add, Changes};
 use super::fold::Place;
 use crate::args;
 use crate::control::event::Fact;
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+static SEEN: Add = Add { into: "INSERT INTO activities (id, customer, kind, title, url, at)", conflict: "" };
+
+pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     if let Fact::ActivitySeen { customer, kind, title, url } = fact {
-        let sql = "INSERT INTO activities (id, customer, kind, title, url, at) VALUES ($1, $2, $3, $4, $5, $6)";
-        let id = format!("act_{:026}", place.seq);
-        tx.run(sql, args![id, *customer, kind, title, url, place.at]).await?;
+        to.add(&SEEN, args![format!("act_{:026}", place.seq), *customer, kind, title, url, place.at]);
     }
-    Ok(())
 }

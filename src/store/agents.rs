@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::{Add, Again, Changes, Set};
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store, word};
@@ -46,24 +47,31 @@ pub struct Offer {
     pub ended_at: Option<String>,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
-    let (sql, args) = match fact {
-        Fact::AgentState { agent, state, reason } => (
-            "INSERT INTO agent_states (agent, state, reason, since) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (agent) DO UPDATE SET state = excluded.state, reason = excluded.reason, since = excluded.since",
-            args![*agent, word(state), reason, place.at],
-        ),
-        Fact::Offered { offer, session, agent, queue, context } => (
-            "INSERT INTO offers (id, session, agent, queue, context, state, offered_at) VALUES ($1, $2, $3, $4, $5, 'ringing', $6) \
-             ON CONFLICT DO NOTHING",
-            args![*offer, *session, *agent, *queue, context, place.at],
-        ),
-        Fact::OfferEnded { offer, end, .. } => {
-            ("UPDATE offers SET state = $2, ended_at = $3 WHERE id = $1", args![*offer, word(end), place.at])
+static STATE: Set = Set {
+    table: "agent_states",
+    sql: "INSERT INTO agent_states (agent, state, reason, since) SELECT v.column1, v.column2, v.column3, v.column4 \
+          FROM (VALUES {values}) AS v WHERE v.column1 IS NOT NULL ON CONFLICT (agent) DO UPDATE SET state = excluded.state, reason = excluded.reason, since = excluded.since",
+    again: Again::Replaces,
+};
+static OFFERED: Add =
+    Add { into: "INSERT INTO offers (id, session, agent, queue, context, state, offered_at)", conflict: "ON CONFLICT DO NOTHING" };
+static ENDED: Set = Set {
+    table: "offers",
+    sql: "UPDATE offers SET state = v.column2, ended_at = v.column3 \
+          FROM (VALUES {values}) AS v WHERE offers.id = v.column1",
+    again: Again::Replaces,
+};
+
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+    match fact {
+        Fact::AgentState { agent, state, reason } => to.set(&STATE, args![*agent, word(state), reason, place.at]).await?,
+        Fact::Offered { offer, session, agent, queue, context } => {
+            to.add(&OFFERED, args![*offer, *session, *agent, *queue, context, "ringing", place.at]);
         }
-        _ => return Ok(()),
-    };
-    tx.run(sql, args).await.map(|_| ())
+        Fact::OfferEnded { offer, end, .. } => to.set(&ENDED, args![*offer, word(end), place.at]).await?,
+        _ => {}
+    }
+    Ok(())
 }
 
 fn status(row: &Row) -> Result<AgentStatus, Error> {

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::{Add, Again, Changes, Set};
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store};
@@ -76,35 +77,54 @@ pub struct Leg {
     pub closed_at: Option<String>,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
-    let (sql, args) = match fact {
-        Fact::CallStarted { call, session, from, to, sip_call_id } => (
-            "INSERT INTO calls (id, session, from_uri, to_uri, sip_call_id, state, started_at) VALUES ($1, $2, $3, $4, $5, 'started', $6) \
-             ON CONFLICT DO NOTHING",
-            args![*call, *session, from, to, sip_call_id, place.at],
-        ),
-        Fact::CallAnswered { call } => {
-            ("UPDATE calls SET state = 'answered', answered_at = COALESCE(answered_at, $2) WHERE id = $1", args![*call, place.at])
+static STARTED: Add =
+    Add { into: "INSERT INTO calls (id, session, from_uri, to_uri, sip_call_id, state, started_at)", conflict: "ON CONFLICT DO NOTHING" };
+static OPENED: Add = Add { into: "INSERT INTO legs (id, call, role, uri, opened_at)", conflict: "ON CONFLICT DO NOTHING" };
+static ANSWERED: Set = Set {
+    table: "calls",
+    sql: "UPDATE calls SET state = 'answered', answered_at = COALESCE(answered_at, v.column2) \
+          FROM (VALUES {values}) AS v WHERE calls.id = v.column1",
+    again: Again::Adds,
+};
+static BRIDGED: Set = Set {
+    table: "calls",
+    sql: "UPDATE calls SET state = 'bridged', agent = COALESCE(v.column2, agent), bridged_at = COALESCE(bridged_at, v.column3) \
+          FROM (VALUES {values}) AS v WHERE calls.id = v.column1",
+    again: Again::Adds,
+};
+static ENDED: Set = Set {
+    table: "calls",
+    sql: "UPDATE calls SET state = 'ended', ending = v.column2, sip_status = v.column3, our_fault = v.column4, \
+             duration_ms = v.column5, ended_at = v.column6 \
+          FROM (VALUES {values}) AS v WHERE calls.id = v.column1",
+    again: Again::Replaces,
+};
+static CLOSED: Set = Set {
+    table: "legs",
+    sql: "UPDATE legs SET why = v.column2, stats = v.column3, closed_at = v.column4 \
+          FROM (VALUES {values}) AS v WHERE legs.id = v.column1",
+    again: Again::Replaces,
+};
+
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+    match fact {
+        Fact::CallStarted { call, session, from, to: number, sip_call_id } => {
+            to.add(&STARTED, args![*call, *session, from, number, sip_call_id, "started", place.at]);
         }
-        Fact::CallBridged { call, agent, .. } => (
-            "UPDATE calls SET state = 'bridged', agent = COALESCE($2, agent), bridged_at = COALESCE(bridged_at, $3) WHERE id = $1",
-            args![*call, *agent, place.at],
-        ),
-        Fact::CallEnded { call, ending, sip_status, our_fault, duration_ms } => (
-            "UPDATE calls SET state = 'ended', ending = $2, sip_status = $3, our_fault = $4, duration_ms = $5, ended_at = $6 WHERE id = $1",
-            args![*call, ending, i64::from(*sip_status), *our_fault, *duration_ms, place.at],
-        ),
-        Fact::LegOpened { leg, call, role, uri } => (
-            "INSERT INTO legs (id, call, role, uri, opened_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            args![*leg, *call, role, uri, place.at],
-        ),
-        Fact::LegClosed { leg, why, stats, .. } => (
-            "UPDATE legs SET why = $2, stats = $3, closed_at = $4 WHERE id = $1",
-            args![*leg, why, &serde_json::to_value(stats).unwrap_or_default(), place.at],
-        ),
-        _ => return Ok(()),
-    };
-    tx.run(sql, args).await.map(|_| ())
+        Fact::LegOpened { leg, call, role, uri } => to.add(&OPENED, args![*leg, *call, role, uri, place.at]),
+        Fact::CallAnswered { call } => to.set(&ANSWERED, args![*call, place.at]).await?,
+        Fact::CallBridged { call, agent, .. } => to.set(&BRIDGED, args![*call, *agent, place.at]).await?,
+        Fact::CallEnded { call, ending, sip_status, our_fault, duration_ms } => {
+            let args = args![*call, ending, i64::from(*sip_status), *our_fault, *duration_ms, place.at];
+            to.set(&ENDED, args).await?;
+        }
+        Fact::LegClosed { leg, why, stats, .. } => {
+            let stats = serde_json::to_value(stats).unwrap_or_default();
+            to.set(&CLOSED, args![*leg, why, &stats, place.at]).await?;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn call(row: &Row) -> Result<Call, Error> {

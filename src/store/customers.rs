@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::{Add, Changes};
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store};
@@ -49,17 +50,19 @@ pub struct Identity {
     pub linked_at: String,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+static CREATED: Add =
+    Add { into: "INSERT INTO customers (id, name, lang, fields, created_at, updated_at)", conflict: "ON CONFLICT DO NOTHING" };
+
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     match fact {
         Fact::CustomerCreated { customer, name, lang } => {
-            let sql = "INSERT INTO customers (id, name, lang, fields, created_at, updated_at) VALUES ($1, $2, $3, '{}', $4, $4) ON CONFLICT DO NOTHING";
-            tx.run(sql, args![*customer, name, lang.as_ref().map(ToString::to_string), place.at]).await?;
+            to.add(&CREATED, args![*customer, name, lang.as_ref().map(ToString::to_string), "{}", place.at, place.at]);
         }
-        Fact::CustomerUpdated { customer, fields } => update(tx, place, *customer, fields).await?,
+        Fact::CustomerUpdated { customer, fields } => update(to, place, *customer, fields).await?,
         Fact::IdentityLinked { identity, customer, channel, address, level } => {
             let sql = "INSERT INTO identities (id, customer, channel, address, level, linked_at) VALUES ($1, $2, $3, $4, $5, $6) \
                        ON CONFLICT (channel, address) DO UPDATE SET customer = excluded.customer, level = excluded.level";
-            tx.run(sql, args![*identity, *customer, channel, address, level, place.at]).await?;
+            to.run(sql, args![*identity, *customer, channel, address, level, place.at]).await?;
         }
         _ => {}
     }
@@ -67,27 +70,27 @@ pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), E
 }
 
 /// `name`, `lang` and `tags` have their own place; everything else is merged into `fields`, and null takes a field away.
-async fn update(tx: &mut Tx, place: Place, customer: CustomerId, changes: &Map<String, Value>) -> Result<(), Error> {
-    let Some(row) = tx.row("SELECT name, lang, fields FROM customers WHERE id = $1", args![customer]).await? else { return Ok(()) };
+async fn update(to: &mut Changes<'_>, place: Place, customer: CustomerId, changes: &Map<String, Value>) -> Result<(), Error> {
+    let Some(row) = to.row("SELECT name, lang, fields FROM customers WHERE id = $1", args![customer]).await? else { return Ok(()) };
     let (mut name, mut lang) = (row.opt_text("name")?, row.opt_text("lang")?);
     let mut fields = row.json("fields")?.as_object().cloned().unwrap_or_default();
     for (key, value) in changes {
         match (key.as_str(), value) {
             ("name", value) => name = value.as_str().map(str::to_owned),
             ("lang", value) => lang = value.as_str().map(str::to_owned),
-            ("tags", value) => set_tags(tx, customer, value).await?,
+            ("tags", value) => set_tags(to, customer, value).await?,
             (key, Value::Null) => drop(fields.remove(key)),
             (key, value) => drop(fields.insert(key.to_owned(), value.clone())),
         }
     }
     let sql = "UPDATE customers SET name = $2, lang = $3, fields = $4, updated_at = $5 WHERE id = $1";
-    tx.run(sql, args![customer, name, lang, &Value::Object(fields), place.at]).await.map(|_| ())
+    to.run(sql, args![customer, name, lang, &Value::Object(fields), place.at]).await.map(|_| ())
 }
 
-async fn set_tags(tx: &mut Tx, customer: CustomerId, tags: &Value) -> Result<(), Error> {
-    tx.run("DELETE FROM customer_tags WHERE customer = $1", args![customer]).await?;
+async fn set_tags(to: &mut Changes<'_>, customer: CustomerId, tags: &Value) -> Result<(), Error> {
+    to.run("DELETE FROM customer_tags WHERE customer = $1", args![customer]).await?;
     for tag in tags.as_array().into_iter().flatten().filter_map(Value::as_str) {
-        tx.run("INSERT INTO customer_tags (customer, tag) VALUES ($1, $2) ON CONFLICT DO NOTHING", args![customer, tag]).await?;
+        to.run("INSERT INTO customer_tags (customer, tag) VALUES ($1, $2) ON CONFLICT DO NOTHING", args![customer, tag]).await?;
     }
     Ok(())
 }

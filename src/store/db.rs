@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{Postgres, Row as _, Sqlite, Transaction};
+use sqlx::{Postgres, Row as _, SqlSafeStr, Sqlite, Transaction};
 
 use super::Error;
 
@@ -13,6 +13,9 @@ use super::Error;
 const CONNECTIONS: u32 = 6;
 /// How long a statement waits for another process that has the SQLite file locked.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Prepared statements that a connection keeps: the fold has some dozens, each for some numbers of rows.
+const STATEMENTS: usize = 512;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -86,7 +89,8 @@ impl Db {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY);
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(STATEMENTS);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options.read_only(true)).await?;
@@ -154,7 +158,7 @@ impl Tx {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn run(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, Error> {
+    pub async fn run(&mut self, sql: impl SqlSafeStr, args: Vec<Value>) -> Result<u64, Error> {
         Ok(match self {
             Tx::Lite(tx) => bound!(sql, args).execute(&mut **tx).await?.rows_affected(),
             Tx::Pg(tx) => bound!(sql, args).execute(&mut **tx).await?.rows_affected(),

@@ -1,12 +1,15 @@
 //! The fold: facts of the log into the tables, batch by batch, each batch and its `applied_seq` in one transaction.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-use super::db::{Db, Tx};
-use super::journal::tail::{Entry, Tail};
+use super::changes::{Add, Changes, Texts};
+use super::db::Db;
+use super::journal::entry::Entry;
+use super::journal::tail::Tail;
 use super::journal::{JournalError, segment};
 use super::{Error, activity, agents, calls, customers, messages, outcomes, queues, recordings, sessions, tickets};
 use crate::args;
@@ -14,7 +17,7 @@ use crate::control::event::Fact;
 use crate::control::time::Time;
 
 /// Facts of one transaction.
-const BATCH: usize = 512;
+const BATCH: usize = 1_024;
 /// A database that cannot be reached is asked again after this.
 const RETRY: Duration = Duration::from_secs(1);
 /// Old files are looked for each time so many facts were applied.
@@ -38,19 +41,71 @@ pub async fn applied(db: &Db) -> Result<u64, Error> {
     Ok(row.map_or(Ok(0), |row| row.int("value"))?.cast_unsigned())
 }
 
+/// Where the facts come from: from memory while the fold keeps up, else from the files.
+pub struct Source {
+    tail: Tail,
+    written: mpsc::Receiver<Vec<Entry>>,
+    held: VecDeque<Entry>,
+}
+
+impl Source {
+    /// The log of a folder after fact `applied`.
+    #[must_use]
+    pub fn new(folder: PathBuf, applied: u64, written: mpsc::Receiver<Vec<Entry>>) -> Source {
+        Source { tail: Tail::after(folder, applied), written, held: VecDeque::new() }
+    }
+
+    /// The facts after `applied`, at least one and at most [`BATCH`], none beyond `upto`.
+    async fn next(mut self, applied: u64, upto: u64) -> Result<(Source, Vec<Entry>), Error> {
+        while self.held.front().is_none_or(|held| held.seq <= applied) {
+            if self.held.pop_front().is_some() {
+                continue;
+            }
+            match self.written.try_recv() {
+                Ok(written) => self.held = written.into(),
+                Err(_) => break,
+            }
+        }
+        match self.held.front().map(|held| held.seq) {
+            Some(first) if first == applied + 1 => {
+                let count = self.held.len().min(BATCH);
+                let batch = self.held.drain(..count).collect();
+                Ok((self, batch))
+            }
+            Some(first) => self.read(applied, upto.min(first - 1)).await,
+            None => self.read(applied, upto).await,
+        }
+    }
+
+    async fn read(mut self, applied: u64, upto: u64) -> Result<(Source, Vec<Entry>), Error> {
+        let job = tokio::task::spawn_blocking(move || {
+            self.tail.skip_to(applied);
+            let batch = self.tail.read(upto, BATCH);
+            batch.map(|batch| (self, batch))
+        });
+        Ok(job.await.map_err(|_| JournalError::Closed)??)
+    }
+}
+
 /// Runs until the log is closed and all of it is applied.
 ///
 /// # Errors
 /// A log that lacks facts or is damaged: going on would leave a gap.
-pub async fn run(db: Db, folder: PathBuf, mut durable: watch::Receiver<u64>, told: watch::Sender<u64>) -> Result<(), Error> {
+pub async fn run(
+    db: Db,
+    folder: PathBuf,
+    mut source: Source,
+    mut durable: watch::Receiver<u64>,
+    told: watch::Sender<u64>,
+) -> Result<(), Error> {
     let mut applied = *told.borrow();
-    let mut tail = Tail::after(folder.clone(), applied);
+    let mut texts = Texts::default();
     loop {
         let upto = *durable.borrow_and_update();
         while applied < upto {
-            let (kept, batch) = read(tail, upto).await?;
-            tail = kept;
-            fold(&db, &batch).await;
+            let (kept, batch) = source.next(applied, upto).await?;
+            source = kept;
+            fold(&db, &mut texts, &batch).await;
             let before = applied;
             applied = batch.last().map_or(applied, |last| last.seq);
             told.send_replace(applied);
@@ -64,30 +119,22 @@ pub async fn run(db: Db, folder: PathBuf, mut durable: watch::Receiver<u64>, tol
     }
 }
 
-async fn read(mut tail: Tail, upto: u64) -> Result<(Tail, Vec<Entry>), Error> {
-    let job = tokio::task::spawn_blocking(move || {
-        let batch = tail.read(upto, BATCH);
-        batch.map(|batch| (tail, batch))
-    });
-    Ok(job.await.map_err(|_| JournalError::Closed)??)
-}
-
 /// Applies a batch, whatever it takes: all at once, else one by one, and a fact that no table takes stands in `events` alone.
-async fn fold(db: &Db, batch: &[Entry]) {
+async fn fold(db: &Db, texts: &mut Texts, batch: &[Entry]) {
     let mut pace = tokio::time::interval(RETRY);
     loop {
         pace.tick().await;
-        match write(db, batch, Tables::All).await {
+        match write(db, texts, batch, Tables::All).await {
             Ok(()) => return,
             Err(error) if is_refusal(&error) && batch.len() == 1 => {
                 tracing::error!(seq = batch[0].seq, kind = batch[0].kind, %error, "a fact fits no table: it stands in the log alone");
-                if write(db, batch, Tables::Log).await.is_ok() {
+                if write(db, texts, batch, Tables::Log).await.is_ok() {
                     return;
                 }
             }
             Err(error) if is_refusal(&error) => {
                 for one in batch {
-                    Box::pin(fold(db, std::slice::from_ref(one))).await;
+                    Box::pin(fold(db, texts, std::slice::from_ref(one))).await;
                 }
                 return;
             }
@@ -117,38 +164,262 @@ enum Tables {
     Log,
 }
 
-async fn write(db: &Db, batch: &[Entry], tables: Tables) -> Result<(), Error> {
+static NOTED: Add = Add { into: "INSERT INTO events (seq, id, at, type, session, customer, data)", conflict: "" };
+
+async fn write(db: &Db, texts: &mut Texts, batch: &[Entry], tables: Tables) -> Result<(), Error> {
     let Some(last) = batch.last() else { return Ok(()) };
-    let mut tx = db.begin().await?;
+    let mut to = Changes::new(db.begin().await?, texts);
     for entry in batch {
-        note(&mut tx, entry).await?;
+        to.add(&NOTED, args![entry.seq, &entry.id, entry.at, &entry.kind, &entry.session, &entry.customer, &entry.data]);
         if let (Some(fact), Tables::All) = (&entry.fact, tables) {
-            apply(&mut tx, Place { seq: entry.seq, at: Time(entry.at) }, fact).await?;
+            apply(&mut to, Place { seq: entry.seq, at: Time(entry.at) }, fact).await?;
         }
     }
-    tx.run("UPDATE meta SET value = $1 WHERE name = 'applied_seq'", args![last.seq]).await?;
-    tx.commit().await
-}
-
-async fn note(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
-    tx.run(
-        "INSERT INTO events (seq, id, at, type, session, customer, data) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        args![entry.seq, &entry.id, entry.at, &entry.kind, entry.data["session"].as_str(), entry.data["customer"].as_str(), &entry.data],
-    )
-    .await
-    .map(|_| ())
+    to.run("UPDATE meta SET value = $1 WHERE name = 'applied_seq'", args![last.seq]).await?;
+    to.commit().await
 }
 
 /// One fact into every table that has to do with it.
-async fn apply(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
-    customers::fold(tx, place, fact).await?;
-    activity::fold(tx, place, fact).await?;
-    sessions::fold(tx, place, fact).await?;
-    messages::fold(tx, place, fact).await?;
-    calls::fold(tx, place, fact).await?;
-    queues::fold(tx, place, fact).await?;
-    agents::fold(tx, place, fact).await?;
-    recordings::fold(tx, place, fact).await?;
-    tickets::fold(tx, place, fact).await?;
-    outcomes::fold(tx, place, fact).await
+async fn apply(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+    customers::fold(to, place, fact).await?;
+    activity::fold(to, place, fact);
+    sessions::fold(to, place, fact).await?;
+    messages::fold(to, place, fact).await?;
+    calls::fold(to, place, fact).await?;
+    queues::fold(to, place, fact).await?;
+    agents::fold(to, place, fact).await?;
+    recordings::fold(to, place, fact).await?;
+    tickets::fold(to, place, fact).await?;
+    outcomes::fold(to, place, fact).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::event::{Author, DomainEvent, OfferEnd, SessionState};
+    use crate::control::random::Random;
+    use crate::control::words::agent::AgentState;
+    use crate::control::words::chat::Content;
+    use crate::control::words::{
+        AgentId, CallId, ConversationId, CustomerId, EventId, IdentityId, LegId, MessageId, OfferId, QueueId, SessionId,
+    };
+
+    /// Few things, so that facts about the same one meet in one batch.
+    struct Pool {
+        random: Random,
+        made: std::collections::BTreeSet<String>,
+        customers: Vec<CustomerId>,
+        conversations: Vec<ConversationId>,
+        sessions: Vec<SessionId>,
+        calls: Vec<CallId>,
+        legs: Vec<LegId>,
+        offers: Vec<OfferId>,
+        messages: Vec<MessageId>,
+        agents: Vec<AgentId>,
+        queues: Vec<QueueId>,
+    }
+
+    impl Pool {
+        fn new(seed: u64) -> Pool {
+            let mut random = Random::new(seed);
+            let r = &mut random;
+            Pool {
+                customers: (0..2).map(|n| CustomerId::new(Time(n), r)).collect(),
+                conversations: (0..3).map(|n| ConversationId::new(Time(n), r)).collect(),
+                sessions: (0..4).map(|n| SessionId::new(Time(n), r)).collect(),
+                calls: (0..4).map(|n| CallId::new(Time(n), r)).collect(),
+                legs: (0..4).map(|n| LegId::new(Time(n), r)).collect(),
+                offers: (0..3).map(|n| OfferId::new(Time(n), r)).collect(),
+                messages: (0..4).map(|n| MessageId::new(Time(n), r)).collect(),
+                agents: (0..2).map(|n| AgentId::new(Time(n), r)).collect(),
+                queues: (0..2).map(|n| QueueId::new(Time(n), r)).collect(),
+                made: std::collections::BTreeSet::new(),
+                random,
+            }
+        }
+
+        fn one<T: Copy>(random: &mut Random, from: &[T]) -> T {
+            from[usize::try_from(random.below(from.len() as u64)).unwrap()]
+        }
+
+        fn word(&mut self) -> String {
+            ["a", "b'c", "d\"e", "京"][usize::try_from(self.random.below(4)).unwrap()].to_owned()
+        }
+
+        fn fact(&mut self) -> Fact {
+            let word = self.word();
+            let number = self.random.below(50);
+            let r = &mut self.random;
+            let (customer, conversation) = (Pool::one(r, &self.customers), Pool::one(r, &self.conversations));
+            let (session, call, leg) = (Pool::one(r, &self.sessions), Pool::one(r, &self.calls), Pool::one(r, &self.legs));
+            let (offer, message) = (Pool::one(r, &self.offers), Pool::one(r, &self.messages));
+            let (agent, queue) = (Pool::one(r, &self.agents), Pool::one(r, &self.queues));
+            match r.below(22) {
+                0 => Fact::CustomerCreated { customer, name: Some(word), lang: None },
+                1 => Fact::CustomerUpdated { customer, fields: serde_json::Map::from_iter([("tier".to_owned(), word.into())]) },
+                2 => Fact::IdentityLinked {
+                    identity: IdentityId::new(Time(number), r),
+                    customer,
+                    channel: "phone".into(),
+                    address: word,
+                    level: "claimed".into(),
+                },
+                3 => Fact::ConversationOpened { conversation, customer },
+                4 => Fact::SessionCreated {
+                    session,
+                    conversation,
+                    customer,
+                    channel: "voice".into(),
+                    address: word,
+                    entry: "4001010".into(),
+                    plan: None,
+                    plan_version: None,
+                    call: Some(call),
+                },
+                5 => Fact::SessionState { session, state: if number < 25 { SessionState::Bot } else { SessionState::Queued } },
+                6 => Fact::NodeEntered { session, node: word, turn: 1 },
+                7 => Fact::SlotFilled { session, slot: "plate".into(), value: word.into(), masked: number < 9 },
+                8 => Fact::Assigned { session, agent },
+                9 => Fact::Disposition { session, disposition: word, agent: None },
+                10 => {
+                    Fact::SessionClosed { session, ending: word, disposition: "done".into(), contained: number < 25, duration_ms: number }
+                }
+                11 => Fact::CallStarted { call, session, from: word, to: "4001010".into(), sip_call_id: "x".into() },
+                12 => Fact::CallAnswered { call },
+                13 => Fact::CallBridged { call, agent: (number < 25).then_some(agent), leg },
+                14 => Fact::CallEnded { call, ending: word, sip_status: 200, our_fault: false, duration_ms: number },
+                15 => Fact::LegOpened { leg, call, role: "caller".into(), uri: word },
+                16 => Fact::LegClosed { leg, call, why: word, stats: crate::control::words::media::LegStats::default() },
+                17 => Fact::Queued { session, queue, skills: vec![word], priority: 1, position: 0 },
+                18 => Fact::Dequeued { session, queue, why: word, waited_ms: number },
+                19 => Fact::AgentState {
+                    agent,
+                    state: if number < 25 { AgentState::Available } else { AgentState::Offline },
+                    reason: Some(word),
+                },
+                20 if number < 25 => Fact::Offered { offer, session, agent, queue, context: word.into() },
+                20 => Fact::OfferEnded { offer, session, agent, end: OfferEnd::TimedOut },
+                _ => Fact::MessageCreated {
+                    message,
+                    session,
+                    author: Author::Customer,
+                    agent: None,
+                    content: Content::Text { text: word.clone() },
+                    lang: None,
+                    client_id: Some(word.clone()),
+                    external_id: (number < 9).then_some(word),
+                    offset_ms: Some(number),
+                    duration_ms: None,
+                    confidence: Some(0.5),
+                    source: None,
+                },
+            }
+        }
+
+        /// A fact about things that earlier facts made: nothing is changed before it is there.
+        fn sound(&mut self) -> Fact {
+            loop {
+                let fact = self.fact();
+                let (made, about): (Option<String>, Option<String>) = match &fact {
+                    Fact::SessionCreated { session, .. } => (Some(session.to_string()), None),
+                    Fact::CallStarted { call, .. } => (Some(call.to_string()), None),
+                    Fact::LegOpened { leg, .. } => (Some(leg.to_string()), None),
+                    Fact::Offered { offer, .. } => (Some(offer.to_string()), None),
+                    Fact::ConversationOpened { conversation, .. } => (Some(conversation.to_string()), None),
+                    Fact::SessionState { session, .. }
+                    | Fact::NodeEntered { session, .. }
+                    | Fact::SlotFilled { session, .. }
+                    | Fact::Assigned { session, .. }
+                    | Fact::Disposition { session, .. }
+                    | Fact::SessionClosed { session, .. }
+                    | Fact::Queued { session, .. }
+                    | Fact::Dequeued { session, .. } => (None, Some(session.to_string())),
+                    Fact::CallAnswered { call } | Fact::CallBridged { call, .. } | Fact::CallEnded { call, .. } => {
+                        (None, Some(call.to_string()))
+                    }
+                    Fact::LegClosed { leg, .. } => (None, Some(leg.to_string())),
+                    Fact::OfferEnded { offer, .. } => (None, Some(offer.to_string())),
+                    _ => (None, None),
+                };
+                if about.is_none_or(|about| self.made.contains(&about)) {
+                    self.made.extend(made);
+                    return fact;
+                }
+            }
+        }
+
+        fn entry(&mut self, seq: u64) -> Entry {
+            let fact = self.sound();
+            let event = DomainEvent { id: EventId::new(Time(seq), &mut self.random), at: Time(seq * 10), fact };
+            Entry::print(seq, event).unwrap().0
+        }
+    }
+
+    async fn database(folder: &tempfile::TempDir, name: &str) -> Db {
+        Db::open(&format!("sqlite:{}", folder.path().join(name).display())).await.unwrap()
+    }
+
+    /// Every row of every table that the fold writes.
+    async fn dump(db: &Db) -> Vec<String> {
+        let sql = "SELECT m.name AS name, group_concat(quote(p.name) || ', \"' || p.name || '\"') AS columns \
+                   FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE '%sqlx%' GROUP BY m.name";
+        let mut out = Vec::new();
+        for table in db.rows(sql, args![]).await.unwrap() {
+            let (name, columns) = (table.text("name").unwrap(), table.text("columns").unwrap());
+            let sql = format!("SELECT '{name} ' || json_object({columns}) AS row FROM \"{name}\" ORDER BY 1");
+            let rows = db.rows(Box::leak(sql.into_boxed_str()), args![]).await.unwrap();
+            out.extend(rows.iter().map(|row| row.text("row").unwrap()));
+        }
+        out
+    }
+
+    #[tokio::test]
+    async fn a_batch_leaves_the_tables_as_its_facts_one_by_one_do() {
+        let folder = tempfile::tempdir().unwrap();
+        for seed in 0..3 {
+            let mut pool = Pool::new(seed);
+            let entries: Vec<Entry> = (1..=400).map(|seq| pool.entry(seq)).collect();
+            let (single, batched) = (database(&folder, &format!("single{seed}")).await, database(&folder, &format!("batched{seed}")).await);
+            let mut texts = Texts::default();
+            for entry in &entries {
+                write(&single, &mut texts, std::slice::from_ref(entry), Tables::All).await.unwrap();
+            }
+            let mut rest = entries.as_slice();
+            while !rest.is_empty() {
+                let count = rest.len().min(1 + usize::try_from(pool.random.below(150)).unwrap());
+                write(&batched, &mut texts, &rest[..count], Tables::All).await.unwrap();
+                rest = &rest[count..];
+            }
+            assert_eq!(dump(&single).await, dump(&batched).await, "seed {seed}");
+            assert_eq!(applied(&batched).await.unwrap(), 400);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_memory_had_no_room_for_is_read_from_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, mut pool) = (folder.path().join("log"), Pool::new(1));
+        std::fs::create_dir(&log).unwrap();
+        let mut lines = Vec::new();
+        let mut entries = Vec::new();
+        for seq in 1..=30u64 {
+            let event = DomainEvent { id: EventId::new(Time(seq), &mut pool.random), at: Time(seq), fact: pool.fact() };
+            let (entry, line) = Entry::print(seq, event).unwrap();
+            segment::print(seq, &line, &mut lines);
+            entries.push(entry);
+        }
+        std::fs::write(log.join("00000000000000000001.log"), lines).unwrap();
+        let (warm, written) = mpsc::channel(4);
+        warm.try_send(entries[..5].to_vec()).unwrap();
+        warm.try_send(entries[12..20].to_vec()).unwrap();
+        let (mut source, mut applied, mut seen) = (Source::new(log, 0, written), 0, Vec::new());
+        while applied < 30 {
+            let (kept, batch) = source.next(applied, 30).await.unwrap();
+            source = kept;
+            assert_eq!(batch[0].seq, applied + 1);
+            applied = batch.last().unwrap().seq;
+            seen.extend(batch);
+        }
+        assert_eq!(seen, entries);
+    }
 }

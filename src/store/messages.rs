@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::{Add, Changes};
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store, word};
@@ -54,7 +55,13 @@ pub struct Speech {
     pub source: Option<String>,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+static CREATED: Add = Add {
+    into: "INSERT INTO messages (id, seq, session, channel, author, agent, content, text, lang, client_id, external_id, \
+           offset_ms, duration_ms, confidence, source, at)",
+    conflict: "ON CONFLICT DO NOTHING",
+};
+
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     let Fact::MessageCreated {
         message,
         session,
@@ -75,17 +82,15 @@ pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), E
     let text = if let Content::Text { text } = content { Some(text.clone()) } else { None };
     let content = serde_json::to_value(content).unwrap_or_default();
     let channel = match (author, external_id) {
-        (Author::Customer, Some(_)) => tx.row("SELECT channel FROM sessions WHERE id = $1", args![*session]).await?,
+        (Author::Customer, Some(_)) => to.row("SELECT channel FROM sessions WHERE id = $1", args![*session]).await?,
         _ => None,
     };
     let channel = channel.map(|row| row.opt_text("channel")).transpose()?.flatten();
-    let sql = "INSERT INTO messages (id, seq, session, channel, author, agent, content, text, lang, client_id, external_id, \
-               offset_ms, duration_ms, confidence, source, at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING";
     let lang = lang.as_ref().map(ToString::to_string);
     let mut args = args![*message, place.seq, *session, channel, word(author), *agent, &content, text, lang, client_id, external_id];
     args.extend(args![*offset_ms, *duration_ms, *confidence, source, place.at]);
-    tx.run(sql, args).await.map(|_| ())
+    to.add(&CREATED, args);
+    Ok(())
 }
 
 fn message(row: &Row) -> Result<Message, Error> {

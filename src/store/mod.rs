@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod agents;
 pub mod calls;
+pub mod changes;
 pub mod customers;
 pub mod db;
 pub mod deliveries;
@@ -105,7 +106,8 @@ pub async fn start(settings: &Settings) -> Result<Started, Error> {
     let applied = fold::applied(&db).await?;
     let opened = Journal::open(&settings.log, applied)?;
     let (told, seen) = watch::channel(applied);
-    let fold = tokio::spawn(fold::run(db.clone(), settings.log.clone(), opened.journal.watch(), told));
+    let source = fold::Source::new(settings.log.clone(), applied, opened.written);
+    let fold = tokio::spawn(fold::run(db.clone(), settings.log.clone(), source, opened.journal.watch(), told));
     let store = Store { db, applied: seen };
     let mut behind = store.applied.clone();
     let durable = opened.journal.durable();

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::Changes;
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store};
@@ -69,7 +70,7 @@ pub struct Evaluation {
     pub at: String,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     let (sql, args) = match fact {
         Fact::MessageLeft { left, session, contact, recording, text, mode } => (
             "INSERT INTO left_messages (id, session, contact, recording, text, mode, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
@@ -93,7 +94,7 @@ pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), E
         ),
         _ => return Ok(()),
     };
-    tx.run(sql, args).await.map(|_| ())
+    to.run(sql, args).await.map(|_| ())
 }
 
 fn left(row: &Row) -> Result<LeftMessage, Error> {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::db::Tx;
+use super::changes::{Add, Again, Changes, Set};
 use super::fold::Place;
+use super::sessions::of_session;
 use super::{Error, Store};
 use crate::args;
 use crate::control::event::Fact;
@@ -37,21 +38,36 @@ pub struct QueueDay {
     pub wait_max_ms: i64,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+static QUEUED: Add = Add { into: "INSERT INTO queue_waits (seq, session, queue, priority, skills, entered_at)", conflict: "" };
+static LEFT: Set = Set {
+    table: "queue_waits",
+    sql: "UPDATE queue_waits SET left_at = v.column3, why = v.column4, waited_ms = v.column5 \
+          FROM (VALUES {values}) AS v WHERE queue_waits.session = v.column1 AND queue_waits.queue = v.column2 AND left_at IS NULL",
+    again: Again::Adds,
+};
+static CLOSED: Set = Set {
+    table: "queue_waits",
+    sql: "UPDATE queue_waits SET left_at = v.column2, why = 'closed' \
+          FROM (VALUES {values}) AS v WHERE queue_waits.session = v.column1 AND left_at IS NULL",
+    again: Again::Adds,
+};
+static QUEUE: Set = of_session!("queue = v.column2", Again::Replaces);
+static WAITED: Set = of_session!("waited_ms = COALESCE(waited_ms, 0) + v.column2", Again::Adds);
+
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     match fact {
         Fact::Queued { session, queue, skills, priority, .. } => {
-            let sql = "INSERT INTO queue_waits (seq, session, queue, priority, skills, entered_at) VALUES ($1, $2, $3, $4, $5, $6)";
-            tx.run(sql, args![place.seq, *session, *queue, u64::from(*priority), skills.join(" "), place.at]).await?;
-            tx.run("UPDATE sessions SET queue = $2 WHERE id = $1", args![*session, *queue]).await?;
+            // An earlier wait of the same session is closed before: what closes it takes every open one.
+            to.settle("queue_waits", &session.to_string()).await?;
+            to.add(&QUEUED, args![place.seq, *session, *queue, u64::from(*priority), skills.join(" "), place.at]);
+            to.set(&QUEUE, args![*session, *queue]).await?;
         }
         Fact::Dequeued { session, queue, why, waited_ms } => {
-            let sql = "UPDATE queue_waits SET left_at = $3, why = $4, waited_ms = $5 WHERE session = $1 AND queue = $2 AND left_at IS NULL";
-            tx.run(sql, args![*session, *queue, place.at, why, *waited_ms]).await?;
-            tx.run("UPDATE sessions SET waited_ms = COALESCE(waited_ms, 0) + $2 WHERE id = $1", args![*session, *waited_ms]).await?;
+            to.set(&LEFT, args![*session, *queue, place.at, why, *waited_ms]).await?;
+            to.set(&WAITED, args![*session, *waited_ms]).await?;
         }
         Fact::SessionClosed { session, .. } => {
-            let sql = "UPDATE queue_waits SET left_at = $2, why = 'closed' WHERE session = $1 AND left_at IS NULL";
-            tx.run(sql, args![*session, place.at]).await?;
+            to.set(&CLOSED, args![*session, place.at]).await?;
         }
         _ => {}
     }

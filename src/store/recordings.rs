@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::Changes;
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store};
@@ -52,7 +53,7 @@ pub struct Transcript {
     pub at: String,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     let (sql, args) = match fact {
         Fact::RecordingStarted { recording, session, path } => (
             "INSERT INTO recordings (id, session, path, state, started_at) VALUES ($1, $2, $3, 'recording', $4) ON CONFLICT DO NOTHING",
@@ -76,7 +77,7 @@ pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), E
         ),
         _ => return Ok(()),
     };
-    tx.run(sql, args).await.map(|_| ())
+    to.run(sql, args).await.map(|_| ())
 }
 
 fn recording(row: &Row) -> Result<Recording, Error> {

@@ -14,8 +14,8 @@ use crate::clock::{chance, now};
 use crate::control::event::{DomainEvent, Fact, OfferEnd};
 use crate::control::session::{Interrupted, Restored};
 use crate::control::time::Time;
-use crate::control::words::agent::AgentState;
 use crate::control::words::EventId;
+use crate::control::words::agent::AgentState;
 
 const READ_BYTES: usize = 1 << 16;
 

@@ -4,13 +4,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::{Add, Again, Changes, Set};
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store, word};
 use crate::args;
 use crate::control::event::Fact;
-use crate::control::words::SessionId;
 
 /// A matter between a customer and the center.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -108,62 +108,93 @@ pub struct Slot {
     pub value: Value,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
-    match fact {
-        Fact::ConversationOpened { conversation, customer } => {
-            let sql = "INSERT INTO conversations (id, customer, opened_at, last_at) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING";
-            tx.run(sql, args![*conversation, *customer, place.at]).await?;
+/// A change of a session's row.
+macro_rules! of_session {
+    ($set:literal, $again:expr) => {
+        $crate::store::changes::Set {
+            table: "sessions",
+            sql: concat!("UPDATE sessions SET ", $set, " FROM (VALUES {values}) AS v WHERE sessions.id = v.column1"),
+            again: $again,
         }
-        Fact::SessionCreated { .. } => create(tx, place, fact).await?,
-        Fact::SessionState { session, state } => set(tx, "UPDATE sessions SET state = $2 WHERE id = $1", *session, word(state)).await?,
+    };
+}
+pub(super) use of_session;
+
+static OPENED: Add = Add { into: "INSERT INTO conversations (id, customer, opened_at, last_at)", conflict: "ON CONFLICT DO NOTHING" };
+static CREATED: Add = Add {
+    into: "INSERT INTO sessions (id, conversation, customer, channel, address, entry, plan, plan_version, call, state, created_at)",
+    conflict: "ON CONFLICT DO NOTHING",
+};
+static VISITED: Add = Add { into: "INSERT INTO node_visits (session, turn, node, seq)", conflict: "" };
+static FILLED: Set = Set {
+    table: "slots",
+    sql: "INSERT INTO slots (session, slot, value, masked) SELECT v.column2, v.column3, v.column4, v.column5 \
+          FROM (VALUES {values}) AS v WHERE v.column1 IS NOT NULL ON CONFLICT (session, slot) DO UPDATE SET value = excluded.value, masked = excluded.masked",
+    again: Again::Replaces,
+};
+static LAST: Set = Set {
+    table: "conversations",
+    sql: "UPDATE conversations SET last_at = v.column2 \
+          FROM (VALUES {values}) AS v WHERE conversations.id = v.column1 AND last_at < v.column2",
+    again: Again::Replaces,
+};
+// Many sessions of one conversation may end in a batch: the last of them counts.
+static LAST_OF: Set = Set {
+    table: "conversations of sessions",
+    sql: "UPDATE conversations SET last_at = ended.at FROM (SELECT sessions.conversation, MAX(v.column2) AS at \
+          FROM (VALUES {values}) AS v JOIN sessions ON sessions.id = v.column1 GROUP BY sessions.conversation) AS ended \
+          WHERE conversations.id = ended.conversation AND last_at < ended.at",
+    again: Again::Replaces,
+};
+static STATE: Set = of_session!("state = v.column2", Again::Replaces);
+static NODE: Set = of_session!("node = v.column2", Again::Replaces);
+static INTENT: Set = of_session!("intent = v.column2", Again::Replaces);
+static DISPOSITION: Set = of_session!("disposition = v.column2", Again::Replaces);
+static ASSIGNED: Set = of_session!("agent = v.column2, assigned_at = COALESCE(assigned_at, v.column3)", Again::Adds);
+static CLOSED: Set = of_session!(
+    "state = 'closed', ending = v.column2, disposition = v.column3, contained = v.column4, duration_ms = v.column5, closed_at = v.column6",
+    Again::Replaces
+);
+
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+    match fact {
+        Fact::ConversationOpened { conversation, customer } => to.add(&OPENED, args![*conversation, *customer, place.at, place.at]),
+        Fact::SessionCreated { .. } => create(to, place, fact).await?,
+        Fact::SessionState { session, state } => to.set(&STATE, args![*session, word(state)]).await?,
         Fact::NodeEntered { session, node, turn } => {
-            let sql = "INSERT INTO node_visits (session, turn, node, seq) VALUES ($1, $2, $3, $4)";
-            tx.run(sql, args![*session, u64::from(*turn), node, place.seq]).await?;
-            set(tx, "UPDATE sessions SET node = $2 WHERE id = $1", *session, node.clone()).await?;
+            to.add(&VISITED, args![*session, u64::from(*turn), node, place.seq]);
+            to.set(&NODE, args![*session, node]).await?;
         }
         Fact::Understood { session, intents, .. } => {
             if let Some(first) = intents.first() {
-                set(tx, "UPDATE sessions SET intent = $2 WHERE id = $1", *session, first.intent.clone()).await?;
+                to.set(&INTENT, args![*session, &first.intent]).await?;
             }
         }
         Fact::SlotFilled { session, slot, value, masked } => {
-            let sql = "INSERT INTO slots (session, slot, value, masked) VALUES ($1, $2, $3, $4) \
-                       ON CONFLICT (session, slot) DO UPDATE SET value = excluded.value, masked = excluded.masked";
-            tx.run(sql, args![*session, slot, value, *masked]).await?;
+            to.set(&FILLED, args![format!("{session} {slot}"), *session, slot, value, *masked]).await?;
         }
-        Fact::Assigned { session, agent } => {
-            let sql = "UPDATE sessions SET agent = $2, assigned_at = COALESCE(assigned_at, $3) WHERE id = $1";
-            tx.run(sql, args![*session, *agent, place.at]).await?;
-        }
-        Fact::Disposition { session, disposition, .. } => {
-            set(tx, "UPDATE sessions SET disposition = $2 WHERE id = $1", *session, disposition.clone()).await?;
-        }
-        Fact::SessionClosed { .. } => close(tx, place, fact).await?,
+        Fact::Assigned { session, agent } => to.set(&ASSIGNED, args![*session, *agent, place.at]).await?,
+        Fact::Disposition { session, disposition, .. } => to.set(&DISPOSITION, args![*session, disposition]).await?,
+        Fact::SessionClosed { .. } => close(to, place, fact).await?,
         _ => {}
     }
     Ok(())
 }
 
-async fn set(tx: &mut Tx, sql: &'static str, session: SessionId, value: String) -> Result<(), Error> {
-    tx.run(sql, args![session, value]).await.map(|_| ())
-}
-
-async fn create(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+async fn create(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     let Fact::SessionCreated { session, conversation, customer, channel, address, entry, plan, plan_version, call } = fact else {
         return Ok(());
     };
-    let sql = "INSERT INTO sessions (id, conversation, customer, channel, address, entry, plan, plan_version, call, state, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'new', $10) ON CONFLICT DO NOTHING";
-    tx.run(sql, args![*session, *conversation, *customer, channel, address, entry, plan, plan_version, *call, place.at]).await?;
-    tx.run("UPDATE conversations SET last_at = $2 WHERE id = $1", args![*conversation, place.at]).await.map(|_| ())
+    let mut args = args![*session, *conversation, *customer, channel, address, entry, plan, plan_version, *call];
+    args.extend(args!["new", place.at]);
+    to.add(&CREATED, args);
+    to.set(&LAST, args![*conversation, place.at]).await
 }
 
-async fn close(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+async fn close(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     let Fact::SessionClosed { session, ending, disposition, contained, duration_ms } = fact else { return Ok(()) };
-    let sql = "UPDATE sessions SET state = 'closed', ending = $2, disposition = $3, contained = $4, duration_ms = $5, closed_at = $6 WHERE id = $1";
-    tx.run(sql, args![*session, ending, disposition, *contained, *duration_ms, place.at]).await?;
-    let sql = "UPDATE conversations SET last_at = $2 WHERE id = (SELECT conversation FROM sessions WHERE id = $1)";
-    tx.run(sql, args![*session, place.at]).await.map(|_| ())
+    to.set(&CLOSED, args![*session, ending, disposition, *contained, *duration_ms, place.at]).await?;
+    to.set(&LAST_OF, args![*session, place.at]).await
 }
 
 fn conversation(row: &Row) -> Result<Conversation, Error> {

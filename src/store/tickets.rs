@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::db::{Row, Tx};
+use super::changes::Changes;
+use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
 use super::{Error, Store};
@@ -56,33 +57,33 @@ pub struct Comment {
     pub at: String,
 }
 
-pub(super) async fn fold(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     match fact {
         Fact::TicketOpened { ticket, number, customer, conversation, session, kind, title, fields } => {
             let sql = "INSERT INTO tickets (id, number, customer, conversation, session, kind, title, fields, state, version, opened_at, updated_at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'new', 1, $9, $9)";
             let fields = Value::Object(fields.clone());
-            tx.run(sql, args![*ticket, *number, *customer, *conversation, *session, kind, title, &fields, place.at]).await?;
+            to.run(sql, args![*ticket, *number, *customer, *conversation, *session, kind, title, &fields, place.at]).await?;
         }
         Fact::TicketState { ticket, state, note } => {
             let sql = "UPDATE tickets SET state = $2, version = version + 1, updated_at = $3 WHERE id = $1";
-            tx.run(sql, args![*ticket, state, place.at]).await?;
+            to.run(sql, args![*ticket, state, place.at]).await?;
             if let Some(note) = note {
-                comment(tx, place, &ticket.to_string(), "system", note).await?;
+                comment(to, place, &ticket.to_string(), "system", note).await?;
             }
         }
-        Fact::TicketCommented { ticket, author, text } => comment(tx, place, &ticket.to_string(), author, text).await?,
+        Fact::TicketCommented { ticket, author, text } => comment(to, place, &ticket.to_string(), author, text).await?,
         _ => {}
     }
     Ok(())
 }
 
-async fn comment(tx: &mut Tx, place: Place, ticket: &str, author: &str, text: &str) -> Result<(), Error> {
+async fn comment(to: &mut Changes<'_>, place: Place, ticket: &str, author: &str, text: &str) -> Result<(), Error> {
     let id = format!("cmt_{:026}", place.seq);
     let sql = "INSERT INTO ticket_comments (id, ticket, author, text, at) VALUES ($1, $2, $3, $4, $5)";
-    tx.run(sql, args![id, ticket, author, text, place.at]).await?;
+    to.run(sql, args![id, ticket, author, text, place.at]).await?;
     let sql = "UPDATE tickets SET updated_at = $2 WHERE id = $1";
-    tx.run(sql, args![ticket, place.at]).await.map(|_| ())
+    to.run(sql, args![ticket, place.at]).await.map(|_| ())
 }
 
 fn ticket(row: &Row) -> Result<Ticket, Error> {

@@ -147,7 +147,7 @@ fn rules(mut switch: Switch, store: &Store, journal: &Journal) -> ControlHandle 
     let journal = journal.clone();
     std::thread::spawn(move || {
         let carry_out = |wish: Output, answers: &mut Vec<_>, side: &ControlSide| match wish {
-            Output::Journal(event) => journal.append(event),
+            Output::Journal(event) => journal.append(vec![event]),
             Output::Find(id, lookup) => lookups.find(id, lookup),
             Output::Chat(send) => drop(chats.try_send(send)),
             Output::Answer(id, answer) => answers.push((id, answer)),

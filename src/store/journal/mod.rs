@@ -1,29 +1,33 @@
-//! The append-only log of facts. `append` hands a fact to the journal's thread, which numbers it, writes it to a local file and
-//! waits for the disk; only then the fold puts it into the database, and only then subscribers see it.
+//! The append-only log of facts. `append` hands the facts of a step to the journal's thread, which numbers them, writes them to a
+//! local file and waits for the disk; only then the fold puts them into the database, and only then subscribers see them.
 //!
-//! What happens when the disk is slow: the line to the thread holds [`LINE`] facts. At half of it [`Journal::is_pressed`] is true and
+//! What happens when the disk is slow: the line to the thread holds the facts of [`LINE`] steps. At half of it [`Journal::is_pressed`] is true and
 //! new calls are to be refused, so that the other half belongs to the calls in progress. When it is full all the same, `append`
 //! waits: a late fact is better than a lost one.
 
+pub mod entry;
 pub mod segment;
 pub mod tail;
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::control::event::DomainEvent;
+use entry::Entry;
 use segment::{Segment, Torn};
 
-/// Facts that may wait for the journal's thread.
-pub const LINE: usize = 131_072;
+/// Steps whose facts may wait for the journal's thread.
+pub const LINE: usize = 65_536;
 /// At most one wait for the disk in this span; a lone fact is written at once.
 const PACE: Duration = Duration::from_millis(50);
 /// A write is not longer than this, in bytes.
 const WRITE_BYTES: usize = 4 << 20;
+/// Writes whose facts wait in memory for the fold. When it lies further behind, it reads them from the file.
+const WARM: usize = 16;
 /// A disk that refuses (full, gone) is asked again after this.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -65,7 +69,7 @@ pub enum JournalError {
 }
 
 enum Order {
-    Append(Box<DomainEvent>),
+    Append(Vec<DomainEvent>),
     Record(Vec<DomainEvent>, oneshot::Sender<u64>),
     Close,
 }
@@ -75,6 +79,8 @@ enum Order {
 #[derive(Clone)]
 pub struct Journal {
     orders: Sender<Order>,
+    /// Ends the thread's rest between two writes.
+    hurry: Sender<()>,
     durable: watch::Receiver<u64>,
 }
 
@@ -84,6 +90,8 @@ pub struct Opened {
     pub journal: Journal,
     /// To be joined after the last handle is dropped.
     pub thread: JoinHandle<()>,
+    /// What was written, as long as there is room: the fold need not read it back. It comes before [`Journal::durable`] names it.
+    pub written: mpsc::Receiver<Vec<Entry>>,
     /// What a crash had left half-written.
     pub torn: Option<Torn>,
 }
@@ -97,20 +105,23 @@ impl Journal {
         let (segment, last, torn) = Segment::open(folder, applied)?;
         let (orders, line) = bounded(LINE);
         let (durable, seen) = watch::channel(last);
-        let writer = Writer { folder: folder.to_owned(), segment, last, durable, lines: Vec::new(), waiting: Vec::new() };
-        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&line))?;
-        Ok(Opened { journal: Journal { orders, durable: seen }, thread, torn })
+        let (warm, written) = mpsc::channel(WARM);
+        let folder = folder.to_owned();
+        let writer = Writer { folder, segment, last, durable, warm, lines: Vec::new(), entries: Vec::new(), waiting: Vec::new() };
+        let (hurry, rest) = bounded(1);
+        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&line, &rest))?;
+        Ok(Opened { journal: Journal { orders, hurry, durable: seen }, thread, written, torn })
     }
 
-    /// Hands over one fact. Does not wait, save when [`LINE`] facts wait already.
-    pub fn append(&self, event: DomainEvent) {
-        match self.orders.try_send(Order::Append(Box::new(event))) {
+    /// Hands over the facts of a step. Does not wait, save when those of [`LINE`] steps wait already.
+    pub fn append(&self, events: Vec<DomainEvent>) {
+        match self.orders.try_send(Order::Append(events)) {
             Ok(()) => {}
             Err(TrySendError::Full(order)) => {
                 tracing::error!("the log's line is full: waiting for the disk");
-                self.orders.send(order).unwrap_or_else(|_| tracing::error!("a fact came after the log was closed"));
+                self.orders.send(order).unwrap_or_else(|_| tracing::error!("facts came after the log was closed"));
             }
-            Err(TrySendError::Disconnected(_)) => tracing::error!("a fact came after the log was closed"),
+            Err(TrySendError::Disconnected(_)) => tracing::error!("facts came after the log was closed"),
         }
     }
 
@@ -136,6 +147,7 @@ impl Journal {
     pub fn close(&self) {
         // The thread may have ended already, which is what is wished.
         let _ = self.orders.send(Order::Close);
+        let _ = self.hurry.try_send(());
     }
 
     /// The last seq the disk has.
@@ -170,32 +182,35 @@ struct Writer {
     segment: Segment,
     last: u64,
     durable: watch::Sender<u64>,
+    warm: mpsc::Sender<Vec<Entry>>,
     lines: Vec<u8>,
+    entries: Vec<Entry>,
     waiting: Vec<(u64, oneshot::Sender<u64>)>,
 }
 
 impl Writer {
-    fn run(mut self, line: &Receiver<Order>) {
-        let mut due = Instant::now();
+    /// Rests between two writes without looking at the line: a thread that woke for each fact would cost more than the facts.
+    fn run(mut self, line: &Receiver<Order>, rest: &Receiver<()>) {
         while let Ok(order) = line.recv() {
             let mut next = self.take(order);
             while next == Next::Open && self.lines.len() < WRITE_BYTES {
-                let Ok(order) = line.recv_deadline(due) else { break };
+                let Ok(order) = line.try_recv() else { break };
                 next = self.take(order);
             }
             self.flush();
             if next == Next::Closed {
                 return;
             }
-            due = Instant::now() + PACE;
+            // Woken early only when the log is to be closed, or all who could write have gone.
+            let _ = rest.recv_timeout(PACE);
         }
     }
 
     fn take(&mut self, order: Order) -> Next {
         match order {
-            Order::Append(event) => self.print(&event),
+            Order::Append(events) => events.into_iter().for_each(|event| self.print(event)),
             Order::Record(events, answer) => {
-                events.iter().for_each(|event| self.print(event));
+                events.into_iter().for_each(|event| self.print(event));
                 self.waiting.push((self.last, answer));
             }
             Order::Close => return Next::Closed,
@@ -203,13 +218,15 @@ impl Writer {
         Next::Open
     }
 
-    fn print(&mut self, event: &DomainEvent) {
-        match serde_json::to_string(event) {
-            Ok(json) => {
+    fn print(&mut self, event: DomainEvent) {
+        let id = event.id;
+        match Entry::print(self.last + 1, event) {
+            Ok((entry, line)) => {
                 self.last += 1;
-                segment::print(self.last, &json, &mut self.lines);
+                segment::print(self.last, &line, &mut self.lines);
+                self.entries.push(entry);
             }
-            Err(why) => tracing::error!(id = %event.id, %why, "a fact cannot be printed as JSON"),
+            Err(why) => tracing::error!(%id, %why, "a fact cannot be printed as JSON"),
         }
     }
 
@@ -220,6 +237,8 @@ impl Writer {
             let _ = crossbeam_channel::after(RETRY).recv();
         }
         self.lines.clear();
+        // No room, or no fold any more: the file has them.
+        let _ = self.warm.try_send(std::mem::take(&mut self.entries));
         self.durable.send_replace(self.last);
         for (seq, answer) in self.waiting.drain(..) {
             let _ = answer.send(seq);
@@ -257,7 +276,7 @@ mod tests {
         for round in 0..3u64 {
             let opened = Journal::open(folder.path(), 0).unwrap();
             assert_eq!(opened.journal.durable(), round * 100);
-            (0..100).for_each(|n| opened.journal.append(fact(&mut random, round * 100 + n)));
+            (0..100).for_each(|n| opened.journal.append(vec![fact(&mut random, round * 100 + n)]));
             drop(opened.journal);
             opened.thread.join().unwrap();
         }
@@ -283,7 +302,7 @@ mod tests {
         let opened = Journal::open(folder.path(), 0).unwrap();
         let held = opened.journal.clone();
         let mut random = Random::new(1);
-        (0..10).for_each(|n| opened.journal.append(fact(&mut random, n)));
+        (0..10).for_each(|n| opened.journal.append(vec![fact(&mut random, n)]));
         opened.journal.close();
         opened.thread.join().unwrap();
         assert_eq!(held.durable(), 10);

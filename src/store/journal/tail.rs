@@ -1,30 +1,11 @@
-//! Reads the log from any seq on: the folder of facts into the database, and after a crash the replay, go this one way.
+//! Reads the log from any seq on: the replay after a crash, and what the fold did not get from memory because it lay behind.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
-use serde_json::Value;
-
+use super::entry::Entry;
 use super::{JournalError, segment};
-use crate::control::event::Fact;
-
-/// One fact of the log, as the API shows it and as the fold takes it.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Entry {
-    /// Its place in the log, gap-free from 1.
-    pub seq: u64,
-    /// Its id.
-    pub id: String,
-    /// Microseconds since the epoch.
-    pub at: u64,
-    /// `session.created` …
-    pub kind: String,
-    /// The fact's fields.
-    pub data: Value,
-    /// The fact; `None` when a newer version wrote a kind that this one does not know.
-    pub fact: Option<Fact>,
-}
 
 /// A reader at a place in the log.
 pub struct Tail {
@@ -40,6 +21,14 @@ impl Tail {
         Tail { folder, next: applied + 1, reader: None }
     }
 
+    /// Goes on after `applied`: the facts up to it came another way.
+    pub fn skip_to(&mut self, applied: u64) {
+        if applied + 1 > self.next {
+            self.next = applied + 1;
+            self.reader = None;
+        }
+    }
+
     /// Up to `most` facts, none beyond `durable`.
     ///
     /// # Errors
@@ -52,7 +41,7 @@ impl Tail {
                 continue;
             };
             if seq == self.next {
-                out.push(entry(seq, &json)?);
+                out.push(Entry::parse(seq, &json)?);
                 self.next += 1;
             }
         }
@@ -85,17 +74,4 @@ impl Tail {
             _ => Err(JournalError::Gap { seq: self.next, folder: self.folder.clone() }),
         }
     }
-}
-
-fn entry(seq: u64, json: &str) -> Result<Entry, JournalError> {
-    let mut whole: Value = serde_json::from_str(json).map_err(|why| JournalError::Unreadable { seq, why: why.to_string() })?;
-    let fact = serde_json::from_value(serde_json::json!({"type": whole["type"], "data": whole["data"]})).ok();
-    Ok(Entry {
-        seq,
-        id: whole["id"].as_str().unwrap_or_default().to_owned(),
-        at: whole["at"].as_u64().unwrap_or_default(),
-        kind: whole["type"].as_str().unwrap_or_default().to_owned(),
-        data: whole["data"].take(),
-        fact,
-    })
 }

@@ -1,0 +1,207 @@
+//! What one batch of facts changes in the tables, written with few statements: a busy center folds hundreds of facts a second, and
+//! one statement for each costs more than the call itself.
+//!
+//! [`Changes::add`] collects new rows, [`Changes::set`] changes of rows found by a key. Rows go in first, many in one statement,
+//! then the changes kind by kind. What is written stays what the facts say one by one: a change that would overtake another one of
+//! the same row, and every statement that is not collected ([`Changes::run`], [`Changes::row`]), first has the collected ones carried out.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use sqlx::AssertSqlSafe;
+
+use super::Error;
+use super::db::{Row, Tx, Value};
+
+/// Rows of one statement. Few sizes, so that each is prepared once.
+const SIZES: [usize; 5] = [64, 16, 8, 4, 1];
+
+/// New rows of a table.
+#[derive(Debug)]
+pub struct Add {
+    /// `INSERT INTO table (column, …)`
+    pub into: &'static str,
+    /// What happens when the row is there already; empty or `ON CONFLICT …`.
+    pub conflict: &'static str,
+}
+
+/// A change of rows by a key. The key is `v.column1`, the further arguments are `v.column2` and so on, as SQL names them.
+#[derive(Debug)]
+pub struct Set {
+    /// The table, whose rows have an order of changes of their own.
+    pub table: &'static str,
+    /// `UPDATE table SET … FROM (VALUES {values}) AS v WHERE …`
+    pub sql: &'static str,
+    /// What a second change of the same row does.
+    pub again: Again,
+}
+
+/// What a second change of one kind to the same row does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Again {
+    /// It makes the first one void.
+    Replaces,
+    /// It looks at what the first one wrote.
+    Adds,
+}
+
+/// Texts of statements by kind and number of rows, kept over batches.
+#[derive(Default)]
+pub struct Texts(HashMap<(&'static str, usize), Arc<str>>);
+
+struct Rows {
+    kind: &'static Add,
+    rows: Vec<Vec<Value>>,
+}
+
+struct Sets {
+    kind: &'static Set,
+    rows: Vec<Vec<Value>>,
+}
+
+/// Where a collected change stands: the kind in `sets`, the row in its rows.
+#[derive(Clone, Copy)]
+struct Spot {
+    kind: usize,
+    row: usize,
+}
+
+/// The changes of a transaction.
+pub struct Changes<'a> {
+    tx: Tx,
+    texts: &'a mut Texts,
+    rows: Vec<Rows>,
+    sets: Vec<Sets>,
+    last: HashMap<(&'static str, String), Spot>,
+}
+
+impl<'a> Changes<'a> {
+    /// Begins to collect.
+    pub fn new(tx: Tx, texts: &'a mut Texts) -> Changes<'a> {
+        Changes { tx, texts, rows: Vec::new(), sets: Vec::new(), last: HashMap::new() }
+    }
+
+    /// A new row, with an argument for each column.
+    pub fn add(&mut self, kind: &'static Add, args: Vec<Value>) {
+        match self.rows.iter_mut().find(|rows| std::ptr::eq(rows.kind, kind)) {
+            Some(rows) => rows.rows.push(args),
+            None => self.rows.push(Rows { kind, rows: vec![args] }),
+        }
+    }
+
+    /// A change of the rows whose key is the first argument.
+    ///
+    /// # Errors
+    /// What the database says to earlier changes that must be carried out first.
+    pub async fn set(&mut self, kind: &'static Set, args: Vec<Value>) -> Result<(), Error> {
+        let Some(Value::Text(Some(key))) = args.first() else { return Ok(()) };
+        let key = (kind.table, key.clone());
+        let mut place = self.sets.iter().position(|sets| std::ptr::eq(sets.kind, kind));
+        match (self.last.get(&key).copied(), place) {
+            (Some(last), Some(place)) if last.kind == place && kind.again == Again::Replaces => {
+                self.sets[place].rows[last.row] = args;
+                return Ok(());
+            }
+            (Some(last), Some(now)) if last.kind >= now => {
+                self.carry_out().await?;
+                place = None;
+            }
+            _ => {}
+        }
+        let place = place.unwrap_or_else(|| {
+            self.sets.push(Sets { kind, rows: Vec::new() });
+            self.sets.len() - 1
+        });
+        self.last.insert(key, Spot { kind: place, row: self.sets[place].rows.len() });
+        self.sets[place].rows.push(args);
+        Ok(())
+    }
+
+    /// Carries out what is collected when a change of this row is among it.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn settle(&mut self, table: &'static str, key: &str) -> Result<(), Error> {
+        if self.last.contains_key(&(table, key.to_owned())) { self.carry_out().await } else { Ok(()) }
+    }
+
+    /// One statement by itself, after all that was collected.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn run(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, Error> {
+        self.carry_out().await?;
+        self.tx.run(sql, args).await
+    }
+
+    /// The first row, if any, as it is after all that was collected.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn row(&mut self, sql: &'static str, args: Vec<Value>) -> Result<Option<Row>, Error> {
+        self.carry_out().await?;
+        self.tx.row(sql, args).await
+    }
+
+    /// Carries out what is collected and makes it lasting.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.carry_out().await?;
+        self.tx.commit().await
+    }
+
+    async fn carry_out(&mut self) -> Result<(), Error> {
+        self.last.clear();
+        for Rows { kind, rows } in self.rows.drain(..) {
+            for chunk in chunks(rows) {
+                let sql = self.texts.get(kind.into, &chunk, |values| format!("{} VALUES {values} {}", kind.into, kind.conflict));
+                self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
+            }
+        }
+        for Sets { kind, rows } in self.sets.drain(..) {
+            for chunk in chunks(rows) {
+                let sql = self.texts.get(kind.sql, &chunk, |values| kind.sql.replace("{values}", values));
+                self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Texts {
+    fn get(&mut self, kind: &'static str, rows: &[Vec<Value>], make: impl FnOnce(&str) -> String) -> Arc<str> {
+        let text = self.0.entry((kind, rows.len())).or_insert_with(|| make(&values(rows)).into());
+        Arc::clone(text)
+    }
+}
+
+/// `($1, $2), ($3, $4)`
+fn values(rows: &[Vec<Value>]) -> String {
+    let mut out = String::new();
+    let mut number = 0usize;
+    for row in rows {
+        out.push_str(if out.is_empty() { "(" } else { ", (" });
+        for column in 0..row.len() {
+            number += 1;
+            // Writing into a text cannot fail.
+            let _ = write!(out, "{}${number}", if column == 0 { "" } else { ", " });
+        }
+        out.push(')');
+    }
+    out
+}
+
+/// The rows in order, in pieces of the sizes of [`SIZES`].
+fn chunks(rows: Vec<Vec<Value>>) -> Vec<Vec<Vec<Value>>> {
+    let mut out = Vec::new();
+    let (mut left, mut rows) = (rows.len(), rows.into_iter());
+    while left > 0 {
+        let size = SIZES.into_iter().find(|size| *size <= left).unwrap_or(left);
+        out.push(rows.by_ref().take(size).collect());
+        left -= size;
+    }
+    out
+}
