@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::speech::models::{Entry, Manifest, Mirror, Standing, pull};
+use crate::speech::models::{Entry, Manifest, Mirror, Origin, Standing, pull};
 
 /// A progress bar comes up when a transfer takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Speech models: list them, get them, check them.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  hotline models list\n  hotline models pull whisper-base\n  \
+#[command(after_help = "Examples:\n  hotline models list\n  hotline models pull whisper-base --sha256 SUM_FROM_ITS_PAGE\n  \
                         hotline models pull kws-zipformer-zh-wenetspeech-3.3M --mirror ../shared/data/models\n  hotline models verify")]
 pub struct Args {
     #[command(subcommand)]
@@ -38,6 +38,9 @@ enum Action {
         /// A folder or a web address with <name>/<file> below it
         #[arg(long)]
         mirror: Option<String>,
+        /// The sum of a file that the list gives none for, as its maker publishes it
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
     },
     /// Checks the sums of what is here; exit status 1 when something is wrong
     #[command(after_help = "Example:\n  hotline models verify whisper-base")]
@@ -55,10 +58,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let manifest = Manifest::read(&args.folder)?;
     match &args.action {
         Action::List => list(&manifest, args),
-        Action::Pull { names, mirror } => {
+        Action::Pull { names, mirror, sha256 } => {
             let mirror = mirror.as_deref().map(Mirror::parse);
+            anyhow::ensure!(sha256.is_none() || names.len() == 1, "--sha256 is the sum of one model's file: pull the others by themselves");
             for name in names {
-                get(manifest.find(name)?, args, mirror.as_ref())?;
+                get(manifest.find(name)?, args, Origin { mirror: mirror.as_ref(), sha256: sha256.as_deref() })?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -92,7 +96,7 @@ fn list(manifest: &Manifest, args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn get(entry: &Entry, args: &Args, mirror: Option<&Mirror>) -> anyhow::Result<()> {
+fn get(entry: &Entry, args: &Args, origin: Origin<'_>) -> anyhow::Result<()> {
     let begun = Instant::now();
     let bar = ProgressBar::no_length().with_style(
         ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}").context("the bar's template")?,
@@ -111,10 +115,10 @@ fn get(entry: &Entry, args: &Args, mirror: Option<&Mirror>) -> anyhow::Result<()
         bar.set_position(done);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime for the transfer")?;
-    let pinned = runtime.block_on(pull(entry, &args.folder, mirror, &mut tell));
+    let pinned = runtime.block_on(pull(entry, &args.folder, origin, &mut tell));
     bar.finish_and_clear();
     for (file, sum) in pinned? {
-        println!("{}/{file}: no sum is listed; pinned sha256 {sum}", entry.name);
+        println!("{}/{file}: fits the sum you gave or its mirror gives, which is pinned: {sum}", entry.name);
     }
     println!("{} is in {}", entry.name, args.folder.join(&entry.name).display());
     Ok(())

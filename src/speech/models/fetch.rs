@@ -10,13 +10,15 @@ use reqwest::header::RANGE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
-use super::{Entry, File, Standing, sum};
+use super::{Entry, File, PINS, sum};
 use crate::web_client;
 
 /// Without a byte for this long a transfer has failed.
 const STALLED: Duration = Duration::from_secs(30);
 /// Model hosts send on to their storage; more often than this is a loop.
 const REDIRECTS: usize = 5;
+/// A file of sums is not longer than this.
+const SUMS_BYTES: usize = 1 << 20;
 /// Bytes copied at a time from a folder.
 const PIECE: usize = 1 << 20;
 
@@ -38,14 +40,40 @@ impl Mirror {
     }
 }
 
+/// Where files and their sums come from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin<'a> {
+    /// Instead of their public place.
+    pub mirror: Option<&'a Mirror>,
+    /// The sum of the one file that the list gives none for, as its maker publishes it.
+    pub sha256: Option<&'a str>,
+}
+
 /// Why a file was not had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// Nobody gives it.
     #[error("{0} has no public address: name a mirror that has it, `--mirror FOLDER` or `--mirror URL`")]
     NoSource(String),
-    /// The sum is not the listed one; what came was removed.
-    #[error("{path} came with the sum {got}, but {wanted} is listed: it was removed. Try another mirror")]
+    /// Nothing says what the file should be: what came could be anything, so nothing is fetched.
+    #[error(
+        "no sum is known for {0}: the list gives none, because nobody here could check one. Give the one its maker publishes \
+         (`--sha256 SUM`; on Hugging Face it stands on the file's page), or a mirror with a SHA256SUMS file"
+    )]
+    NoSum(String),
+    /// A sum was given for a model whose files all have one, or for several.
+    #[error("--sha256 is for a model with exactly one file without a listed sum; {name} has {count}")]
+    SumTooMany {
+        /// Which model.
+        name: String,
+        /// Files without a sum.
+        count: usize,
+    },
+    /// What was given is no sum.
+    #[error("'{0}' is no SHA-256: 64 hex digits")]
+    NoSuchSum(String),
+    /// The sum is not the one it should be; what came was removed.
+    #[error("{path} came with the sum {got}, but {wanted} is wanted: it was removed. Try another mirror, or check the sum")]
     WrongSum {
         /// Which file.
         path: String,
@@ -75,48 +103,96 @@ pub enum FetchError {
 /// Told as bytes come: file, bytes so far, bytes in all when known.
 pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, Option<u64>);
 
-/// Gets the files of a model that are missing or wrong. Gives their sums that had to be pinned.
+/// Gets the files of a model that are missing or wrong, each against a sum that is known before: listed, pinned before, given, or in
+/// the mirror's SHA256SUMS. Gives the sums that are pinned now.
 ///
 /// # Errors
 /// [`FetchError`]; files that came before it stay.
-pub async fn pull(
-    entry: &Entry,
-    models: &Path,
-    mirror: Option<&Mirror>,
-    progress: Progress<'_>,
-) -> Result<Vec<(String, String)>, FetchError> {
+pub async fn pull(entry: &Entry, models: &Path, origin: Origin<'_>, progress: Progress<'_>) -> Result<Vec<(String, String)>, FetchError> {
+    let sums = sums_of(entry, models, origin).await?;
     let mut pinned = Vec::new();
     for file in &entry.files {
         let place = entry.place(models, file);
         let disk = |source| FetchError::Disk { path: place.display().to_string(), source };
-        match entry.file_standing(models, file).map_err(disk)? {
-            Standing::Right => continue,
-            Standing::Wrong(_) => std::fs::remove_file(&place).map_err(disk)?,
-            Standing::Missing => {}
-            Standing::Unpinned(sum) => {
-                entry.pin(models, file, &sum).map_err(disk)?;
-                pinned.push((file.path.clone(), sum));
-                continue;
-            }
+        let wanted = sums.iter().find(|(path, _)| *path == file.path).map(|(_, sum)| sum);
+        let wanted = wanted.ok_or_else(|| FetchError::NoSum(format!("{}/{}", entry.name, file.path)))?;
+        if place.is_file() && sum::of_file(&place).map_err(disk)?.eq_ignore_ascii_case(wanted) {
+            pin(entry, models, file, wanted, &mut pinned).map_err(disk)?;
+            continue;
         }
         std::fs::create_dir_all(place.parent().unwrap_or(models)).map_err(disk)?;
         let part = PathBuf::from(format!("{}.part", place.display()));
-        get(entry, file, mirror, &part, progress).await?;
+        get(entry, file, origin.mirror, &part, progress).await?;
         let got = sum::of_file(&part).map_err(disk)?;
-        match &file.sha256 {
-            Some(wanted) if !wanted.eq_ignore_ascii_case(&got) => {
-                std::fs::remove_file(&part).map_err(disk)?;
-                return Err(FetchError::WrongSum { path: place.display().to_string(), got, wanted: wanted.clone() });
-            }
-            Some(_) => {}
-            None => {
-                entry.pin(models, file, &got).map_err(disk)?;
-                pinned.push((file.path.clone(), got));
-            }
+        if !wanted.eq_ignore_ascii_case(&got) {
+            std::fs::remove_file(&part).map_err(disk)?;
+            return Err(FetchError::WrongSum { path: place.display().to_string(), got, wanted: wanted.clone() });
         }
         std::fs::rename(&part, &place).map_err(disk)?;
+        pin(entry, models, file, wanted, &mut pinned).map_err(disk)?;
     }
     Ok(pinned)
+}
+
+/// A sum that the list does not give is kept beside the file, for `verify`.
+fn pin(entry: &Entry, models: &Path, file: &File, sum: &str, pinned: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    if file.sha256.is_none() && entry.pinned(models, file).is_none() {
+        entry.pin(models, file, sum)?;
+        pinned.push((file.path.clone(), sum.to_owned()));
+    }
+    Ok(())
+}
+
+/// The sums that are known before anything is fetched, by path. A given one wins over one that was pinned.
+async fn sums_of(entry: &Entry, models: &Path, origin: Origin<'_>) -> Result<Vec<(String, String)>, FetchError> {
+    let unlisted: Vec<&File> = entry.files.iter().filter(|file| file.sha256.is_none()).collect();
+    let mut sums: Vec<(String, String)> = entry.files.iter().filter_map(|file| Some((file.path.clone(), file.sha256.clone()?))).collect();
+    if let Some(given) = origin.sha256 {
+        let [only] = unlisted[..] else { return Err(FetchError::SumTooMany { name: entry.name.clone(), count: unlisted.len() }) };
+        if given.len() != sum::HEX_CHARS || !given.chars().all(|letter| letter.is_ascii_hexdigit()) {
+            return Err(FetchError::NoSuchSum(given.to_owned()));
+        }
+        sums.push((only.path.clone(), given.to_ascii_lowercase()));
+    }
+    sums.extend(unlisted.iter().filter_map(|file| Some((file.path.clone(), entry.pinned(models, file)?))));
+    if sums.len() < entry.files.len() {
+        sums.extend(mirrored_sums(entry, origin.mirror).await);
+    }
+    Ok(sums)
+}
+
+/// What the mirror itself says: `<name>/SHA256SUMS`, else `SHA256SUMS` with `<name>/<path>` in it. Without one there is none.
+async fn mirrored_sums(entry: &Entry, mirror: Option<&Mirror>) -> Vec<(String, String)> {
+    let within = format!("{}/", entry.name);
+    for (file, prefix) in [(format!("{within}{PINS}"), ""), (PINS.to_owned(), within.as_str())] {
+        let text = match mirror {
+            Some(Mirror::Folder(folder)) => std::fs::read_to_string(folder.join(&file)).ok(),
+            Some(Mirror::Url(base)) => text(&format!("{base}/{file}")).await,
+            None => None,
+        };
+        let found: Vec<_> = text
+            .iter()
+            .flat_map(|text| sum::listed(text))
+            .filter_map(|(path, sum)| Some((path.strip_prefix(prefix)?.to_owned(), sum)))
+            .collect();
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+async fn text(url: &str) -> Option<String> {
+    let answer = client().ok()?.get(url).send().await.ok()?.error_for_status().ok()?;
+    let mut body = answer.bytes_stream();
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.next().await {
+        bytes.extend_from_slice(&piece.ok()?);
+        if bytes.len() > SUMS_BYTES {
+            return None;
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 async fn get(entry: &Entry, file: &File, mirror: Option<&Mirror>, part: &Path, progress: Progress<'_>) -> Result<(), FetchError> {

@@ -5,7 +5,7 @@ mod sum;
 
 use std::path::{Component, Path, PathBuf};
 
-pub use fetch::{FetchError, Mirror, pull};
+pub use fetch::{FetchError, Mirror, Origin, pull};
 pub use sum::of_file;
 
 /// The list that comes with the program; `models/manifest.toml` of an installation wins over it.
@@ -168,7 +168,7 @@ impl Entry {
 
     fn pinned(&self, models: &Path, file: &File) -> Option<String> {
         let pins = std::fs::read_to_string(models.join(&self.name).join(PINS)).ok()?;
-        pins.lines().filter_map(|line| line.split_once("  ")).find(|(_, path)| *path == file.path).map(|(sum, _)| sum.to_owned())
+        sum::listed(&pins).into_iter().find(|(path, _)| *path == file.path).map(|(_, sum)| sum)
     }
 
     /// Writes down a sum that the list does not give.

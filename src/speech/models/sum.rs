@@ -8,6 +8,19 @@ use sha2::{Digest, Sha256};
 /// Bytes read at a time.
 const PIECE: usize = 1 << 16;
 
+/// Characters of a sum.
+pub const HEX_CHARS: usize = 64;
+
+/// The lines of a `SHA256SUMS` file as path and sum: `<sum>  <path>` or `<sum> *<path>`; what is no such line is left out.
+pub fn listed(text: &str) -> Vec<(String, String)> {
+    let line = |line: &str| {
+        let (sum, path) = line.split_at_checked(HEX_CHARS)?;
+        let path = path.strip_prefix("  ").or_else(|| path.strip_prefix(" *"))?.trim_end();
+        sum.chars().all(|letter| letter.is_ascii_hexdigit()).then(|| (path.trim_start_matches("./").to_owned(), sum.to_ascii_lowercase()))
+    };
+    text.lines().filter_map(line).collect()
+}
+
 /// The sum of a file, hex.
 ///
 /// # Errors

@@ -62,18 +62,43 @@ fn a_list_that_leads_out_of_its_folder_is_refused() {
     assert!(Manifest::parse(&text, "x").unwrap_err().to_string().contains("leads out"));
 }
 
+fn from(mirror: &Mirror) -> Origin<'_> {
+    Origin { mirror: Some(mirror), sha256: None }
+}
+
 #[tokio::test]
-async fn a_mirror_folder_gives_the_file_and_its_sum_is_pinned() {
-    let (mirror, models) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    std::fs::create_dir(mirror.path().join("toy")).unwrap();
-    std::fs::write(mirror.path().join("toy/a.bin"), BODY).unwrap();
+async fn a_mirror_folder_gives_the_file_and_its_own_sum_which_is_pinned() {
+    let (folder, models) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(folder.path().join("toy")).unwrap();
+    std::fs::write(folder.path().join("toy/a.bin"), BODY).unwrap();
     let toy = entry(None, None);
-    let mirror = Mirror::parse(mirror.path().to_str().unwrap());
-    let pinned = pull(&toy, models.path(), Some(&mirror), &mut |_, _, _| {}).await.unwrap();
+    let mirror = Mirror::parse(folder.path().to_str().unwrap());
+    let why = pull(&toy, models.path(), from(&mirror), &mut |_, _, _| {}).await.unwrap_err().to_string();
+    assert!(why.contains("--sha256") && why.contains("toy/a.bin"), "{why}");
+    assert!(!models.path().join("toy").exists(), "nothing was fetched");
+    std::fs::write(folder.path().join("SHA256SUMS"), format!("{}  toy/a.bin\n", true_sum())).unwrap();
+    let pinned = pull(&toy, models.path(), from(&mirror), &mut |_, _, _| {}).await.unwrap();
     assert_eq!(pinned, [("a.bin".to_owned(), true_sum())]);
     assert_eq!(toy.standing(models.path()).unwrap()[0].1, Standing::Right);
     std::fs::write(models.path().join("toy/a.bin"), b"changed").unwrap();
     assert!(matches!(toy.standing(models.path()).unwrap()[0].1, Standing::Wrong(_)));
+    assert_eq!(pull(&toy, models.path(), from(&mirror), &mut |_, _, _| {}).await.unwrap(), []);
+    assert_eq!(toy.standing(models.path()).unwrap()[0].1, Standing::Right, "fetched again");
+}
+
+#[tokio::test]
+async fn a_sum_on_the_command_line_is_held_to_and_a_bad_one_refused() {
+    let models = tempfile::tempdir().unwrap();
+    let toy = entry(None, Some(format!("http://{}/toy/a.bin", serve().await)));
+    let with = |sha256| Origin { mirror: None, sha256: Some(sha256) };
+    let (wrong, right) = ("0".repeat(64), true_sum().to_uppercase());
+    for (sum, said) in [("abc", "64 hex digits"), (wrong.as_str(), "removed")] {
+        let why = pull(&toy, models.path(), with(sum), &mut |_, _, _| {}).await.unwrap_err().to_string();
+        assert!(why.contains(said), "{why}");
+    }
+    assert_eq!(pull(&toy, models.path(), with(&right), &mut |_, _, _| {}).await.unwrap(), [("a.bin".to_owned(), true_sum())]);
+    let why = pull(&entry(Some(&right), None), models.path(), with(&right), &mut |_, _, _| {}).await.unwrap_err().to_string();
+    assert!(why.contains("exactly one file"), "{why}");
 }
 
 #[tokio::test]
@@ -84,7 +109,7 @@ async fn a_transfer_that_broke_off_goes_on() {
     let toy = entry(Some(&true_sum()), None);
     let mirror = Mirror::Url(format!("http://{}", serve().await));
     let mut first = None;
-    pull(&toy, models.path(), Some(&mirror), &mut |_, done, all| {
+    pull(&toy, models.path(), from(&mirror), &mut |_, done, all| {
         first.get_or_insert((done, all));
     })
     .await
@@ -98,9 +123,9 @@ async fn a_wrong_sum_is_told_and_the_file_is_removed() {
     let models = tempfile::tempdir().unwrap();
     let wrong = "0".repeat(64);
     let toy = entry(Some(&wrong), Some(format!("http://{}/toy/a.bin", serve().await)));
-    let why = pull(&toy, models.path(), None, &mut |_, _, _| {}).await.unwrap_err().to_string();
+    let why = pull(&toy, models.path(), Origin::default(), &mut |_, _, _| {}).await.unwrap_err().to_string();
     assert!(why.contains(&wrong) && why.contains(&true_sum()) && why.contains("removed"), "{why}");
     assert_eq!(std::fs::read_dir(models.path().join("toy")).unwrap().count(), 0);
-    let nobody = pull(&entry(None, None), models.path(), None, &mut |_, _, _| {}).await.unwrap_err().to_string();
+    let nobody = pull(&entry(Some(&true_sum()), None), models.path(), Origin::default(), &mut |_, _, _| {}).await.unwrap_err().to_string();
     assert!(nobody.contains("--mirror"), "{nobody}");
 }
