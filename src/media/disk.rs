@@ -6,12 +6,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use sha2::{Digest, Sha256};
 
+use super::lasting::{self, Order};
 use super::{FRAME, RATE, Report};
 use crate::control::words::{RecordingId, media};
 
@@ -103,10 +105,16 @@ pub struct Sealed {
 ///
 /// # Errors
 /// When the thread cannot be made.
-pub fn start(folder: PathBuf, report: impl FnMut(Report) + Send + 'static) -> io::Result<Handle> {
+pub fn start(folder: PathBuf, report: impl FnMut(Report) + Clone + Send + 'static) -> io::Result<Handle> {
     let (jobs, inbox) = crossbeam_channel::bounded(JOBS);
-    let disk = Disk { folder, report, open: HashMap::new(), closing: VecDeque::new() };
-    let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(move || disk.run(&inbox))?;
+    let (lasting, keeper) = lasting::start(folder.clone(), report.clone())?;
+    let disk = Disk { folder, report, open: HashMap::new(), closing: VecDeque::new(), lasting };
+    let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(move || {
+        disk.run(&inbox);
+        if keeper.join().is_err() {
+            tracing::error!("the thread that makes recordings last broke off");
+        }
+    })?;
     Ok(Handle { jobs, thread })
 }
 
@@ -205,7 +213,7 @@ fn duration(data: u64) -> Duration {
 
 struct Open {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     data: u64,
     spare: Sender<Box<Block>>,
 }
@@ -222,6 +230,7 @@ struct Disk<F> {
     report: F,
     open: HashMap<RecordingId, Open>,
     closing: VecDeque<Closing>,
+    lasting: Sender<Order>,
 }
 
 impl<F: FnMut(Report)> Disk<F> {
@@ -245,7 +254,10 @@ impl<F: FnMut(Report)> Disk<F> {
     fn take(&mut self, job: Job, scratch: &mut [u8]) {
         match job {
             Job::Open { recording, path, spare } => match self.create(&path, spare) {
-                Ok(open) => drop(self.open.insert(recording, open)),
+                Ok(open) => {
+                    self.tell(Order::Opened(recording, Arc::clone(&open.file)));
+                    self.open.insert(recording, open);
+                }
                 Err(why) => self.fail(recording, format!("{}: {why}", self.folder.join(path).display())),
             },
             Job::Append { recording, block } => self.write(recording, |open| open.append(block, scratch)),
@@ -264,7 +276,7 @@ impl<F: FnMut(Report)> Disk<F> {
         }
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(whole)?;
         file.write_all_at(&header(0), 0)?;
-        Ok(Open { path: path.to_owned(), file, data: 0, spare })
+        Ok(Open { path: path.to_owned(), file: Arc::new(file), data: 0, spare })
     }
 
     fn write(&mut self, recording: RecordingId, work: impl FnOnce(&mut Open) -> io::Result<()>) {
@@ -283,7 +295,7 @@ impl<F: FnMut(Report)> Disk<F> {
 
     fn sum_a_step(&mut self, scratch: &mut [u8]) {
         let Some(closing) = self.closing.front_mut() else { return };
-        let read = (&closing.open.file).read(scratch);
+        let read = (&*closing.open.file).read(scratch);
         match read {
             Ok(0) => self.finish(),
             Ok(count) => closing.sum.update(&scratch[..count]),
@@ -300,16 +312,25 @@ impl<F: FnMut(Report)> Disk<F> {
         let Some(Closing { recording, open, sum }) = self.closing.pop_front() else {
             return;
         };
-        (self.report)(Report::Media(media::Event::RecordingFinished {
+        let finished = media::Event::RecordingFinished {
             recording,
             path: open.path,
             duration: duration(open.data),
             bytes: HEADER_BYTES + open.data,
             sha256: hex::encode(sum.finalize()),
-        }));
+        };
+        self.tell(Order::Closed(recording, open.file, Box::new(Report::Media(finished))));
+    }
+
+    /// The line is long; waiting for it costs this thread only, and recorders keep ten seconds.
+    fn tell(&self, order: Order) {
+        if self.lasting.send(order).is_err() {
+            tracing::error!("nobody makes recordings last: the thread broke off");
+        }
     }
 
     fn fail(&mut self, recording: RecordingId, why: String) {
+        self.tell(Order::Gone(recording));
         (self.report)(Report::Media(media::Event::RecordingFailed { recording, why }));
     }
 }

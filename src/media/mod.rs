@@ -10,6 +10,7 @@ pub mod conceal;
 pub mod disk;
 pub mod incoming;
 pub mod jitter;
+mod lasting;
 pub mod leg;
 pub mod mixer;
 pub mod outgoing;
