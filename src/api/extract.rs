@@ -2,18 +2,62 @@
 
 use std::str::FromStr;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use crate::control::discreet::discreet;
 use crate::control::event::{DomainEvent, Fact};
 use crate::control::words::EventId;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
+
+/// A JSON body as it was sent, for those who must check a signature before they read it.
+pub struct Raw(Bytes);
+
+impl Raw {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What they say.
+    ///
+    /// # Errors
+    /// As [`Body`].
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        // A list would be read as the fields in their order.
+        if self.0.trim_ascii_start().first() == Some(&b'[') {
+            let detail = "the body is a list: send an object, {\"field\": value}";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", detail));
+        }
+        match axum::Json::<T>::from_bytes(&self.0) {
+            Ok(axum::Json(body)) => Ok(body),
+            Err(rejection) => Err(refused(&rejection)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Raw, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::bad("content_type_not_json", "send the body as Content-Type: application/json"));
+        }
+        let too_long = |why: BytesRejection| {
+            let code = if why.status() == StatusCode::PAYLOAD_TOO_LARGE { "body_too_long" } else { "body_invalid" };
+            Problem::new(why.status(), code, why.body_text())
+        };
+        Bytes::from_request(request, state).await.map(Raw).map_err(too_long)
+    }
+}
 
 /// The query of a URL.
 pub struct Query<T>(pub T);
@@ -22,22 +66,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Body<T>, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Body(body)),
-            Err(rejection) => Err(refused(&rejection)),
-        }
+        Raw::from_request(request, state).await?.read().map(Body)
     }
 }
 
 fn refused(rejection: &JsonRejection) -> Problem {
-    let code = match rejection {
-        JsonRejection::JsonDataError(_) => "field_invalid",
-        JsonRejection::MissingJsonContentType(_) => "content_type_not_json",
-        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => "body_too_long",
-        _ => "body_invalid",
-    };
-    let status = if code == "content_type_not_json" { StatusCode::BAD_REQUEST } else { rejection.status() };
-    Problem::new(status, code, rejection.body_text())
+    let code = if matches!(rejection, JsonRejection::JsonDataError(_)) { "field_invalid" } else { "body_invalid" };
+    Problem::new(rejection.status(), code, rejection.body_text())
+}
+
+/// Is it `application/json`, or `application/…+json`?
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -75,5 +117,5 @@ where
 #[must_use]
 pub fn events(facts: Vec<Fact>) -> Vec<DomainEvent> {
     let (at, mut random) = (crate::clock::now(), crate::clock::chance());
-    facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact }).collect()
+    facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact: discreet(fact) }).collect()
 }

@@ -175,6 +175,22 @@ pub enum Fact {
         duration_ms: Option<u64>,
         confidence: Option<f32>,
         source: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<(String, String)>,
+    },
+    #[serde(rename = "message.delivered")]
+    MessageDelivered {
+        message: MessageId,
+        session: SessionId,
+        channel: String,
+    },
+    #[serde(rename = "message.undelivered")]
+    MessageUndelivered {
+        message: MessageId,
+        session: SessionId,
+        channel: String,
+        tries: u32,
+        why: String,
     },
     #[serde(rename = "call.started")]
     CallStarted {
@@ -277,6 +293,13 @@ pub enum Fact {
         session: SessionId,
         engine: String,
         utterances: Value,
+    },
+    #[serde(rename = "transcript.failed")]
+    TranscriptFailed {
+        recording: RecordingId,
+        session: SessionId,
+        tries: u32,
+        why: String,
     },
     #[serde(rename = "ticket.opened")]
     TicketOpened {

@@ -3,6 +3,7 @@
 pub mod acd;
 pub mod call;
 pub mod dialplan;
+pub mod discreet;
 pub mod event;
 pub mod limits;
 pub mod random;

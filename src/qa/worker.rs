@@ -11,8 +11,9 @@ use super::dialogue;
 use super::evaluate::evaluate;
 use super::scorecard::Scorecard;
 use crate::clock::{chance, now};
+use crate::control::discreet::discreet;
 use crate::control::event::{DomainEvent, Fact};
-use crate::control::words::{EvaluationId, EventId, Lang};
+use crate::control::words::{EvaluationId, EventId, Lang, RecordingId, SessionId};
 use crate::store::journal::Journal;
 use crate::store::messages::Message;
 use crate::store::recordings::Recording;
@@ -23,8 +24,13 @@ use crate::store::{Error, Store};
 const BATCH: i64 = 32;
 /// A prompt begins so soon after its line was written, and pauses so long within it.
 const PROMPT_SLACK_MS: u64 = 1_500;
+const LINE_END: &str = "\n";
 /// The language of a session in which no plan spoke (a call straight to an agent).
 const DEFAULT_LANG: &str = "zh-CN";
+/// Pauses after the first, second … try at a transcript that failed; then it is given up.
+const PAUSES: [Duration; 4] = [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(3_600)];
+/// With nothing to do and nothing new in the log, work is looked for after this all the same.
+const IDLE: Duration = Duration::from_secs(600);
 /// Between two looks for work: under load the calls come first.
 const PACE: Duration = Duration::from_millis(500);
 
@@ -54,8 +60,19 @@ pub struct Transcribed {
     pub heard: Vec<Utterance>,
 }
 
+/// Why a recording has no words.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unheard {
+    /// It may go another time.
+    #[error("{0}")]
+    Now(String),
+    /// It never will with this configuration.
+    #[error("{0}")]
+    Ever(String),
+}
+
 /// Turns a recording in a language into words; runs on a blocking thread.
-pub type Transcribe = Arc<dyn Fn(&Path, &Lang) -> Result<Transcribed, String> + Send + Sync>;
+pub type Transcribe = Arc<dyn Fn(&Path, &Lang) -> Result<Transcribed, Unheard> + Send + Sync>;
 /// Takes card numbers and the like out of a text before it is kept.
 pub type Redact = fn(&str) -> String;
 
@@ -81,12 +98,16 @@ impl Worker {
     pub async fn run(self) {
         let mut applied = self.store.watch();
         let mut pace = tokio::time::interval(PACE);
+        if let Err(error) = self.welcome_cards().await {
+            tracing::error!(%error, "sessions that a new scorecard has not measured could not be marked");
+        }
         loop {
             pace.tick().await;
             applied.borrow_and_update();
             match self.round().await {
                 Ok(0) => {
-                    if applied.changed().await.is_err() {
+                    let wait = self.rest().await;
+                    if let Ok(Err(_)) = tokio::time::timeout(wait, applied.changed()).await {
                         return;
                     }
                 }
@@ -94,6 +115,25 @@ impl Worker {
                 Err(Error::Journal(_)) => return,
                 Err(error) => tracing::error!(%error, "after-call work is held up"),
             }
+        }
+    }
+
+    /// A scorecard that is new here measures what ended before it came.
+    async fn welcome_cards(&self) -> Result<(), Error> {
+        for card in self.cards.iter() {
+            let marked = self.store.mark_unmeasured(&card.id).await?;
+            if marked > 0 {
+                tracing::info!(card = card.id, marked, "sessions are to be measured by a scorecard that did not know them");
+            }
+        }
+        Ok(())
+    }
+
+    /// How long there is nothing to do unless the log goes on.
+    async fn rest(&self) -> Duration {
+        match self.store.next_transcript(now()).await {
+            Ok(Some(at)) => at.since(now()).min(IDLE),
+            Ok(None) | Err(_) => IDLE,
         }
     }
 
@@ -105,27 +145,31 @@ impl Worker {
         let mut done = 0;
         let transcripts = if self.transcribe.is_some() { Transcripts::Wanted } else { Transcripts::None };
         if let Some(transcribe) = &self.transcribe {
-            for recording in self.store.untranscribed(BATCH).await? {
+            for recording in self.store.untranscribed(now(), BATCH).await? {
                 self.transcribe(transcribe, recording).await?;
                 done += 1;
             }
         }
-        for card in self.cards.iter() {
-            let mut facts = Vec::new();
-            for session in self.store.unevaluated(&card.id, transcripts, BATCH).await? {
-                facts.extend(self.evaluate(card, &session).await?);
-            }
-            if !facts.is_empty() {
-                done += facts.len();
-                self.record(facts).await?;
+        let (sessions, mut facts) = (self.store.unmeasured(transcripts, BATCH).await?, Vec::new());
+        for session in &sessions {
+            for card in self.cards.iter() {
+                if !self.store.needs_no_measuring(&session.id, &card.id).await? {
+                    facts.extend(self.evaluate(card, session).await?);
+                }
             }
         }
-        Ok(done)
+        if !facts.is_empty() {
+            self.record(facts).await?;
+        }
+        for session in &sessions {
+            self.store.measured(&session.id).await?;
+        }
+        Ok(done + sessions.len())
     }
 
     async fn record(&self, facts: Vec<Fact>) -> Result<(), Error> {
         let (at, mut random) = (now(), chance());
-        let events = facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact }).collect();
+        let events = facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact: discreet(fact) }).collect();
         self.store.record(&self.journal, events).await.map(|_| ())
     }
 
@@ -134,14 +178,29 @@ impl Worker {
         let lang = Lang::new(self.store.spoken_lang(&recording.session).await?.as_deref().unwrap_or(DEFAULT_LANG));
         let (file, transcribe) = (self.recordings.join(&recording.path), transcribe.clone());
         let result = tokio::task::spawn_blocking(move || transcribe(&file, &lang)).await;
-        let transcribed = result.unwrap_or_else(|why| Err(why.to_string())).unwrap_or_else(|why| {
-            tracing::warn!(id = recording.id, why, "a recording could not be transcribed");
-            Transcribed { engine: format!("failed: {why}"), ..Transcribed::default() }
-        });
+        let transcribed = match result.unwrap_or_else(|why| Err(Unheard::Now(why.to_string()))) {
+            Ok(transcribed) => transcribed,
+            Err(why) => return self.unheard(&recording, (id, session), &why).await,
+        };
         let bridged = self.store.bridged_after(&recording).await?;
         let plan = self.store.plan_lines(&recording.id).await?.into_iter().map(said).collect();
         let utterances = utterances(&recording.id, &with_plan(transcribed.clone(), plan, bridged), bridged, self.redact);
         self.record(vec![Fact::TranscriptFinished { recording: id, session, engine: transcribed.engine, utterances }]).await
+    }
+
+    /// Tried again after a pause, or given up: then the log says so, and the session is measured by what was understood while it ran.
+    async fn unheard(&self, recording: &Recording, (id, session): (RecordingId, SessionId), why: &Unheard) -> Result<(), Error> {
+        let tries = recording.transcript.tries + 1;
+        let pause =
+            usize::try_from(recording.transcript.tries).ok().and_then(|tried| PAUSES.get(tried)).filter(|_| matches!(why, Unheard::Now(_)));
+        tracing::warn!(id = recording.id, %why, tries, ?pause, "a recording could not be transcribed");
+        match pause {
+            Some(pause) => self.store.note_untranscribed(&recording.id, tries, &why.to_string(), now() + *pause).await,
+            None => {
+                let tries = u32::try_from(tries).unwrap_or(u32::MAX);
+                self.record(vec![Fact::TranscriptFailed { recording: id, session, tries, why: why.to_string() }]).await
+            }
+        }
     }
 
     async fn evaluate(&self, card: &Scorecard, session: &Session) -> Result<Option<Fact>, Error> {
@@ -182,13 +241,23 @@ fn utterances(recording: &str, transcribed: &Transcribed, bridged: Option<u64>, 
     let heard = transcribed.heard.iter().map(|one| (heard_from(one.offset_ms), one));
     let mut all: Vec<_> = customer.chain(heard).collect();
     all.sort_by_key(|(_, one)| (one.offset_ms, one.duration_ms));
+    let before: Vec<String> = std::iter::once(String::new()).chain(all.iter().map(|(_, one)| one.text.clone())).collect();
     let print = |(at, (by, one)): (usize, (&str, &Utterance))| {
         json!({
             "id": format!("{recording}#{}", at + 1), "by": by, "offset_ms": one.offset_ms, "duration_ms": one.duration_ms,
-            "text": redact(&one.text), "confidence": one.confidence, "lang": one.lang,
+            "text": redact_after(&before[at], &one.text, redact), "confidence": one.confidence, "lang": one.lang,
         })
     };
     all.into_iter().enumerate().map(print).collect()
+}
+
+/// "Your PIN, please?" – "Eight three five one.": the line before says what the digits are.
+fn redact_after(before: &str, text: &str, redact: Redact) -> String {
+    let (before, text) = (before.replace(LINE_END, " "), text.replace(LINE_END, " "));
+    let both = redact(&format!("{before}{LINE_END}{text}"));
+    let own = both.split_once(LINE_END).map_or_else(|| redact(&text), |(_, own)| own.to_owned());
+    // A number that goes on over the two lines is cut in the middle: by itself it may be found all the same.
+    redact(&own)
 }
 
 #[cfg(test)]
@@ -203,6 +272,14 @@ mod tests {
         let transcribed = Transcribed { engine: "e".to_owned(), customer: vec![], heard };
         let all = with_plan(transcribed, vec![say(2, 0, "Welcome. How can I help?")], Some(80_000)).heard;
         assert_eq!(all, [say(2, 4_498, "Welcome. How can I help?"), say(90_000, 800, "hello")]);
+    }
+
+    #[test]
+    fn digits_are_secret_when_the_line_before_asks_for_a_secret() {
+        let redact = crate::nlu::redact::redact;
+        assert_eq!(redact_after("what is your pin", "eight three five one", redact), "[pin]");
+        assert_eq!(redact_after("how many", "eight three five one", redact), "eight three five one");
+        assert_eq!(redact_after("", "my card is 4111 1111 1111 1111", redact), "my card is [card]");
     }
 
     #[test]

@@ -312,6 +312,7 @@ mod tests {
                     duration_ms: None,
                     confidence: Some(0.5),
                     source: None,
+                    buttons: Vec::new(),
                 },
             }
         }

@@ -57,7 +57,7 @@ pub struct Speech {
 
 static CREATED: Add = Add {
     into: "INSERT INTO messages (id, seq, session, channel, author, agent, content, text, lang, client_id, external_id, \
-           offset_ms, duration_ms, confidence, source, at)",
+           offset_ms, duration_ms, confidence, source, at, buttons)",
     conflict: "ON CONFLICT DO NOTHING",
 };
 
@@ -75,6 +75,7 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
         duration_ms,
         confidence,
         source,
+        buttons,
     } = fact
     else {
         return Ok(());
@@ -86,9 +87,10 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
         _ => None,
     };
     let channel = channel.map(|row| row.opt_text("channel")).transpose()?.flatten();
+    let buttons = (!buttons.is_empty()).then(|| serde_json::to_string(buttons).unwrap_or_default());
     let lang = lang.as_ref().map(ToString::to_string);
     let mut args = args![*message, place.seq, *session, channel, word(author), *agent, &content, text, lang, client_id, external_id];
-    args.extend(args![*offset_ms, *duration_ms, *confidence, source, place.at]);
+    args.extend(args![*offset_ms, *duration_ms, *confidence, source, place.at, buttons]);
     to.add(&CREATED, args);
     Ok(())
 }

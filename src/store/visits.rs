@@ -32,7 +32,6 @@ pub struct VisitorLine {
 }
 
 fn line(row: &Row, address: &str) -> Result<VisitorLine, Error> {
-    let body: Value = row.json("body")?;
     let own = row.opt_text("external_id")?.and_then(|id| id.strip_prefix(address)?.strip_prefix('/').map(str::to_owned));
     Ok(VisitorLine {
         seq: row.int("seq")?,
@@ -40,7 +39,7 @@ fn line(row: &Row, address: &str) -> Result<VisitorLine, Error> {
         session: row.text("session")?,
         author: row.text("author")?,
         content: row.json("content")?,
-        buttons: body.get("buttons").cloned().unwrap_or_else(|| Value::Array(Vec::new())),
+        buttons: row.opt_text("buttons")?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| Value::Array(Vec::new())),
         client_id: own,
         at: row.time("at")?,
     })
@@ -52,8 +51,8 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn visitor_lines(&self, channel: &str, address: &str, after: i64, most: i64) -> Result<Vec<VisitorLine>, Error> {
-        let sql = "SELECT m.seq, m.id, m.session, m.author, m.content, m.external_id, m.at, d.body FROM sessions s \
-                   JOIN messages m ON m.session = s.id LEFT JOIN deliveries d ON d.message = m.id \
+        let sql = "SELECT m.seq, m.id, m.session, m.author, m.content, m.external_id, m.at, m.buttons FROM sessions s \
+                   JOIN messages m ON m.session = s.id \
                    WHERE s.channel = $1 AND s.address = $2 AND m.seq > $3 AND m.author <> 'system' ORDER BY m.seq LIMIT $4";
         let rows = self.db.rows(sql, args![channel, address, after, most]).await?;
         rows.iter().map(|row| line(row, address)).collect()

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::dial::DIRECT;
 use super::{After, Call, Ending, Stage, World};
 use crate::control::dialplan::wish::{Event, Wish};
+use crate::control::discreet::SECRET;
 use crate::control::event::Author;
 use crate::control::session;
 use crate::control::session::effect::{Effect, Signal};
-use crate::control::session::talk::Failed;
+use crate::control::session::talk::{Failed, Talk};
 use crate::control::words::chat::Content;
 use crate::control::words::lookup::Finding;
 use crate::control::words::media::{BargeIn, Command, Prompt};
@@ -111,7 +112,8 @@ impl Call {
 
     /// A prompt: played, and kept as the line it is.
     fn say(&mut self, play: PlayId, prompts: Vec<Prompt>, barge_in: BargeIn, world: &mut World<'_>) {
-        let text = spoken(&prompts);
+        let is_secret = self.talk.as_ref().is_some_and(Talk::reads_secret);
+        let text = if is_secret { SECRET.to_owned() } else { spoken(&prompts) };
         if !text.is_empty() {
             let lang = self.talk.as_ref().map(|talk| talk.lang.clone());
             let line = session::Line { lang, source: Some(PLAN.to_owned()), ..session::Line::text(Author::Bot, text) };
@@ -122,12 +124,13 @@ impl Call {
     }
 
     fn say_heard(&self, heard: &Heard, world: &mut World<'_>) {
+        let is_secret = self.talk.as_ref().is_some_and(Talk::asks_secret);
         let line = session::Line {
             lang: Some(heard.lang.clone()),
             span: Some((heard.offset, heard.duration)),
             confidence: Some(heard.confidence),
             source: Some(heard.engine.to_string()),
-            content: Content::Text { text: heard.text.clone() },
+            content: Content::Text { text: if is_secret { SECRET.to_owned() } else { heard.text.clone() } },
             ..session::Line::text(Author::Customer, String::new())
         };
         world.out.push(Effect::Say(Box::new(line)));

@@ -6,8 +6,10 @@ use super::leg::Sound;
 use super::note::Note;
 use super::{Call, Stage, World};
 use crate::control::dialplan::wish::Event;
+use crate::control::discreet::HIDDEN_KEY;
 use crate::control::event::Fact;
 use crate::control::session::effect::Effect;
+use crate::control::session::talk::Talk;
 use crate::control::words::media::{self, BargeIn, Command, LegStats, PlayOutcome, Prompt};
 use crate::control::words::{LegId, PlayId, RecordingId, TurnId};
 
@@ -172,7 +174,9 @@ impl Call {
         if leg != self.caller || matches!(self.stage, Stage::Over) {
             return;
         }
-        world.out.push(Effect::Record(Fact::KeyPressed { session: self.ids.session, key }));
+        let shown = matches!(self.stage, Stage::Plan) && self.talk.as_ref().is_some_and(Talk::shows_keys);
+        let key_shown = if shown { key } else { HIDDEN_KEY };
+        world.out.push(Effect::Record(Fact::KeyPressed { session: self.ids.session, key: key_shown }));
         match &self.stage {
             Stage::Plan if self.sound.note.is_some() => self.stop_note(world),
             Stage::Plan => self.tell_plan(Event::Pressed(key), world),

@@ -12,6 +12,7 @@ use crate::control::call::ending::Ending;
 use crate::control::call::route::{Route, Routes};
 use crate::control::dialplan::Medium;
 use crate::control::dialplan::wish::{Enqueue, Event, QueueEnd, TransferEnd, Wish};
+use crate::control::discreet::SECRET;
 use crate::control::event::{Author, DomainEvent, Fact, OfferEnd, SessionState};
 use crate::control::random::Random;
 use crate::control::time::Time;
@@ -105,6 +106,12 @@ impl Chat {
             };
             self.tell_plan(event, room);
         }
+    }
+
+    /// Is what the customer writes now not to be written down?
+    #[must_use]
+    pub fn asks_secret(&self) -> bool {
+        matches!(self.stage, Stage::Plan) && self.talk.as_ref().is_some_and(Talk::asks_secret)
     }
 
     /// An agent or the API wrote.
@@ -297,7 +304,9 @@ impl Chat {
             return;
         }
         let lang = self.talk.as_ref().map(|talk| talk.lang.clone());
-        let line = Line { lang, source: Some("plan".to_owned()), ..Line::text(Author::Bot, texts.join(" ")) };
+        let is_secret = self.talk.as_ref().is_some_and(Talk::reads_secret);
+        let text = if is_secret { SECRET.to_owned() } else { texts.join(" ") };
+        let line = Line { lang, source: Some("plan".to_owned()), ..Line::text(Author::Bot, text) };
         room.out.push(Effect::Write(Box::new(line), buttons));
     }
 

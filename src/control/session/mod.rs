@@ -21,6 +21,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::call::ending::Ending;
+use super::discreet::discreet;
 use super::event::{Author, DomainEvent, Fact, SessionState};
 use super::limits::{REMEMBERED_LINES, WAITING_LINES};
 use super::random::Random;
@@ -81,6 +82,8 @@ pub struct Line {
     pub confidence: Option<f32>,
     /// What made it: an engine, `suggestion`, `plan`.
     pub source: Option<String>,
+    /// Buttons, label and what a press sends.
+    pub buttons: Vec<(String, String)>,
 }
 
 impl Line {
@@ -97,6 +100,7 @@ impl Line {
             span: None,
             confidence: None,
             source: None,
+            buttons: Vec::new(),
         }
     }
 }
@@ -268,7 +272,7 @@ impl Sessions {
         {
             session.agent = Some(*agent);
         }
-        let event = DomainEvent { id: EventId::new(now, &mut self.random), at: now, fact };
+        let event = DomainEvent { id: EventId::new(now, &mut self.random), at: now, fact: discreet(fact) };
         match self.sessions.get_mut(&session).and_then(|session| session.held.as_mut()) {
             Some(held) => held.push(event),
             None => out.push(Effect::Journal(event)),
@@ -277,7 +281,7 @@ impl Sessions {
 
     /// A fact of no session.
     pub fn journal(&mut self, now: Time, fact: Fact, out: &mut Vec<Effect>) {
-        out.push(Effect::Journal(DomainEvent { id: EventId::new(now, &mut self.random), at: now, fact }));
+        out.push(Effect::Journal(DomainEvent { id: EventId::new(now, &mut self.random), at: now, fact: discreet(fact) }));
     }
 
     /// The session goes over to a state. A closed one stays closed.
@@ -312,6 +316,7 @@ impl Sessions {
             duration_ms: line.span.map(|(_, length)| DomainEvent::ms(length)),
             confidence: line.confidence,
             source: line.source,
+            buttons: line.buttons,
         };
         self.record(now, session, fact, out);
         (message, Said::New)

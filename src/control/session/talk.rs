@@ -9,6 +9,7 @@ use super::{Customer, Left, NewTicket};
 use crate::control::dialplan::plan::Plan;
 use crate::control::dialplan::wish::{Event, Wish};
 use crate::control::dialplan::{Caller, Medium, Runner, Start};
+use crate::control::discreet::SECRET;
 use crate::control::event::{DomainEvent, Fact};
 use crate::control::random::Random;
 use crate::control::time::Time;
@@ -71,10 +72,32 @@ impl Talk {
         self.runner.plan()
     }
 
+    /// Is what the customer says now not to be written down?
+    #[must_use]
+    pub fn asks_secret(&self) -> bool {
+        self.runner.asks_secret()
+    }
+
+    /// Is what the plan says now not to be written down?
+    #[must_use]
+    pub fn reads_secret(&self) -> bool {
+        self.runner.reads_secret()
+    }
+
+    /// Is a key pressed now a choice, and no digit of a number?
+    #[must_use]
+    pub fn shows_keys(&self) -> bool {
+        self.runner.shows_keys()
+    }
+
     /// One step; what only a call or only a chat can do is left in `wishes`.
     pub fn step(&mut self, now: Time, event: Event, wishes: &mut Vec<Wish>, out: &mut Vec<Effect>) {
         let mut all = Vec::new();
+        let was_secret = self.asks_secret();
         self.runner.step(now, event, &mut all);
+        if was_secret {
+            all.iter_mut().for_each(hide_words);
+        }
         self.sort(now, all, wishes, out);
     }
 
@@ -134,6 +157,13 @@ impl Talk {
     fn left(&mut self, mode: String, contact: Option<String>, text: Option<String>) -> Left {
         let (recording, heard) = self.note.take().unzip();
         Left { mode, contact, text: text.or(heard.filter(|heard| !heard.is_empty())), recording }
+    }
+}
+
+/// The answer to a question for a masked slot.
+fn hide_words(wish: &mut Wish) {
+    if let Wish::Understood { text, .. } = wish {
+        SECRET.clone_into(text);
     }
 }
 

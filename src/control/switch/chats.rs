@@ -1,13 +1,14 @@
 //! Chat lines in: the same line is told by its ids, a new one joins the open chat or begins another.
 
 use super::{Drain, Machine, Slot, Switch};
+use crate::control::discreet::SECRET;
 use crate::control::event::Author;
 use crate::control::session::chat::Chat;
 use crate::control::session::{Line, Opening};
 use crate::control::surface::Output;
 use crate::control::time::Time;
 use crate::control::words::agent::{Refusal, Reply};
-use crate::control::words::chat::Received;
+use crate::control::words::chat::{Content, Received};
 use crate::control::words::{CommandId, CustomerId, SessionId};
 
 impl Switch {
@@ -33,7 +34,7 @@ impl Switch {
             None => (self.open_chat(now, &received, customer), Some(self.plan_of(&received))),
         };
         let line = Line {
-            content: received.content.clone(),
+            content: self.may_be_kept(session, &received),
             external_id: Some(received.external_id.clone()),
             ..Line::text(Author::Customer, String::new())
         };
@@ -46,6 +47,15 @@ impl Switch {
             }
             chat.on_line(&received.content, room);
         });
+    }
+
+    /// The line as it may be written down: an answer to a question for a masked slot is secret as a whole.
+    fn may_be_kept(&self, session: SessionId, received: &Received) -> Content {
+        let machine = self.slots.get(&session).map(|slot| &slot.machine);
+        match machine {
+            Some(Machine::Chat(chat)) if chat.asks_secret() => Content::Text { text: SECRET.to_owned() },
+            _ => received.content.clone(),
+        }
     }
 
     pub(super) fn answer(&mut self, command: CommandId, answer: Result<Reply, Refusal>) {

@@ -2,6 +2,7 @@
 
 use super::{Machine, Switch, Todo};
 use crate::control::acd::{self, Item};
+use crate::control::discreet::mask_content;
 use crate::control::event::{Author, Fact, SessionState};
 use crate::control::limits::OPEN_LOOKUPS;
 use crate::control::session::effect::{Distribute, Effect, Signal};
@@ -143,7 +144,9 @@ impl Switch {
         line: Line,
         buttons: Vec<(String, String)>,
     ) -> (crate::control::words::MessageId, Said) {
-        let content = line.content.clone();
+        let mut content = line.content.clone();
+        mask_content(&mut content);
+        let line = Line { buttons: buttons.clone(), ..line };
         let (message, said) = self.sessions.say(now, session, line, &mut self.work.sessions);
         if let (Said::New, Some(found)) = (said, self.sessions.of(session)) {
             let (channel, address) = (found.opening.channel.clone(), found.opening.address.clone());
@@ -161,6 +164,8 @@ impl Switch {
         let line = Line { content: content.clone(), source: Some("message".to_owned()), ..Line::text(Author::Bot, String::new()) };
         let (message, _) = self.sessions.say(now, to, line, &mut self.work.sessions);
         let session::Address { channel, address } = place;
+        let mut content = content;
+        mask_content(&mut content);
         self.work.out.push_back(Output::Chat(chat::Send { session: to, message, channel, address, content, buttons: Vec::new() }));
     }
 

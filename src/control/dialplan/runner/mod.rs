@@ -8,6 +8,7 @@ mod hear;
 mod memory;
 mod menu;
 mod phrases;
+mod secrets;
 mod slots;
 mod steps;
 #[cfg(test)]
