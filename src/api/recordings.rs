@@ -5,7 +5,7 @@ use std::io::SeekFrom;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::extract::Query;
 use super::problem::{Problem, Refused};
 use super::{ApiState, subtitles};
 use crate::store::page::{Page, Slice};
-use crate::store::recordings::{Recording, Transcript};
+use crate::store::recordings::{Recording, Transcript, TranscriptStanding};
 
 const UNKNOWN: &str = "recording_unknown";
 /// Bytes read from the disk at once.
@@ -95,25 +95,41 @@ pub async fn one(State(state): State<ApiState>, caller: Caller, Path(id): Path<S
 #[utoipa::path(get, path = "/v1/recordings/{id}/audio", tag = "recordings", params(("id" = String, Path), ("Range" = Option<String>, Header)),
     responses((status = 200, content_type = "audio/wav", body = [u8]), (status = 206, content_type = "audio/wav", body = [u8]),
     (status = 416, body = Problem, content_type = "application/problem+json"), Refused))]
-pub async fn audio(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn audio(
+    State(state): State<ApiState>,
+    caller: Caller,
+    method: Method,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     caller.may("recordings:audio")?;
     let recording = load(&state, &id).await?;
     let (mut file, bytes) = open(&state, &recording).await?;
-    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).filter(|_| if_range(&headers, &recording));
+    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    // RFC 9110 §14.2: a range means something for GET only.
+    let asked = asked.filter(|_| method == Method::GET && if_range(&headers, &recording));
     let (status, first, last) = match asked.map(|range| span(range, bytes)) {
         None | Some(Asked::Other) => (StatusCode::OK, 0, bytes.saturating_sub(1)),
         Some(Asked::Part(first, last)) => (StatusCode::PARTIAL_CONTENT, first, last),
         Some(Asked::Outside) => {
-            let detail = format!("the file has {bytes} bytes");
-            return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_outside", detail));
+            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_outside", format!("the file has {bytes} bytes"));
+            return Ok(([(header::CONTENT_RANGE, format!("bytes */{bytes}"))], problem).into_response());
         }
     };
     let length = if bytes == 0 { 0 } else { last - first + 1 };
     let lost = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_unreadable", "the file cannot be read");
     file.seek(SeekFrom::Start(first)).await.map_err(lost)?;
     let mut response = (status, Body::from_stream(blocks(file, length))).into_response();
-    describe(response.headers_mut(), &recording, (first, last, bytes, length));
+    let part = if status == StatusCode::PARTIAL_CONTENT { Part::Some } else { Part::Whole };
+    describe(response.headers_mut(), &recording, part, (first, last, bytes, length));
     Ok(response)
+}
+
+/// What of the file is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Some,
 }
 
 /// `If-Range` holds when it names the file as it is (RFC 9110 §13.1.5).
@@ -122,13 +138,13 @@ fn if_range(headers: &HeaderMap, recording: &Recording) -> bool {
     recording.sha256.as_ref().is_some_and(|sum| tag.as_bytes() == format!("\"{sum}\"").as_bytes())
 }
 
-fn describe(headers: &mut HeaderMap, recording: &Recording, (first, last, bytes, length): (u64, u64, u64, u64)) {
+fn describe(headers: &mut HeaderMap, recording: &Recording, part: Part, (first, last, bytes, length): (u64, u64, u64, u64)) {
     let mut put = |name, text: &str| drop(HeaderValue::from_str(text).map(|value| headers.insert(name, value)));
     put(header::CONTENT_TYPE, "audio/wav");
     put(header::ACCEPT_RANGES, "bytes");
     put(header::CONTENT_LENGTH, &length.to_string());
     put(header::CONTENT_DISPOSITION, &format!("inline; filename=\"{}.wav\"", recording.id));
-    if length < bytes {
+    if part == Part::Some {
         put(header::CONTENT_RANGE, &format!("bytes {first}-{last}/{bytes}"));
     }
     if let Some(sum) = &recording.sha256 {
@@ -198,6 +214,18 @@ pub async fn certificate(State(state): State<ApiState>, caller: Caller, Path(id)
     Ok(Json(Certificate { recording: id, intact: sha256 == sha256_now, sha256, sha256_now, bytes }))
 }
 
+/// Why there is no transcript.
+fn without(id: &str, standing: &TranscriptStanding) -> Problem {
+    let why = standing.why.as_deref().unwrap_or("it was not tried yet");
+    match standing.state.as_str() {
+        "failed" => Problem::conflict("transcript_failed", format!("after {} tries it was given up: {why}", standing.tries)),
+        "pending" => {
+            Problem::new(StatusCode::NOT_FOUND, "transcript_pending", format!("it is not made yet; {} tries so far: {why}", standing.tries))
+        }
+        _ => Problem::unknown("transcript_unknown", id),
+    }
+}
+
 /// What was said in a recording, by side and time.
 #[utoipa::path(get, path = "/v1/transcripts/{recording}", tag = "transcripts", params(("recording" = String, Path), Form),
     responses((status = 200, body = Transcript), Refused))]
@@ -208,8 +236,8 @@ pub async fn transcript(
     Query(form): Query<Form>,
 ) -> Result<Response, Problem> {
     caller.may("transcripts:read")?;
-    load(&state, &id).await?;
-    let transcript = state.store.transcript(&id).await?.ok_or_else(|| Problem::unknown("transcript_unknown", &id))?;
+    let recording = load(&state, &id).await?;
+    let transcript = state.store.transcript(&id).await?.ok_or_else(|| without(&id, &recording.transcript))?;
     let lines = subtitles::lines(&transcript.utterances);
     let (kind, text) = match form.format.as_deref().unwrap_or("json") {
         "json" => return Ok(Json(transcript).into_response()),

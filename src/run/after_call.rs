@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use crate::config::server::Server;
 use crate::control::words::Lang;
 use crate::media::priority;
-use crate::qa::worker::Transcribe;
+use crate::qa::worker::{Transcribe, Unheard};
 use crate::qa::{Scorecard, Transcribed, Utterance, Worker, scorecard};
 use crate::speech::engines::Purpose;
 use crate::speech::transcribe::{self, Side};
@@ -64,9 +64,9 @@ fn transcriber(engines: Arc<Engines>) -> Transcribe {
     Arc::new(move |file, lang| {
         priority::set_nice(NICE);
         if engines.serving(lang, Purpose::AfterCall).is_empty() {
-            return Err(format!("no recognizer for {lang} after the call"));
+            return Err(Unheard::Ever(format!("no recognizer for {lang} after the call: `hotline models list` shows what can be had")));
         }
-        let heard = speech::transcribe::recording(&engines, file, lang, &mut |_, _| {}).map_err(|why| why.to_string())?;
+        let heard = speech::transcribe::recording(&engines, file, lang, &mut |_, _| {}).map_err(|why| Unheard::Now(why.to_string()))?;
         Ok(both_sides(lang, heard))
     })
 }

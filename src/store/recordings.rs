@@ -11,6 +11,7 @@ use super::page::{Page, Slice};
 use super::{Error, Store};
 use crate::args;
 use crate::control::event::Fact;
+use crate::control::time::Time;
 
 /// A stereo file: left the customer, right what he heard.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -31,10 +32,23 @@ pub struct Recording {
     pub sha256: Option<String>,
     /// Why it failed.
     pub why: Option<String>,
+    /// How its transcript stands.
+    pub transcript: TranscriptStanding,
     /// RFC 3339.
     pub started_at: String,
     /// RFC 3339.
     pub finished_at: Option<String>,
+}
+
+/// How a recording's transcript stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TranscriptStanding {
+    /// `none` (not yet recorded), `pending`, `done`, or `failed`: given up.
+    pub state: String,
+    /// Tries that failed.
+    pub tries: i64,
+    /// Why the last one did.
+    pub why: Option<String>,
 }
 
 /// What was said in a recording, by side and time.
@@ -60,15 +74,19 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
             args![*recording, *session, path, place.at],
         ),
         Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 } => (
-            "INSERT INTO recordings (id, session, path, state, duration_ms, bytes, sha256, started_at, finished_at) \
-             VALUES ($1, $2, $3, 'finished', $4, $5, $6, $7, $7) ON CONFLICT (id) DO UPDATE SET state = 'finished', path = excluded.path, \
-             duration_ms = excluded.duration_ms, bytes = excluded.bytes, sha256 = excluded.sha256, finished_at = excluded.finished_at",
+            "INSERT INTO recordings (id, session, path, state, duration_ms, bytes, sha256, started_at, finished_at, to_transcribe) \
+             VALUES ($1, $2, $3, 'finished', $4, $5, $6, $7, $7, 1) ON CONFLICT (id) DO UPDATE SET state = 'finished', path = excluded.path, \
+             to_transcribe = 1, duration_ms = excluded.duration_ms, bytes = excluded.bytes, sha256 = excluded.sha256, finished_at = excluded.finished_at",
             args![*recording, *session, path, *duration_ms, *bytes, sha256, place.at],
         ),
         Fact::RecordingFailed { recording, session, why } => (
             "INSERT INTO recordings (id, session, path, state, why, started_at, finished_at) VALUES ($1, $2, '', 'failed', $3, $4, $4) \
              ON CONFLICT (id) DO UPDATE SET state = 'failed', why = excluded.why, finished_at = excluded.finished_at",
             args![*recording, *session, why, place.at],
+        ),
+        Fact::TranscriptFailed { recording, tries, why, .. } => (
+            "UPDATE recordings SET to_transcribe = 0, transcribe_tries = $2, transcribe_why = $3 WHERE id = $1",
+            args![*recording, u64::from(*tries), why],
         ),
         Fact::TranscriptFinished { recording, session, engine, utterances } => (
             "INSERT INTO transcripts (recording, session, engine, utterances, at) VALUES ($1, $2, $3, $4, $5) \
@@ -77,7 +95,22 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
         ),
         _ => return Ok(()),
     };
-    to.run(sql, args).await.map(|_| ())
+    to.run(sql, args).await?;
+    if let Fact::TranscriptFinished { recording, .. } = fact {
+        to.run("UPDATE recordings SET to_transcribe = 0, transcribe_why = NULL WHERE id = $1", args![*recording]).await?;
+    }
+    Ok(())
+}
+
+fn standing(row: &Row) -> Result<TranscriptStanding, Error> {
+    let (tries, why) = (row.int("transcribe_tries")?, row.opt_text("transcribe_why")?);
+    let state = match row.opt_flag("to_transcribe")? {
+        None => "none",
+        Some(true) => "pending",
+        Some(false) if why.is_some() => "failed",
+        Some(false) => "done",
+    };
+    Ok(TranscriptStanding { state: state.to_owned(), tries, why })
 }
 
 fn recording(row: &Row) -> Result<Recording, Error> {
@@ -90,6 +123,7 @@ fn recording(row: &Row) -> Result<Recording, Error> {
         bytes: row.opt_int("bytes")?,
         sha256: row.opt_text("sha256")?,
         why: row.opt_text("why")?,
+        transcript: standing(row)?,
         started_at: row.time("started_at")?,
         finished_at: row.opt_time("finished_at")?,
     })
@@ -144,13 +178,31 @@ impl Store {
         Ok(micros.map(|micros| micros.max(0).cast_unsigned() / 1_000))
     }
 
-    /// Finished recordings that have no transcript yet, oldest first: the work of the after-call worker.
+    /// Recordings whose transcript is due, oldest first: the work of the after-call worker.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn untranscribed(&self, most: i64) -> Result<Vec<Recording>, Error> {
-        let sql = "SELECT * FROM recordings r WHERE state = 'finished' AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.id) \
-                   ORDER BY id LIMIT $1";
-        self.db.rows(sql, args![most]).await?.iter().map(recording).collect()
+    pub async fn untranscribed(&self, now: Time, most: i64) -> Result<Vec<Recording>, Error> {
+        let sql = "SELECT * FROM recordings WHERE to_transcribe = 1 AND COALESCE(transcribe_at, 0) <= $1 ORDER BY id LIMIT $2";
+        self.db.rows(sql, args![now, most]).await?.iter().map(recording).collect()
+    }
+
+    /// When the next transcript is due that failed before.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn next_transcript(&self, now: Time) -> Result<Option<Time>, Error> {
+        let sql = "SELECT MIN(transcribe_at) AS next FROM recordings WHERE to_transcribe = 1 AND transcribe_at > $1";
+        let row = self.db.row(sql, args![now]).await?;
+        Ok(row.map(|row| row.opt_int("next")).transpose()?.flatten().map(|at| Time(at.cast_unsigned())))
+    }
+
+    /// A transcript failed and is tried again at `next`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn note_untranscribed(&self, recording: &str, tries: i64, why: &str, next: Time) -> Result<(), Error> {
+        let sql = "UPDATE recordings SET transcribe_tries = $2, transcribe_why = $3, transcribe_at = $4 WHERE id = $1";
+        self.db.run(sql, args![recording, tries, why, next]).await.map(|_| ())
     }
 }

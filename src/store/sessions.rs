@@ -152,7 +152,8 @@ static INTENT: Set = of_session!("intent = v.column2", Again::Replaces);
 static DISPOSITION: Set = of_session!("disposition = v.column2", Again::Replaces);
 static ASSIGNED: Set = of_session!("agent = v.column2, assigned_at = COALESCE(assigned_at, v.column3)", Again::Adds);
 static CLOSED: Set = of_session!(
-    "state = 'closed', ending = v.column2, disposition = v.column3, contained = v.column4, duration_ms = v.column5, closed_at = v.column6",
+    "state = 'closed', ending = v.column2, disposition = v.column3, contained = v.column4, duration_ms = v.column5, closed_at = v.column6, \
+     to_measure = 1",
     Again::Replaces
 );
 
@@ -284,19 +285,47 @@ impl Store {
         slice.page(&rows, session, |it| it.id.clone())
     }
 
-    /// Ended sessions in which something was said and that a scorecard has not measured yet, oldest first. One whose recording is
-    /// still written waits for it; with `transcripts` [`Transcripts::Wanted`] also one whose recording has none yet.
+    /// Ended sessions that are marked to be measured and ready for it, oldest first: one whose recording is still written waits for
+    /// it; with `transcripts` [`Transcripts::Wanted`] also one whose recording may still get its transcript. What was done long ago
+    /// is not looked at: an index holds the marked ones alone.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn unevaluated(&self, scorecard: &str, transcripts: Transcripts, most: i64) -> Result<Vec<Session>, Error> {
-        let sql = "SELECT * FROM sessions s WHERE closed_at IS NOT NULL \
-                   AND NOT EXISTS (SELECT 1 FROM evaluations e WHERE e.session = s.id AND e.scorecard = $1) \
+    pub async fn unmeasured(&self, transcripts: Transcripts, most: i64) -> Result<Vec<Session>, Error> {
+        let sql = "SELECT * FROM sessions s WHERE to_measure = 1 \
                    AND NOT EXISTS (SELECT 1 FROM recordings r WHERE r.session = s.id AND r.state = 'recording') \
-                   AND (EXISTS (SELECT 1 FROM messages m WHERE m.session = s.id) OR EXISTS (SELECT 1 FROM transcripts t WHERE t.session = s.id)) \
-                   AND ($2 = 0 OR NOT EXISTS (SELECT 1 FROM recordings r WHERE r.session = s.id AND r.state = 'finished' \
-                   AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.id))) ORDER BY id LIMIT $3";
-        self.db.rows(sql, args![scorecard, transcripts == Transcripts::Wanted, most]).await?.iter().map(session).collect()
+                   AND ($1 = 0 OR NOT EXISTS (SELECT 1 FROM recordings r WHERE r.session = s.id AND r.to_transcribe = 1)) ORDER BY id LIMIT $2";
+        self.db.rows(sql, args![transcripts == Transcripts::Wanted, most]).await?.iter().map(session).collect()
+    }
+
+    /// Was nothing said in a session, or did this scorecard measure it before?
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn needs_no_measuring(&self, session: &str, scorecard: &str) -> Result<bool, Error> {
+        let sql = "SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM evaluations WHERE session = $1 AND scorecard = $2) \
+                   OR NOT (EXISTS (SELECT 1 FROM messages WHERE session = $1) OR EXISTS (SELECT 1 FROM transcripts WHERE session = $1))";
+        Ok(self.db.row(sql, args![session, scorecard]).await?.is_some())
+    }
+
+    /// Takes the mark off: all scorecards have measured the session.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn measured(&self, session: &str) -> Result<(), Error> {
+        self.db.run("UPDATE sessions SET to_measure = 0 WHERE id = $1", args![session]).await.map(|_| ())
+    }
+
+    /// Marks ended sessions that a scorecard has not measured: it is new here. Looks at all sessions, once at the start.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn mark_unmeasured(&self, scorecard: &str) -> Result<u64, Error> {
+        let sql = "UPDATE sessions SET to_measure = 1 WHERE closed_at IS NOT NULL AND COALESCE(to_measure, 0) = 0 \
+                   AND NOT EXISTS (SELECT 1 FROM evaluations e WHERE e.session = sessions.id AND e.scorecard = $1) \
+                   AND (EXISTS (SELECT 1 FROM messages m WHERE m.session = sessions.id) \
+                   OR EXISTS (SELECT 1 FROM transcripts t WHERE t.session = sessions.id))";
+        self.db.run(sql, args![scorecard]).await
     }
 
     /// What the plan asked and learned in a session, by name.
