@@ -14,6 +14,7 @@ pub mod nlu;
 pub mod phone;
 pub mod qa;
 pub mod run;
+pub mod signature;
 pub mod speech;
 pub mod store;
 pub mod telemetry;

@@ -5,6 +5,8 @@
 pub mod outbound;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -24,6 +26,8 @@ pub struct Adapter {
     pub url: String,
     /// What `Hotline-Signature` is made with.
     pub secret: Vec<u8>,
+    /// A message that could not be delivered for so long is given up.
+    pub give_up: Duration,
 }
 
 impl std::fmt::Debug for Adapter {
@@ -34,6 +38,8 @@ impl std::fmt::Debug for Adapter {
 
 /// Adapters by channel.
 pub type Adapters = BTreeMap<String, Adapter>;
+/// The adapters of the configuration that is in force.
+pub type InForce = watch::Receiver<Arc<Adapters>>;
 
 /// What an adapter gets: `{message_id, session_id, address, kind, …, buttons}`.
 fn body(send: &Send) -> Value {
@@ -47,9 +53,9 @@ fn body(send: &Send) -> Value {
 
 /// Notes messages until the line closes, and tells the pusher. A message is noted before it is pushed, so a crash loses none;
 /// one that the database refuses is tried again with the next.
-pub async fn take(store: Store, adapters: Adapters, mut line: mpsc::Receiver<Send>, noted: watch::Sender<u64>) {
+pub async fn take(store: Store, adapters: InForce, mut line: mpsc::Receiver<Send>, noted: watch::Sender<u64>) {
     while let Some(send) = line.recv().await {
-        let state = if adapters.contains_key(&send.channel) { DUE } else { WAITING };
+        let state = if adapters.borrow().contains_key(&send.channel) { DUE } else { WAITING };
         let to = (send.session.to_string(), send.message.to_string());
         let added = store.add_delivery((&to.0, &send.channel, &send.address), &to.1, &body(&send), state).await;
         match added {

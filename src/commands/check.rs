@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::config::channels::Channel;
 use crate::config::files::Origin;
 use crate::config::problem::{Problem, Severity};
 use crate::config::{self, Config};
@@ -62,6 +63,12 @@ fn plan_of(config: &Config) -> String {
         if directory.record_calls { "every call" } else { "what plans ask for" },
         server.folders.recordings.display()
     );
+    for (name, channel) in &server.channels {
+        text += &match channel {
+            Channel::Web => format!("chats  {name}: visitors fetch their lines\n"),
+            Channel::Hook(hook) => format!("chats  {name}: posted to {}, given up after {:?}\n", hook.url, hook.give_up),
+        };
+    }
     for (language, engine) in &server.speech.live {
         text += &format!("hears  {language}: {engine:?}\n");
     }

@@ -1,5 +1,6 @@
 //! The configuration: arguments and files become one checked [`Config`], or a list of problems that say how to mend them.
 
+pub mod channels;
 pub mod files;
 pub mod phones;
 pub mod problem;

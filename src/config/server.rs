@@ -10,11 +10,14 @@ use crate::control::words::directory::Limits;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::Transport;
 
+use super::channels::{self, Channel};
 use super::problem::{Problem, did_you_mean};
 use super::toml_file::{Section, TomlFile, Value};
 
 const SIP_PORT: u16 = 5060;
 const API_PORT: u16 = 8080;
+const API_RATE: u32 = 200;
+const MOST_RATE: u64 = 1_000_000;
 const RTP_PORTS: RangeInclusive<u16> = 20_000..=23_999;
 const MOST_WORKERS: u64 = 64;
 const MOST_SPEECH_THREADS: u64 = 256;
@@ -38,6 +41,10 @@ pub struct Server {
     pub speech: Speech,
     /// Does a changed file take effect by itself?
     pub reload: Reload,
+    /// Chat channels by name.
+    pub channels: BTreeMap<String, Channel>,
+    /// Requests of one API key a second, on the long run.
+    pub api_rate: u32,
     /// Values for `${NAME}` in dialplans; the environment wins.
     pub variables: BTreeMap<String, String>,
 }
@@ -194,6 +201,8 @@ impl Default for Server {
                 voices: BTreeMap::new(),
             },
             reload: Reload::Watch,
+            channels: BTreeMap::new(),
+            api_rate: API_RATE,
             variables: BTreeMap::new(),
         }
     }
@@ -248,7 +257,12 @@ pub fn read(name: &str, text: &str, out: &mut Vec<Problem>) -> (Server, Calls) {
     with(&mut top, "sip", out, |section, out| sip(section, &mut server.sip, out));
     with(&mut top, "media", out, |section, out| media(section, &mut server.media, &mut calls, out));
     with(&mut top, "calls", out, |section, out| limits(section, &mut calls, out));
-    with(&mut top, "api", out, |section, out| server.api = section.read("listen", server.api, out, Value::socket_address));
+    with(&mut top, "api", out, |section, out| {
+        server.api = section.read("listen", server.api, out, Value::socket_address);
+        let rate = section.read("rate", u64::from(server.api_rate), out, |value| value.number(1..=MOST_RATE));
+        server.api_rate = u32::try_from(rate).unwrap_or(API_RATE);
+    });
+    with(&mut top, "channels", out, |section, out| server.channels = channels::read(section, out));
     with(&mut top, "folders", out, |section, out| folders(section, &mut server.folders, out));
     with(&mut top, "store", out, |section, out| {
         server.database = section.read("database", server.database.clone(), out, |value| {

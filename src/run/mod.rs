@@ -113,13 +113,14 @@ impl Server {
         setup::say_what_is_missing(&engines, &directory);
 
         let (control, side, answers_task) = control_handle::open();
-        let (shown, show) = watch::channel(Arc::clone(&directory));
+        let (shown, show) = reload::shown(&directory, &settings);
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
+        let adapters = show.adapters.clone();
         let state = setup::api_state(&settings, &started, &control, show, sound.counts.clone(), &cards)?;
         let after_call = after_call::worker(&settings, &started, &engines, cards);
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
         let (lookups, lookups_task) = lookups::start(started.store.clone(), setup::reach(&directory), control.clone())?;
-        let (chats, chat_tasks) = chats(&started.store);
+        let (chats, chat_tasks) = chats(&started, adapters);
         let prompts = Prompts::start(setup::prompts(&settings)?)?;
         let journal = started.journal.clone();
         let (workers, answers) = (sound.workers, side.answers);
@@ -208,14 +209,13 @@ async fn open_api(address: SocketAddr) -> anyhow::Result<(tokio::net::TcpListene
 }
 
 /// Starts the way of chat lines to their customers.
-fn chats(store: &store::Store) -> (mpsc::Sender<Send>, [JoinHandle<()>; 2]) {
+fn chats(started: &store::Started, adapters: channels::InForce) -> (mpsc::Sender<Send>, [JoinHandle<()>; 2]) {
     let (chats, line) = mpsc::channel(CHAT_LINES);
     let (noted, news) = watch::channel(0);
-    let adapters = channels::Adapters::new();
-    let take = tokio::spawn(channels::take(store.clone(), adapters.clone(), line, noted));
-    let push = channels::outbound::push(store.clone(), adapters, news);
+    let take = tokio::spawn(channels::take(started.store.clone(), adapters.clone(), line, noted));
+    let push = channels::outbound::Push { store: started.store.clone(), journal: started.journal.clone(), adapters };
     let push = tokio::spawn(async move {
-        if let Err(error) = push.await {
+        if let Err(error) = push.run(news).await {
             tracing::error!(%error, "lines to chat customers are not pushed: the HTTP client cannot be made");
         }
     });

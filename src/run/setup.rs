@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
+use super::reload::Showing;
 use crate::api;
+use crate::channels::{Adapter, Adapters};
+use crate::config::channels::Channel;
 use crate::config::server::{Engine, Server, Voice};
 use crate::control::dialplan::template::Part;
 use crate::control::words::directory::Directory;
@@ -143,7 +146,7 @@ pub fn api_state(
     server: &Server,
     started: &store::Started,
     control: &ControlHandle,
-    directory: tokio::sync::watch::Receiver<Arc<Directory>>,
+    showing: Showing,
     counts: Vec<Arc<Counts>>,
     cards: &[Scorecard],
 ) -> anyhow::Result<api::ApiState> {
@@ -156,12 +159,35 @@ pub fn api_state(
         store: started.store.clone(),
         journal: started.journal.clone(),
         control: control.clone(),
-        directory,
+        directory: showing.directory,
+        channels: showing.channels,
         recordings: server.folders.recordings.clone(),
         scorecards: cards.iter().map(shown).collect(),
         registry: Arc::new(metrics::registry(counts)),
         visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),
+        limits: Arc::new(api::rate::Limits::new(server.api_rate)),
+        turns: api::turns::Turns::default(),
     })
+}
+
+/// The chat channels that posts come in by, with the secrets of those that sign.
+#[must_use]
+pub fn channel_secrets(server: &Server) -> api::ChannelSecrets {
+    let secret = |channel: &Channel| match channel {
+        Channel::Web => None,
+        Channel::Hook(hook) => Some(hook.secret.clone()),
+    };
+    server.channels.iter().map(|(name, channel)| (name.clone(), secret(channel))).collect()
+}
+
+/// The adapters that chat lines are posted to.
+#[must_use]
+pub fn adapters(server: &Server) -> Adapters {
+    let hooks = server.channels.iter().filter_map(|(name, channel)| match channel {
+        Channel::Web => None,
+        Channel::Hook(hook) => Some((name.clone(), hook)),
+    });
+    hooks.map(|(name, hook)| (name, Adapter { url: hook.url.clone(), secret: hook.secret.clone(), give_up: hook.give_up })).collect()
 }
 
 fn shown(card: &Scorecard) -> api::outcomes::Scorecard {

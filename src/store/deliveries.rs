@@ -32,6 +32,9 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// RFC 3339.
     pub created_at: String,
+    /// The same for reckoning.
+    #[serde(skip)]
+    pub created: Time,
 }
 
 fn delivery(row: &Row) -> Result<Delivery, Error> {
@@ -45,6 +48,7 @@ fn delivery(row: &Row) -> Result<Delivery, Error> {
         tries: row.int("tries")?,
         last_error: row.opt_text("last_error")?,
         created_at: row.time("created_at")?,
+        created: Time(row.int("created_at")?.cast_unsigned()),
     })
 }
 
@@ -60,22 +64,33 @@ impl Store {
         self.db.run(sql, args![message, session, channel, address, body, state, now()]).await.map(|_| ())
     }
 
-    /// Messages that are due now, oldest first; of each address only the oldest, so that none overtakes another.
+    /// Channels with messages that are due now.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn due_deliveries(&self, most: i64) -> Result<Vec<Delivery>, Error> {
-        let sql = "SELECT * FROM deliveries d WHERE state = 'due' AND next_at <= $1 AND NOT EXISTS (SELECT 1 FROM deliveries e \
-                   WHERE e.channel = d.channel AND e.address = d.address AND e.state = 'due' AND e.message < d.message) ORDER BY message LIMIT $2";
-        self.db.rows(sql, args![now(), most]).await?.iter().map(delivery).collect()
+    pub async fn due_channels(&self) -> Result<Vec<String>, Error> {
+        let rows = self.db.rows("SELECT DISTINCT channel FROM deliveries WHERE state = 'due' AND next_at <= $1", args![now()]).await?;
+        rows.iter().map(|row| row.text("channel")).collect()
     }
 
-    /// When the next message is due.
+    /// Messages of a channel that are due now, oldest first; of each address only the oldest, so that none overtakes another.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn next_delivery(&self) -> Result<Option<Time>, Error> {
-        let row = self.db.row("SELECT MIN(next_at) AS next FROM deliveries WHERE state = 'due'", args![]).await?;
+    pub async fn due_deliveries(&self, channel: &str, most: i64) -> Result<Vec<Delivery>, Error> {
+        // Ids of one millisecond are in no order: the time at which they were noted is that of the plan's words.
+        let sql = "SELECT * FROM deliveries d WHERE channel = $3 AND state = 'due' AND next_at <= $1 AND NOT EXISTS (SELECT 1 FROM deliveries e \
+                   WHERE e.channel = d.channel AND e.address = d.address AND e.state = 'due' AND e.created_at < d.created_at) \
+                   ORDER BY created_at LIMIT $2";
+        self.db.rows(sql, args![now(), most, channel]).await?.iter().map(delivery).collect()
+    }
+
+    /// When the next message is due after `now`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn next_delivery(&self, now: Time) -> Result<Option<Time>, Error> {
+        let row = self.db.row("SELECT MIN(next_at) AS next FROM deliveries WHERE state = 'due' AND next_at > $1", args![now]).await?;
         Ok(row.map(|row| row.opt_int("next")).transpose()?.flatten().map(|at| Time(at.cast_unsigned())))
     }
 

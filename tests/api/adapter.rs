@@ -1,5 +1,8 @@
 //! Messages outward to an adapter: signed, tried again, in order, once.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
@@ -45,11 +48,14 @@ async fn s43_an_adapter_that_was_down_gets_every_line_signed_and_in_order() {
     let house = House::open().await;
     let (taken, mut got) = mpsc::channel(16);
     let url = adapter(taken).await;
-    let adapters: Adapters = [("wechat".to_owned(), Adapter { url, secret: SECRET.to_vec() })].into();
+    let adapter = Adapter { url, secret: SECRET.to_vec(), give_up: Duration::from_secs(60) };
+    let adapters: Adapters = [("wechat".to_owned(), adapter)].into();
+    let (_in_force, adapters) = watch::channel(Arc::new(adapters));
     let (lines, line_in) = mpsc::channel(16);
     let (noted, news) = watch::channel(0);
     tokio::spawn(channels::take(house.store.clone(), adapters.clone(), line_in, noted));
-    tokio::spawn(channels::outbound::push(house.store.clone(), adapters, news));
+    let push = channels::outbound::Push { store: house.store.clone(), journal: house.journal.clone(), adapters };
+    tokio::spawn(push.run(news));
     for number in 1..=3 {
         lines.send(line(number)).await.unwrap();
     }

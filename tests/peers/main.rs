@@ -2,9 +2,11 @@
 //! temporary folder on free ports. A peer that is not installed is SKIPPED.
 
 mod baresip;
+mod channels;
 mod crash;
 mod malformed;
 mod phones;
+mod secrets;
 mod sipp;
 mod spoken;
 mod stage;

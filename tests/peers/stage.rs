@@ -116,11 +116,17 @@ impl Server {
     }
 
     /// SIGTERM; it must end by itself with 0.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
+        drop(self.stop_and_keep());
+    }
+
+    /// As [`Server::stop`]; its folder stays until it is dropped.
+    pub fn stop_and_keep(mut self) -> TempDir {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "the server ended with {status}; its log:\n{}", self.log());
+        std::mem::replace(&mut self.home, tempfile::tempdir().unwrap())
     }
 
     /// Its folder.
@@ -145,12 +151,22 @@ impl Server {
         format!("sip:{user}@{}", self.sip("UDP"))
     }
 
+    /// The API's base URL.
+    pub fn api(&self) -> &str {
+        self.ready["api"].as_str().unwrap()
+    }
+
+    /// The administrator's key.
+    pub fn key(&self) -> String {
+        fs::read_to_string(self.home.path().join("data/admin-key")).unwrap().trim().to_owned()
+    }
+
     fn request(&self, path: &str) -> TcpStream {
-        let api = self.ready["api"].as_str().unwrap().trim_start_matches("http://").to_owned();
-        let key = fs::read_to_string(self.home.path().join("data/admin-key")).unwrap();
+        let api = self.api().trim_start_matches("http://").to_owned();
+        let key = self.key();
         let mut stream = TcpStream::connect(&api).unwrap();
         stream.set_read_timeout(Some(BREATH)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {api}\r\nAuthorization: Bearer {}\r\n\r\n", key.trim()).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {api}\r\nAuthorization: Bearer {key}\r\n\r\n").unwrap();
         stream
     }
 
@@ -261,7 +277,13 @@ impl Facts {
             if fit.len() >= count {
                 return fit;
             }
-            assert!(Instant::now() < limit, "{} of {count} `{kind}` came within {PATIENCE:?}; what came: {}\n{}", fit.len(), self.kinds(), self.of_kind(kind));
+            assert!(
+                Instant::now() < limit,
+                "{} of {count} `{kind}` came within {PATIENCE:?}; what came: {}\n{}",
+                fit.len(),
+                self.kinds(),
+                self.of_kind(kind)
+            );
             self.read_one();
         }
     }
