@@ -52,12 +52,24 @@ pub struct Agents {
     pub data: Vec<Agent>,
 }
 
+/// What an agent may wish for, for the OpenAPI document; the rest follows from what he holds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WishedState {
+    /// He may be offered sessions.
+    Available,
+    /// On a break.
+    Away,
+    /// Not at work.
+    Offline,
+}
+
 /// The agent's own wish.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAgentState {
     /// `available`, `away` or `offline`.
-    #[schema(value_type = String)]
+    #[schema(value_type = WishedState)]
     pub state: AgentState,
     /// Why he is away.
     pub reason: Option<String>,

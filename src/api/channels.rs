@@ -1,21 +1,23 @@
 //! `/v1/channels`: the adapter contract, and the web chat's own door for visitors.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
-use super::auth::{Caller, bearer};
-use super::extract::{Body, Query};
+use super::auth::Caller;
+use super::extract::{Body, Query, Raw};
 use super::problem::{Problem, Refused};
 use super::visitor::{Claims, LIFE};
 use crate::clock::now;
+use crate::control::dialplan::plan::Plan;
 use crate::control::words::agent::Reply;
 use crate::control::words::chat::Content;
 use crate::control_handle::Line;
+use crate::signature;
 use crate::store::deliveries::Delivery;
 use crate::store::visits::VisitorLine;
 
@@ -28,16 +30,51 @@ const DEAD: i64 = 200;
 /// The channel that visitors of our own widget use.
 const WEB: &str = "web";
 
+/// The shape of [`Content`], for the OpenAPI document.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ContentShape {
+    /// Words.
+    Text {
+        /// The words.
+        text: String,
+    },
+    /// A picture, voice note or file by URL.
+    Media {
+        /// Where it is.
+        media_url: String,
+        /// MIME type.
+        media_type: Option<String>,
+    },
+    /// A place.
+    Location {
+        /// Degrees north.
+        latitude: f64,
+        /// Degrees east.
+        longitude: f64,
+        /// What the place is called.
+        label: Option<String>,
+    },
+    /// A channel's own card.
+    Card {
+        /// As given.
+        #[schema(value_type = Object)]
+        card: Value,
+    },
+}
+
 /// A line of a customer, as an adapter gives it.
 #[derive(Deserialize, ToSchema)]
 pub struct Inbound {
     /// The adapter's own id of the line; the same one again gives the same answer, for ever.
+    #[schema(min_length = 1, max_length = 255)]
     pub external_id: String,
     /// The customer's address on the channel.
+    #[schema(min_length = 1, max_length = 255)]
     pub address: String,
     /// What was sent: `kind` with `text`, `media_url`, `latitude`+`longitude` or `card`.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = ContentShape)]
     pub content: Content,
     /// What the adapter knows of the sender: `phone`, `name`, `lang`, `plan` …
     #[serde(default)]
@@ -61,6 +98,7 @@ pub struct Taken {
 #[serde(deny_unknown_fields)]
 pub struct NewVisitor {
     /// His lasting id in the shop.
+    #[schema(min_length = 1, max_length = 255)]
     pub address: String,
     /// What the shop knows of him: `phone`, `name`, `lang`, `plan` …
     #[serde(default)]
@@ -81,10 +119,11 @@ pub struct VisitorToken {
 #[derive(Deserialize, ToSchema)]
 pub struct VisitorMessage {
     /// Made by the page; the same one again gives the same answer.
+    #[schema(min_length = 1, max_length = 255)]
     pub client_id: String,
     /// What was sent.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = ContentShape)]
     pub content: Content,
 }
 
@@ -120,6 +159,27 @@ fn check(name: &str, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// A channel is known when the configuration or a plan names it; a plan without channels serves any. The post to one with a secret
+/// must be signed with it.
+fn is_signed(state: &ApiState, channel: &str, headers: &HeaderMap, raw: &Raw) -> Result<(), Problem> {
+    let unsigned = |code, detail: String| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
+    match state.channels.borrow().get(channel) {
+        Some(Some(secret)) => {
+            let header = headers.get(signature::HEADER).and_then(|header| header.to_str().ok());
+            let header = header.ok_or_else(|| {
+                unsigned("signature_missing", format!("the channel '{channel}' has a secret: sign the body in Hotline-Signature with it"))
+            })?;
+            signature::verify(secret, header, raw.bytes(), now()).map_err(|why| unsigned("signature_invalid", why.to_string()))
+        }
+        Some(None) => Ok(()),
+        None => {
+            let serves = |plan: &Plan| plan.channels.is_empty() || plan.channels.iter().any(|own| own == channel);
+            let known = channel == WEB || state.directory().plans.values().any(|plan| serves(plan));
+            if known { Ok(()) } else { Err(Problem::unknown("channel_unknown", channel)) }
+        }
+    }
+}
+
 /// Hands a line to the rules, once per (channel, external id), for ever.
 async fn take(state: &ApiState, line: Line) -> Result<(StatusCode, Json<Taken>), Problem> {
     check("channel", &line.channel)?;
@@ -140,17 +200,20 @@ async fn take(state: &ApiState, line: Line) -> Result<(StatusCode, Json<Taken>),
     }
 }
 
-/// A line of a customer. 202 when it is new, 200 when `external_id` came before.
-#[utoipa::path(post, path = "/v1/channels/{name}/inbound", tag = "channels", params(("name" = String, Path)), request_body = Inbound,
-    responses((status = 202, body = Taken), (status = 200, body = Taken), Refused))]
+/// A line of a customer. 202 when it is new, 200 when `external_id` came before. A channel with a secret wants the post signed.
+#[utoipa::path(post, path = "/v1/channels/{name}/inbound", tag = "channels",
+    params(("name" = String, Path), ("Hotline-Signature" = Option<String>, Header, description = "`t=…,v1=…`, when the channel has a secret")),
+    request_body = Inbound, responses((status = 202, body = Taken), (status = 200, body = Taken), Refused))]
 pub async fn inbound(
     State(state): State<ApiState>,
     caller: Caller,
     Path(channel): Path<String>,
-    Body(inbound): Body<Inbound>,
+    headers: HeaderMap,
+    raw: Raw,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
     caller.may("channels:inbound")?;
-    let Inbound { external_id, address, content, profile, at: _ } = inbound;
+    is_signed(&state, &channel, &headers, &raw)?;
+    let Inbound { external_id, address, content, profile, at: _ } = raw.read()?;
     take(&state, Line { channel, external_id, address, content, profile }).await
 }
 
@@ -176,21 +239,15 @@ pub async fn dead_letters(State(state): State<ApiState>, caller: Caller) -> Resu
     Ok(Json(DeadLetters { data: state.store.dead_deliveries(DEAD).await? }))
 }
 
-fn visitor(state: &ApiState, headers: &HeaderMap) -> Result<Claims, Problem> {
-    let token = bearer(headers)
-        .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "visitor_token_missing", "send the visitor token as Bearer"))?;
-    state.visitors.verify(token, now())
-}
-
 /// A line of a visitor. 202 when it is new, 200 when `client_id` came before.
 #[utoipa::path(post, path = "/v1/channels/web/messages", tag = "channels", request_body = VisitorMessage,
     responses((status = 202, body = Taken), (status = 200, body = Taken), Refused))]
 pub async fn write(
     State(state): State<ApiState>,
-    headers: HeaderMap,
+    Extension(claims): Extension<Claims>,
     Body(new): Body<VisitorMessage>,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
-    let Claims { sub: address, channel, profile, .. } = visitor(&state, &headers)?;
+    let Claims { sub: address, channel, profile, .. } = claims;
     check("client_id", &new.client_id)?;
     let external_id = format!("{address}/{}", new.client_id);
     take(&state, Line { channel, external_id, address, content: new.content, profile }).await
@@ -199,8 +256,11 @@ pub async fn write(
 /// A visitor's chat, his own lines and ours, over all his sessions.
 #[utoipa::path(get, path = "/v1/channels/web/messages", tag = "channels", params(After),
     responses((status = 200, body = VisitorLines), Refused))]
-pub async fn read(State(state): State<ApiState>, headers: HeaderMap, Query(after): Query<After>) -> Result<Json<VisitorLines>, Problem> {
-    let claims = visitor(&state, &headers)?;
+pub async fn read(
+    State(state): State<ApiState>,
+    Extension(claims): Extension<Claims>,
+    Query(after): Query<After>,
+) -> Result<Json<VisitorLines>, Problem> {
     let after = after.after_seq.unwrap_or(0);
     let data = state.store.visitor_lines(&claims.channel, &claims.sub, after, LINES).await?;
     let next_after_seq = data.last().map_or(after, |last| last.seq);

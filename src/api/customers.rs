@@ -235,6 +235,7 @@ pub async fn tag(
     Path((id, tag)): Path<(String, String)>,
 ) -> Result<Json<Customer>, Problem> {
     caller.may("customers:write")?;
+    let _turn = state.turns.of(&id).await;
     let mut tags = load(&state, &id).await?.tags;
     if !tags.contains(&tag) {
         tags.push(tag);
@@ -251,6 +252,7 @@ pub async fn untag(
     Path((id, tag)): Path<(String, String)>,
 ) -> Result<Json<Customer>, Problem> {
     caller.may("customers:write")?;
+    let _turn = state.turns.of(&id).await;
     let mut tags = load(&state, &id).await?.tags;
     tags.retain(|own| *own != tag);
     set_tags(&state, &id, tags).await

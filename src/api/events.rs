@@ -64,6 +64,9 @@ pub struct Events {
 pub async fn list(State(state): State<ApiState>, caller: Caller, Query(part): Query<Part>) -> Result<Json<Events>, Problem> {
     caller.may("events:read")?;
     let after = part.after_seq.unwrap_or(0);
+    if i64::try_from(after).is_err() {
+        return Err(Problem::bad("query_invalid", format!("after_seq: {after} is beyond every seq; at most {}", i64::MAX)));
+    }
     let span = Span { after, limit: part.limit.unwrap_or(USUAL).clamp(1, MOST), session: part.session, kind: part.kind };
     let seq_now = state.store.applied();
     let data = state.store.events(&span).await?;

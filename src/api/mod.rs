@@ -11,15 +11,19 @@ pub mod idempotent;
 pub mod keys;
 pub mod outcomes;
 pub mod problem;
+pub mod rate;
 pub mod recordings;
 pub mod reports;
+pub mod requests;
 pub mod sessions;
 pub mod stream;
 pub mod subtitles;
 pub mod system;
 pub mod tickets;
+pub mod turns;
 pub mod visitor;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,7 +31,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use utoipa::OpenApi;
@@ -43,10 +47,16 @@ use crate::control_handle::ControlHandle;
 use crate::store::Store;
 use crate::store::journal::Journal;
 use problem::Problem;
+use rate::Limits;
+use requests::Inside;
+use turns::Turns;
 use visitor::VisitorSecret;
 
 /// The longest body of a request, in bytes.
 pub const BODY_BYTES: usize = 1 << 20;
+
+/// Chat channels by name, each with its secret if it has one.
+pub type ChannelSecrets = BTreeMap<String, Option<Vec<u8>>>;
 
 /// What handlers work with; cheap to clone.
 #[derive(Clone)]
@@ -59,6 +69,8 @@ pub struct ApiState {
     pub control: ControlHandle,
     /// The configuration.
     pub directory: watch::Receiver<Arc<Directory>>,
+    /// The chat channels of the configuration, with the secrets of those whose adapters sign.
+    pub channels: watch::Receiver<Arc<ChannelSecrets>>,
     /// The folder of the recordings.
     pub recordings: PathBuf,
     /// The scorecards in use.
@@ -67,6 +79,10 @@ pub struct ApiState {
     pub registry: Arc<Registry>,
     /// What visitors' tokens are signed with.
     pub visitors: VisitorSecret,
+    /// How fast callers may ask.
+    pub limits: Arc<Limits>,
+    /// Whose turn it is to change a thing.
+    pub turns: Turns,
 }
 
 impl ApiState {
@@ -202,33 +218,47 @@ fn work() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::revoke))
 }
 
-/// Routes that check a visitor's token themselves, and those for everybody.
+/// Routes that want a visitor's token.
+fn visitors() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(channels::write, channels::read))
+}
+
+/// WebSockets: the token comes in their first frame.
+fn sockets() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(stream::open)).routes(routes!(stream::visit))
+}
+
+/// Routes for everybody.
 fn open() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new()
-        .routes(routes!(channels::write, channels::read))
-        .routes(routes!(stream::open))
-        .routes(routes!(system::healthz))
-        .routes(routes!(system::readyz))
-        .routes(routes!(system::metrics))
+    OpenApiRouter::new().routes(routes!(system::healthz)).routes(routes!(system::readyz)).routes(routes!(system::metrics))
 }
 
 /// The whole API.
 pub fn router(state: ApiState) -> Router {
     let keyed = keyed()
         .layer(middleware::from_fn_with_state(state.clone(), idempotent::replay))
+        .layer(middleware::from_fn_with_state(state.clone(), rate::limit))
         .layer(middleware::from_fn_with_state(state.clone(), auth::admit));
-    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi()).merge(keyed).merge(open()).split_for_parts();
+    let visitors = visitors()
+        .layer(middleware::from_fn_with_state(state.clone(), rate::limit))
+        .layer(middleware::from_fn_with_state(state.clone(), visitor::admit));
+    let all = OpenApiRouter::with_openapi(Document::openapi()).merge(keyed).merge(visitors).merge(open());
+    let (router, mut document) = all.split_for_parts();
+    let (sockets, of_sockets) = sockets().split_for_parts();
+    document.merge(of_sockets);
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     document.components.get_or_insert_default().add_security_scheme("key", bearer);
     let document = Arc::new(document);
     let nowhere = async || Problem::new(StatusCode::NOT_FOUND, "route_unknown", "no such route: see /v1/openapi.json");
     let wrong =
         async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this route knows other methods: see /v1/openapi.json");
-    router
+    let router: Router = router
         .route("/v1/openapi.json", get(async move || Json(document.as_ref().clone()).into_response()))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(problem::number))
-        .with_state(state)
+        .with_state(state.clone());
+    let sockets = sockets.layer(Extension(Inside::new(router.clone()))).layer(middleware::from_fn(problem::number)).with_state(state);
+    router.merge(sockets)
 }

@@ -132,6 +132,7 @@ pub async fn change_callback(
     Body(new): Body<NewCallbackState>,
 ) -> Result<Json<Callback>, Problem> {
     caller.may("callbacks:write")?;
+    let _turn = state.turns.of(&text).await;
     load(&state, &text).await?;
     let callback = id(CALLBACK_UNKNOWN, &text)?;
     state.record(vec![Fact::CallbackState { callback, state: crate::store::word(&new.state) }]).await?;

@@ -99,7 +99,9 @@ pub async fn number(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
         problem.request_id.clone_from(&id);
+        let headers = std::mem::take(response.headers_mut());
         response = body(problem);
+        response.headers_mut().extend(headers);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -139,6 +141,7 @@ impl utoipa::IntoResponses for Refused {
             ("412", "It has changed since (If-Match)"),
             ("413", "The body is too long"),
             ("422", "A field is wrong"),
+            ("429", "Too many requests at once: `Retry-After` says when"),
             ("503", "The server takes no new work now"),
         ];
         let all = known.into_iter().fold(ResponsesBuilder::new(), |all, (status, text)| all.response(status, problem(text)));

@@ -68,7 +68,7 @@ pub struct NewMessage {
     /// Which agent says it: id or user name; absent = the API's owner.
     pub agent: Option<String>,
     /// `{"kind":"text","text":"…"}`, `media`, `location` or `card`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = super::channels::ContentShape)]
     pub content: Content,
 }
 

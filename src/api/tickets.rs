@@ -162,6 +162,7 @@ pub async fn change(
     Body(new): Body<NewState>,
 ) -> Result<Response, Problem> {
     caller.may("tickets:write")?;
+    let _turn = state.turns.of(&text).await;
     let ticket = load(&state, &text).await?;
     let seen = headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok());
     if seen.is_some_and(|seen| seen != "*" && seen != etag(&ticket)) {

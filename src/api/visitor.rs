@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::ApiState;
+use super::auth::bearer;
 use super::problem::Problem;
+use crate::clock::now;
 use crate::control::time::Time;
 
 /// How long a token of ours is good.
@@ -76,6 +82,19 @@ impl VisitorSecret {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "visitor_token_expired", "this visitor token has ended: get a new one"));
         }
         Ok(claims)
+    }
+}
+
+/// Lets a request with a good visitor's token through.
+pub async fn admit(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+    let missing = || Problem::new(StatusCode::UNAUTHORIZED, "visitor_token_missing", "send the visitor token as Bearer");
+    let claims = bearer(request.headers()).ok_or_else(missing).and_then(|token| state.visitors.verify(token, now()));
+    match claims {
+        Ok(claims) => {
+            request.extensions_mut().insert(claims);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
     }
 }
 

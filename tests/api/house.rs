@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hotline::api::auth::ADMIN;
+use hotline::api::rate::Limits;
+use hotline::api::turns::Turns;
 use hotline::api::visitor::VisitorSecret;
 use hotline::api::{ApiState, router};
 use hotline::channels::{self, Adapters};
@@ -22,6 +24,12 @@ use hotline::store::{self, Settings, Store};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
+
+/// What adapters of the channel `signed` sign with.
+pub const SIGNED: &[u8] = b"known to the adapter";
+
+/// Requests of one key a second.
+pub const RATE: u32 = 200;
 
 /// Everything a test needs.
 pub struct House {
@@ -92,10 +100,13 @@ impl House {
             journal: journal.clone(),
             control,
             directory: watch::channel(config.directory.clone()).1,
+            channels: watch::channel(Arc::new([("signed".to_owned(), Some(SIGNED.to_vec()))].into())).1,
             recordings: recordings.clone(),
             scorecards: Arc::from([]),
             registry: Arc::new(Registry::default()),
             visitors: VisitorSecret::new(vec![1; 32]),
+            limits: Arc::new(Limits::new(RATE)),
+            turns: Turns::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -143,7 +154,7 @@ fn rules(mut switch: Switch, store: &Store, journal: &Journal) -> ControlHandle 
     let (lookups, _task) = lookups::start(store.clone(), Guard::default(), handle.clone()).unwrap();
     let (chats, line) = mpsc::channel(64);
     let (noted, _seen) = watch::channel(0);
-    tokio::spawn(channels::take(store.clone(), Adapters::new(), line, noted));
+    tokio::spawn(channels::take(store.clone(), watch::channel(Arc::new(Adapters::new())).1, line, noted));
     let journal = journal.clone();
     std::thread::spawn(move || {
         let carry_out = |wish: Output, answers: &mut Vec<_>, side: &ControlSide| match wish {
