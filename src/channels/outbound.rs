@@ -32,6 +32,8 @@ const PAUSES: [Duration; 7] = [
 ];
 /// An adapter answers within this.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A message whose channel is no longer in the configuration waits so long for it to come back.
+const NO_ADAPTER: Duration = Duration::from_secs(72 * 3_600);
 /// The most tries under way.
 const MOST: usize = 1_024;
 /// Of these, so many for one channel.
@@ -115,7 +117,7 @@ impl Push {
             *share += 1;
             let (client, adapter) = (client.clone(), self.adapters.borrow().get(&delivery.channel).cloned());
             under_way.tries.spawn(async move {
-                let give_up = adapter.as_ref().map_or(Duration::MAX, |adapter| adapter.give_up);
+                let give_up = adapter.as_ref().map_or(NO_ADAPTER, |adapter| adapter.give_up);
                 let result = attempt(&client, adapter.as_ref(), &delivery).await;
                 (delivery, give_up, result)
             });
@@ -127,12 +129,15 @@ impl Push {
 
     async fn end(&self, under_way: &mut UnderWay, done: Result<Tried, JoinError>) {
         let Ok((delivery, give_up, result)) = done else { return };
-        under_way.messages.remove(&delivery.message);
         if let Some(share) = under_way.channels.get_mut(&delivery.channel) {
             *share = share.saturating_sub(1);
         }
-        if let Err(error) = self.note(&delivery, give_up, result).await {
-            tracing::error!(%error, message = delivery.message, "how a delivery went could not be noted: it is tried again");
+        // One that cannot be noted stays "under way": without its pause it would be posted again and again.
+        match self.note(&delivery, give_up, result).await {
+            Ok(()) => drop(under_way.messages.remove(&delivery.message)),
+            Err(error) => {
+                tracing::error!(%error, message = delivery.message, "how a delivery went could not be noted: it rests until the next start")
+            }
         }
     }
 
@@ -145,14 +150,14 @@ impl Push {
                 self.store.note_delivery(&delivery.message, "delivered", None, now()).await
             }
             Err(why) if (now() + pause).since(delivery.created) > give_up => {
-                tracing::warn!(message = delivery.message, channel = delivery.channel, why, "a message is given up");
+                tracing::warn!(message = delivery.message, channel = delivery.channel, "a message is given up: see dead_letters");
                 let (channel, tries) = (delivery.channel.clone(), u32::try_from(delivery.tries + 1).unwrap_or(u32::MAX));
                 let said = why.clone();
                 self.tell(delivery, |message, session| Fact::MessageUndelivered { message, session, channel, tries, why: said }).await?;
                 self.store.note_delivery(&delivery.message, "dead", Some(&why), now()).await
             }
             Err(why) => {
-                tracing::info!(message = delivery.message, channel = delivery.channel, why, ?pause, "an adapter did not take a message");
+                tracing::info!(message = delivery.message, channel = delivery.channel, ?pause, "an adapter did not take a message");
                 self.store.note_delivery(&delivery.message, "due", Some(&why), now() + pause).await
             }
         }
@@ -177,12 +182,13 @@ async fn attempt(client: &Client, adapter: Option<&Adapter>, delivery: &Delivery
         .header(signature::HEADER, signature::sign(&adapter.secret, now(), body.as_bytes()))
         .header("idempotency-key", &delivery.message)
         .body(body);
-    let response = request.send().await.map_err(|error| causes(&error.without_url()))?;
+    let mut response = request.send().await.map_err(|error| causes(&error.without_url()))?;
     let status = response.status();
     if status.is_success() {
         return Ok(());
     }
-    let said: String = response.text().await.unwrap_or_default().chars().take(SAID).collect();
+    let first = response.chunk().await.ok().flatten().unwrap_or_default();
+    let said: String = String::from_utf8_lossy(&first).chars().take(SAID).collect();
     Err(format!("the adapter answered {status} {said}").trim_end().to_owned())
 }
 
