@@ -97,3 +97,39 @@ async fn s86_a_recording_that_was_cut_off_is_closed_and_served_whole_and_in_part
     std::fs::write(house.recordings.join("rec.wav"), b"another").unwrap();
     assert_eq!(house.json(&format!("/v1/recordings/{id}/certificate")).await["intact"], false);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_edges_of_ranges_are_answered_as_rfc_9110_says() {
+    let (house, _folder) = restarted().await;
+    let path = format!("/v1/recordings/{}/audio", RecordingId(5));
+    let whole = std::fs::read(house.recordings.join("rec.wav")).unwrap();
+    let head = reqwest::Client::new().head(format!("{}{path}", house.base)).bearer_auth(&house.admin);
+    let head = head.header("range", "bytes=0-9").send().await.unwrap();
+    assert_eq!(head.status().as_u16(), 200, "a range means something for GET only");
+    assert_eq!(head.headers()["content-length"].to_str().unwrap(), whole.len().to_string());
+    let tag = head.headers()["etag"].to_str().unwrap().to_owned();
+    assert!(head.bytes().await.unwrap().is_empty());
+    for (range, if_range, status, length) in [
+        ("bytes=0-9", Some(tag.as_str()), 206, 10),
+        ("bytes=0-9", Some("\"another\""), 200, whole.len()),
+        ("bytes=0-", None, 206, whole.len()),
+        ("bytes=0-1,4-5", None, 200, whole.len()),
+        ("lines=1-2", None, 200, whole.len()),
+        ("bytes=9-2", None, 200, whole.len()),
+        ("bytes=-999999", None, 206, whole.len()),
+    ] {
+        let request = house.get(&path).header("range", range);
+        let request = if let Some(tag) = if_range { request.header("if-range", tag) } else { request };
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{range} {if_range:?}");
+        assert_eq!(answer.headers().contains_key("content-range"), status == 206, "{range}");
+        assert_eq!(answer.bytes().await.unwrap().len(), length, "{range} {if_range:?}");
+    }
+    let outside = house.get(&path).header("range", "bytes=-0").send().await.unwrap();
+    assert_eq!(outside.status().as_u16(), 416);
+    assert_eq!(outside.headers()["content-range"].to_str().unwrap(), format!("bytes */{}", whole.len()));
+    let unknown = house.get(&format!("/v1/recordings/{}/audio", RecordingId(99))).send().await.unwrap();
+    assert!(unknown.status().as_u16() == 404 && unknown.text().await.unwrap().contains("recording_unknown"));
+    let lost = house.get(&format!("/v1/recordings/{}/audio", RecordingId(6))).send().await.unwrap();
+    assert!(lost.status().as_u16() == 404 && lost.text().await.unwrap().contains("recording_file_missing"));
+}
