@@ -102,7 +102,7 @@ fn main() {
 
 fn outgoing() -> Outgoing {
     Outgoing {
-        target: flow(1),
+        target: flow(1).into(),
         request_uri: "sip:4001010@192.0.2.2".to_owned(),
         from: "\"Bench\" <sip:13800138000@192.0.2.1>".to_owned(),
         to: "<sip:4001010@192.0.2.2>".to_owned(),

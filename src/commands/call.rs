@@ -11,10 +11,11 @@ use tokio::sync::mpsc;
 use crate::config::toml_file::duration;
 use crate::control::words::media::Codec;
 use crate::media::{Audio, Sound, wav};
+use crate::net::tls::Servers;
 use crate::phone::destination::Destination;
 use crate::phone::report::{EndedBy, Event, Report};
 use crate::phone::script::{HangUp, Manners, Step};
-use crate::phone::{self, Account, Options, Purpose, Registers};
+use crate::phone::{self, Account, Options, Purpose, Registers, Trust};
 
 const KEYS: &str = "0123456789*#ABCD";
 const ANSWERED: u16 = 200;
@@ -25,6 +26,8 @@ const EXAMPLES: &str = "Examples:
       an agent's phone: registers, answers one call, sends a tone, stays until the caller hangs up
   hotline call --to sip:4001010@10.0.0.1 --wait 2s --keys 0 --hangup-after 10s --json
       presses 0 two seconds after the answer, into the prompt; reports as JSON
+  hotline call --to sips:4001010@10.0.0.1 --authorities data/tls/certificate.pem
+      the same over TLS, to a server that made its certificate itself
 
 Steps (--wav --keys --tone --hold --wait) are taken in the order they are written. Each begins when the far end has fallen
 silent; a step right after --wait begins at once.
@@ -35,10 +38,10 @@ Exit status: 0 = the call was answered, 1 = it was not, 2 = the phone could not 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Whom to call: sip:user@host[:port][;transport=tcp], or a number together with --server
+    /// Whom to call: sip:user@host[:port][;transport=udp|tcp|tls|ws|wss], sips:user@host, or a number together with --server
     #[arg(long, value_name = "URI", required_unless_present_any = ["answer", "refuse"])]
     to: Option<String>,
-    /// The server to register with, and the host of a bare number: host[:port][;transport=tcp]
+    /// The server to register with, and the host of a bare number: [sips:]host[:port][;transport=tls]
     #[arg(long, value_name = "HOST:PORT", required_unless_present = "to")]
     server: Option<String>,
     /// Our user name
@@ -58,6 +61,18 @@ pub struct Args {
     manners: MannerArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+#[derive(clap::Args, Debug)]
+struct TrustArgs {
+    /// Over TLS: believe the certificates in this PEM file too, for instance a server's own data/tls/certificate.pem
+    #[arg(long, value_name = "FILE")]
+    authorities: Option<PathBuf>,
+    /// Over TLS: take any certificate
+    #[arg(long, conflicts_with = "authorities")]
+    insecure: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -260,6 +275,10 @@ fn options(args: &Args, recordings: &Path) -> anyhow::Result<Options> {
         codecs: manners.codec.clone(),
         headers: manners.header.clone(),
         recordings: recordings.to_owned(),
+        trust: Trust {
+            authorities: args.trust.authorities.clone(),
+            servers: if args.trust.insecure { Servers::Anyone } else { Servers::Verified },
+        },
     })
 }
 

@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use crate::config::channels::Channel;
 use crate::config::files::Origin;
 use crate::config::problem::{Problem, Severity};
+use crate::config::server::Server;
 use crate::config::{self, Config};
 use crate::control::words::directory::{Directory, Target};
+use crate::net::certificate::{self, Facts};
+use crate::run::setup;
 
 /// Checks the configuration and says what the server would do with it.
 #[derive(clap::Args, Debug)]
@@ -25,7 +28,11 @@ pub struct Args {
 /// Never; problems are its result.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (problems, config) = match config::load(&args.config, 0) {
-        Ok(config) => (config.warnings.clone(), Some(config)),
+        Ok(config) => {
+            let mut problems = config.warnings.clone();
+            problems.extend(tls_problem(&config.server));
+            (problems, Some(config))
+        }
         Err(problems) => (problems, None),
     };
     print_problems(&problems);
@@ -36,6 +43,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     println!("{} error(s), {} warning(s)", errors, problems.len() - errors);
     let good = errors == 0 && (!args.strict || problems.is_empty());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A certificate of the operator's that the server could not start with.
+fn tls_problem(server: &Server) -> Option<Problem> {
+    let needed = server.sip.tls.files.is_some() && server.sip.listen.iter().any(|listen| listen.transport.is_secure());
+    if !needed {
+        return None;
+    }
+    let why = setup::tls(server).err()?;
+    Some(Problem::of_file("[tls]", format!("{why:#}"), "name a certificate and its key in PEM, or none: then one is made"))
 }
 
 /// Prints problems to standard error, one a line.
@@ -53,6 +70,9 @@ fn plan_of(config: &Config) -> String {
     let mut text = format!("configuration {}, plans {}\n", origin(config.sources.config), origin(config.sources.plans));
     for listener in &directory.listeners {
         text += &format!("SIP    {} on {}, says {}\n", listener.transport.token(), listener.bound, listener.advertised);
+    }
+    if directory.listeners.iter().any(|listener| listener.transport.is_secure()) {
+        text += &certificate_of(server);
     }
     text +=
         &format!("RTP    {} thread(s), {:?}, says {}\n", server.media.workers, server.media.ports, server.advertised(server.media.bind));
@@ -81,6 +101,17 @@ fn plan_of(config: &Config) -> String {
         text += &format!("queue  {}: {}\n", queue.name, if agents.is_empty() { "nobody serves it".to_owned() } else { agents.join(", ") });
     }
     text
+}
+
+/// Whose certificate the secure sockets show.
+fn certificate_of(server: &Server) -> String {
+    let (file, _) = server.sip.tls.files(&server.folders.data);
+    let place = file.display();
+    match certificate::facts(&file) {
+        Ok(Facts { fingerprint, not_after, .. }) => format!("TLS    {place}, good until {}, SHA-256 {fingerprint}\n", not_after.rfc3339()),
+        Err(why) if server.sip.tls.files.is_some() => format!("TLS    {why}\n"),
+        Err(_) => format!("TLS    {place}, made at the first start\n"),
+    }
 }
 
 fn name_of(directory: &Directory, target: &Target) -> String {

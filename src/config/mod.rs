@@ -2,6 +2,7 @@
 
 pub mod channels;
 pub mod files;
+pub mod listen;
 pub mod phones;
 pub mod problem;
 pub mod server;
@@ -18,9 +19,10 @@ use crate::control::dialplan::load::{self, Loaded};
 use crate::control::words::AgentId;
 use crate::control::words::directory::{Agent, Directory, Listener, Number, Target, Trunk, Worker};
 use crate::control::words::media::WorkerId;
-use crate::control::words::sip::{ListenerId, Transport};
+use crate::control::words::sip::ListenerId;
 
 use files::Origin;
+use listen::Listen;
 use phones::Phone;
 use problem::{Problem, any_error, did_you_mean};
 use server::{Calls, NumberLine, Ports, Server};
@@ -32,9 +34,9 @@ pub struct Args {
     /// The folder that holds sip-config/, dialplans/, prompts/, recordings/ and data/; what is missing there is built in
     #[arg(long, env = "HOTLINE_HOME", default_value = ".", value_name = "DIR")]
     pub home: PathBuf,
-    /// A SIP socket instead of those of hotline.toml, for instance udp:0.0.0.0:5060; may be repeated; port 0 takes a free one
-    #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", value_parser = server::listener)]
-    pub listen: Vec<(Transport, SocketAddr)>,
+    /// A SIP socket instead of those of hotline.toml, for instance udp:0.0.0.0:5060 or tls:0.0.0.0:5061; may be repeated; port 0 takes a free one
+    #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", value_parser = listen::listener)]
+    pub listen: Vec<Listen>,
     /// The address of the HTTP API instead of that of hotline.toml
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub api: Option<SocketAddr>,
@@ -92,9 +94,15 @@ pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
     out.extend(loaded.problems.iter().cloned().map(Problem::from));
     let queues: Vec<&str> = loaded.desk.queues.keys().map(String::as_str).collect();
     phones::check_queues(&phones, &queues, &mut out);
-    if texts.origin == Origin::BuiltIn && !server.sip.listen.iter().all(|(_, address)| address.ip().is_loopback()) {
+    if texts.origin == Origin::BuiltIn && !server.sip.listen.iter().all(|listen| listen.address.ip().is_loopback()) {
         let mend = format!("copy the files to {}/ and choose passwords", files::CONFIG_FOLDER);
         out.push(Problem::of_file(&texts.phones.name, "the example agents' passwords are known to everybody", mend).as_warning());
+    }
+    let six = server.sip.listen.iter().find(|listen| listen.address.is_ipv6());
+    if let Some(listen) = six.filter(|_| server.media.bind.is_ipv4()) {
+        let what = format!("SIP listens on {}, but sound is sent and taken over IPv4 only", listen.address);
+        let mend = "callers over IPv6 who have no IPv4 hear nothing; write [media] bind = \"::\" when all have IPv6";
+        out.push(Problem::of_file(&texts.hotline.name, what, mend).as_warning());
     }
     let directory = directory(&server, calls, secret, &phones, trunks, loaded, &mut out);
     if any_error(&out) {
@@ -159,11 +167,11 @@ fn directory(
 
 /// Sockets as configured; the wiring puts in what was really bound where a port is 0.
 fn listeners(server: &Server) -> Vec<Listener> {
-    let listener = |(at, (transport, bound)): (usize, &(Transport, SocketAddr))| Listener {
+    let listener = |(at, listen): (usize, &Listen)| Listener {
         id: ListenerId(u16::try_from(at).unwrap_or(u16::MAX)),
-        transport: *transport,
-        bound: *bound,
-        advertised: SocketAddr::new(server.advertised(bound.ip()), bound.port()),
+        transport: listen.transport,
+        bound: listen.address,
+        advertised: server.advertised_of(listen),
     };
     server.sip.listen.iter().enumerate().map(listener).collect()
 }
@@ -281,7 +289,7 @@ mod tests {
     fn arguments_win_over_files() {
         let (_folder, mut args) = home(&[("sip-config/hotline.toml", "[api]\nlisten = \"127.0.0.1:9\"\n")]);
         args.api = Some("127.0.0.1:0".parse().unwrap());
-        args.listen = vec![server::listener("udp:127.0.0.1:0").unwrap()];
+        args.listen = vec![listen::listener("udp:127.0.0.1:0").unwrap()];
         let config = load(&args, 1).unwrap();
         assert_eq!(config.server.api.port(), 0);
         assert_eq!(config.directory.listeners.len(), 1);

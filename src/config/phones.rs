@@ -75,7 +75,8 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
 }
 
 fn sip_uri(text: &str) -> Result<String, String> {
-    if text.starts_with("sip:") && text.len() > "sip:".len() { Ok(text.to_owned()) } else { Err("it does not begin with `sip:`".into()) }
+    let rest = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:"));
+    if rest.is_some_and(|rest| !rest.is_empty()) { Ok(text.to_owned()) } else { Err("it does not begin with `sip:`".into()) }
 }
 
 /// With which digests a phone may prove itself.

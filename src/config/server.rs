@@ -1,7 +1,7 @@
 //! What the edges need to know: sockets, folders, threads, engines. Read from `sip-config/hotline.toml`.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,10 +11,10 @@ use crate::control::words::media::Codec;
 use crate::control::words::sip::Transport;
 
 use super::channels::{self, Channel};
+use super::listen::{self, Listen, Tls};
 use super::problem::{Problem, did_you_mean};
 use super::toml_file::{Section, TomlFile, Value};
 
-const SIP_PORT: u16 = 5060;
 const API_PORT: u16 = 8080;
 const API_RATE: u32 = 200;
 const MOST_RATE: u64 = 1_000_000;
@@ -52,12 +52,16 @@ pub struct Server {
 /// SIP sockets.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sip {
-    /// Transport and address of each socket; port 0 = any free one.
-    pub listen: Vec<(Transport, SocketAddr)>,
+    /// Its sockets.
+    pub listen: Vec<Listen>,
     /// The address that Via, Contact and SDP say.
     pub advertise: Option<IpAddr>,
     /// The realm of digest challenges and the host part of our own URIs.
     pub domain: String,
+    /// Certificates.
+    pub tls: Tls,
+    /// Who is asked where SIP names lead; the system's name servers when there are none.
+    pub name_servers: Vec<SocketAddr>,
 }
 
 /// Media threads.
@@ -180,9 +184,13 @@ impl Default for Server {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         Server {
             sip: Sip {
-                listen: vec![(Transport::Udp, any(SIP_PORT)), (Transport::Tcp, any(SIP_PORT))],
+                listen: [Transport::Udp, Transport::Tcp, Transport::Tls]
+                    .map(|transport| Listen { transport, address: any(transport.default_port()), advertise: None })
+                    .to_vec(),
                 advertise: None,
                 domain: "hotline".into(),
+                tls: Tls::default(),
+                name_servers: Vec::new(),
             },
             media: Media { workers: 1, bind: Ipv4Addr::UNSPECIFIED.into(), ports: Ports::Range(RTP_PORTS) },
             api: SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT)),
@@ -215,14 +223,22 @@ impl Default for Calls {
 }
 
 impl Server {
-    /// The address peers are told: the configured one, else the bound one, else that of the interface to the outside.
+    /// The address peers are told: the configured one of the same family, else the bound one, else that of the interface to the outside.
     #[must_use]
     pub fn advertised(&self, bound: IpAddr) -> IpAddr {
-        match self.sip.advertise {
+        match self.sip.advertise.filter(|address| address.is_ipv4() == bound.is_ipv4()) {
             Some(address) => address,
-            None if bound.is_unspecified() => outward_address(),
+            None if bound.is_unspecified() => outward_address(bound),
             None => bound,
         }
+    }
+
+    /// What a SIP socket says of itself.
+    #[must_use]
+    pub fn advertised_of(&self, listen: &Listen) -> SocketAddr {
+        let own = listen.advertise;
+        let ip = own.map_or_else(|| self.advertised(listen.address.ip()), |own| own.ip);
+        SocketAddr::new(ip, own.and_then(|own| own.port).unwrap_or(listen.address.port()))
     }
 
     /// Makes relative folders and the SQLite file stand below the home folder.
@@ -231,6 +247,7 @@ impl Server {
         for folder in [&mut folders.data, &mut folders.recordings, &mut folders.prompts, &mut folders.models, &mut folders.dialplans] {
             *folder = home.join(&*folder);
         }
+        self.sip.tls.place_below(home);
         if let Some(file) =
             self.database.strip_prefix("sqlite:").map(|rest| rest.trim_start_matches("//")).filter(|file| !file.starts_with('/'))
         {
@@ -239,14 +256,17 @@ impl Server {
     }
 }
 
-/// The address of the interface that leads outside; no packet is sent. Loopback when there is none.
-fn outward_address() -> IpAddr {
-    const NEVER_REACHED: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
-    let found = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect(NEVER_REACHED)?;
+/// The address of the interface that leads outside, of the family of `any`; no packet is sent. Loopback when there is none.
+fn outward_address(any: IpAddr) -> IpAddr {
+    const NEVER_REACHED: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
+    const DISCARD: u16 = 9;
+    let (there, loopback): (&str, IpAddr) =
+        if any.is_ipv4() { (NEVER_REACHED[0], Ipv4Addr::LOCALHOST.into()) } else { (NEVER_REACHED[1], Ipv6Addr::LOCALHOST.into()) };
+    let found = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((there, DISCARD))?;
         socket.local_addr()
     });
-    found.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip())
+    found.map_or(loopback, |address| address.ip())
 }
 
 /// Reads `hotline.toml`.
@@ -254,7 +274,10 @@ pub fn read(name: &str, text: &str, out: &mut Vec<Problem>) -> (Server, Calls) {
     let file = TomlFile::parse(name, text, out);
     let mut top = file.top();
     let (mut server, mut calls) = (Server::default(), Calls::default());
-    with(&mut top, "sip", out, |section, out| sip(section, &mut server.sip, out));
+    let mut short = None;
+    with(&mut top, "sip", out, |section, out| short = sip(section, &mut server.sip, out));
+    with(&mut top, "tls", out, |section, out| listen::tls(section, &mut server.sip.tls, out));
+    sockets(&mut top, short, &mut server.sip.listen, out);
     with(&mut top, "media", out, |section, out| media(section, &mut server.media, &mut calls, out));
     with(&mut top, "calls", out, |section, out| limits(section, &mut calls, out));
     with(&mut top, "api", out, |section, out| {
@@ -290,29 +313,26 @@ fn with(top: &mut Section<'_>, key: &str, out: &mut Vec<Problem>, read: impl FnO
     }
 }
 
-fn sip(section: &mut Section<'_>, sip: &mut Sip, out: &mut Vec<Problem>) {
-    let wanted = "a transport and an address such as \"udp:0.0.0.0:5060\"";
-    sip.listen = section.read("listen", sip.listen.clone(), out, |value| value.list(|entry| entry.parsed(wanted, listener)));
+/// Reads `[sip]`; what it says of sockets comes back.
+fn sip(section: &mut Section<'_>, sip: &mut Sip, out: &mut Vec<Problem>) -> Option<Vec<Listen>> {
     sip.advertise = section.maybe("advertise", out, Value::ip);
     sip.domain = section.read("domain", sip.domain.clone(), out, Value::text);
-    if sip.listen.is_empty() {
-        out.push(section.problem("`listen` is empty: nobody could call", "name at least one socket, \"udp:0.0.0.0:5060\""));
-    }
+    sip.name_servers = section.read("name_servers", Vec::new(), out, |value| value.list(Value::socket_address));
+    section.maybe("listen", out, listen::short)
 }
 
-/// Reads `udp:0.0.0.0:5060`.
-///
-/// # Errors
-/// When the transport or the address is unknown.
-pub fn listener(text: &str) -> Result<(Transport, SocketAddr), String> {
-    let (transport, address) = text.split_once(':').ok_or("it has no colon")?;
-    let transport = match transport {
-        "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
-        other => return Err(format!("`{other}` is no transport; {}", did_you_mean(other, ["udp", "tcp"]))),
-    };
-    let address = address.parse().map_err(|_| format!("`{address}` is no IP address with a port"))?;
-    Ok((transport, address))
+/// The sockets: `[[listen]]` or the short list, not both.
+fn sockets(top: &mut Section<'_>, short: Option<Vec<Listen>>, sockets: &mut Vec<Listen>, out: &mut Vec<Problem>) {
+    let sections = listen::sections(top, out);
+    if short.is_some() && sections.is_some() {
+        out.push(top.problem("sockets stand in `[sip] listen` and in [[listen]]", "keep one of them"));
+    }
+    let Some(given) = sections.or(short) else { return };
+    if given.is_empty() {
+        out.push(top.problem("`listen` is empty: nobody could call", "name at least one socket, \"udp:0.0.0.0:5060\""));
+    }
+    listen::check(&given, out, |what| top.problem(what, "give one of them another port"));
+    *sockets = given;
 }
 
 fn media(section: &mut Section<'_>, media: &mut Media, calls: &mut Calls, out: &mut Vec<Problem>) {

@@ -9,7 +9,7 @@ use super::words::agent::{AgentCommand, Notice, Refusal, Reply};
 use super::words::directory::Directory;
 use super::words::lookup::{Finding, Lookup};
 use super::words::media::WorkerId;
-use super::words::sip::{Flow, Transmit};
+use super::words::sip::{Flow, Located, Transmit, Whereabouts};
 use super::words::{AgentId, CommandId, LookupId, chat, media, speech};
 
 /// What the edges tell the rules.
@@ -19,6 +19,8 @@ pub enum Input {
     Sip(Received),
     /// A SIP stream broke or could not be made.
     SipBroken(Flow),
+    /// Where a request may go.
+    Located(Whereabouts, Located),
     /// From a media worker.
     Media(media::Event),
     /// From a recognizer.
@@ -43,6 +45,8 @@ pub enum Input {
 pub enum Output {
     /// Send it.
     Sip(Transmit),
+    /// Ask DNS where a request may go.
+    Locate(Whereabouts),
     /// Do it with sound.
     Media(WorkerId, media::Command),
     /// Send it to a chat customer.

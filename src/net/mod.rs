@@ -1,13 +1,19 @@
-//! SIP on the wire: UDP and TCP, bytes to messages and back.
+//! SIP on the wire: UDP, TCP, TLS, WebSocket; bytes to messages and back.
 //!
 //! One task a UDP listener reads and parses; datagrams are written from the thread that sends. All streams belong to one task,
 //! each with its own reader and writer. Messages go to the rules over one bounded channel: when it runs full, new calls are
 //! refused at the door while requests of running calls keep a reserve.
 
+pub mod certificate;
 mod connection;
 mod door;
+mod resolve;
 mod streams;
+mod stun;
+pub mod tls;
 mod udp;
+mod websocket;
+mod where_to;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,18 +21,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::control::surface::Input;
 use crate::control::words::directory::Listener;
-use crate::control::words::sip::{ListenerId, Transmit, Transport};
+use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport, Whereabouts};
 use door::Door;
 use streams::{Command, Streams};
+use tls::Tls;
+
+pub use resolve::{Found, LocateError, Resolver};
 
 /// Messages for streams that wait for their task; more are lost and counted.
 const STREAM_QUEUE: usize = 4_096;
+/// Connections that the system keeps for us until we take them.
+const BACKLOG: i32 = 1_024;
+
+/// What is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    /// The sockets.
+    pub listeners: Vec<Listener>,
+    /// Certificates; secure sockets and secure far ends need them.
+    pub tls: Option<Arc<Tls>>,
+    /// Who is asked where names lead; the system's when there are none.
+    pub name_servers: Vec<SocketAddr>,
+}
 
 /// The running sockets; dropping the last clone closes them.
 #[derive(Debug, Clone)]
@@ -39,6 +62,8 @@ struct Shared {
     /// Second handles of the UDP sockets, so that any thread may write.
     datagrams: Vec<(ListenerId, std::net::UdpSocket)>,
     streams: mpsc::Sender<Command>,
+    questions: mpsc::Sender<Whereabouts>,
+    door: Door,
     bound: Vec<(ListenerId, SocketAddr)>,
     counts: Arc<Counts>,
     /// Aborted when the last handle goes.
@@ -58,6 +83,8 @@ pub struct Counts {
     pub refused: AtomicU64,
     /// Messages lost because a queue or a socket was full; their senders repeat them.
     pub lost: AtomicU64,
+    /// Connections closed unheard: there were too many, or too many of one address.
+    pub turned_away: AtomicU64,
 }
 
 pub(crate) fn count(counter: &AtomicU64) {
@@ -70,7 +97,9 @@ impl Handle {
         let counts = &self.shared.counts;
         let sent = match transmit.flow.transport {
             Transport::Udp => self.send_datagram(&transmit),
-            Transport::Tcp => self.shared.streams.try_send(Command::Send(transmit)).is_ok(),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                self.shared.streams.try_send(Command::Send(transmit)).is_ok()
+            }
         };
         count(if sent { &counts.sent } else { &counts.lost });
     }
@@ -79,6 +108,20 @@ impl Handle {
         let socket = self.shared.datagrams.iter().find(|(id, _)| *id == transmit.flow.listener);
         // A full socket or an unreachable peer loses the datagram, as a network would; the transaction repeats it.
         socket.is_some_and(|(_, socket)| socket.send_to(&transmit.bytes, transmit.flow.remote).is_ok())
+    }
+
+    /// Asks DNS where a request may go; the answer comes as `Input::Located`. Never waits: with too many questions waiting it
+    /// fails at once.
+    pub fn locate(&self, question: Whereabouts) {
+        if let Err(full) = self.shared.questions.try_send(question) {
+            tracing::error!(waiting = where_to::WAITING, "too many names wait for DNS");
+            self.shared.door.locate_failed(full.into_inner());
+        }
+    }
+
+    /// The path to a far end that was found under this name: certificates are checked against it, WebSocket servers are told it.
+    pub async fn place(&self, flow: Flow, name: &str) -> Flow {
+        streams::place(&self.shared.streams, flow, name).await
     }
 
     /// Where a listener is really bound (port 0 asks the system for one).
@@ -94,36 +137,64 @@ impl Handle {
     }
 }
 
-/// Binds the listeners and begins to read; call within a tokio runtime. Messages come as `Input::Sip`, broken streams as `Input::SipBroken`.
+/// Binds the listeners and begins to read; call within a tokio runtime. Messages come as `Input::Sip`, broken streams as
+/// `Input::SipBroken`.
 ///
 /// # Errors
-/// When a listener cannot be bound; the text names it.
-pub async fn start(listeners: &[Listener], inputs: Sender<Input>) -> io::Result<Handle> {
+/// When a listener cannot be bound, or is to be secure without certificate; the text names it.
+pub async fn start(opening: Opening, inputs: Sender<Input>) -> io::Result<Handle> {
+    let Opening { listeners, tls, name_servers } = opening;
     let counts = Arc::new(Counts::default());
     let door = Door::new(inputs, counts.clone());
     let (streams, commands) = mpsc::channel(STREAM_QUEUE);
     let (mut datagrams, mut bound, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
-    for listener in listeners {
+    for listener in &listeners {
         let named =
             |why: io::Error| io::Error::new(why.kind(), format!("SIP listener {} {}: {why}", listener.transport.token(), listener.bound));
-        match listener.transport {
-            Transport::Udp => {
-                let socket = udp::bind(listener.bound).map_err(named)?;
-                bound.push((listener.id, socket.local_addr()?));
-                datagrams.push((listener.id, socket.try_clone()?));
-                tasks.spawn(udp::read(UdpSocket::from_std(socket)?, listener.id, door.clone()));
-            }
-            Transport::Tcp => {
-                let socket = TcpListener::bind(listener.bound).await.map_err(named)?;
-                bound.push((listener.id, socket.local_addr()?));
-                tasks.spawn(streams::accept(socket, listener.id, streams.clone()));
-            }
+        if listener.transport == Transport::Udp {
+            let socket = udp::bind(listener.bound).map_err(named)?;
+            bound.push((listener.id, socket.local_addr()?));
+            datagrams.push((listener.id, socket.try_clone()?));
+            tasks.spawn(udp::read(UdpSocket::from_std(socket)?, listener.id, door.clone()));
+            continue;
         }
+        if listener.transport.is_secure() && tls.is_none() {
+            return Err(named(io::Error::new(io::ErrorKind::Unsupported, "no certificate is there")));
+        }
+        let socket = bind_stream(listener.bound).map_err(named)?;
+        bound.push((listener.id, socket.local_addr()?));
+        tasks.spawn(streams::accept(socket, listener.id, streams.clone()));
+    }
+    if let Some(tls) = &tls {
+        tasks.spawn(Arc::clone(tls).watch());
     }
     // The task holds only a weak sender, so that it ends with the last handle.
-    tasks.spawn(Streams::new(door, streams.downgrade()).run(commands));
-    Ok(Handle { shared: Arc::new(Shared { datagrams, streams, bound, counts, _tasks: tasks }) })
+    let table = Streams::new(door.clone(), listeners.clone(), tls, streams.downgrade());
+    tasks.spawn(table.run(commands));
+    let (questions, asked) = mpsc::channel(where_to::WAITING);
+    let resolver = Resolver::new(&name_servers).inspect_err(|why| tracing::warn!(%why, "names cannot be resolved"));
+    let asking = where_to::Asking { resolver: resolver.ok(), listeners, streams: streams.downgrade(), door: door.clone() };
+    tasks.spawn(asking.run(asked));
+    Ok(Handle { shared: Arc::new(Shared { datagrams, streams, questions, door, bound, counts, _tasks: tasks }) })
 }
 
+/// IPv6 sockets take IPv6 only, so that each address family has its own listener.
+fn bind_stream(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restarted server takes its port again although old connections still fade away.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod resolve_tests;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;

@@ -8,14 +8,14 @@ use super::*;
 use crate::control::sip::message::Method;
 use crate::control::words::sip::Flow;
 
-const LISTENER: ListenerId = ListenerId(0);
+pub(super) const LISTENER: ListenerId = ListenerId(0);
 
-fn listener(transport: Transport) -> Listener {
+pub(super) fn listener(transport: Transport) -> Listener {
     let address = "127.0.0.1:0".parse().unwrap();
     Listener { id: LISTENER, transport, bound: address, advertised: address }
 }
 
-fn request(method: &str, to_tag: &str, body: &str) -> String {
+pub(super) fn request(method: &str, to_tag: &str, body: &str) -> String {
     format!(
         "{method} sip:1@h SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:1;rport;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>{to_tag}\r\n\
          Call-ID: c\r\nCSeq: 1 {method}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -24,10 +24,10 @@ fn request(method: &str, to_tag: &str, body: &str) -> String {
 }
 
 /// The rules' end of the channel, awaited as a test does.
-struct Outlet(crossbeam_channel::Receiver<Input>);
+pub(super) struct Outlet(pub(super) crossbeam_channel::Receiver<Input>);
 
 impl Outlet {
-    async fn recv(&mut self) -> Option<Input> {
+    pub(super) async fn recv(&mut self) -> Option<Input> {
         let messages = self.0.clone();
         tokio::task::spawn_blocking(move || messages.recv().ok()).await.unwrap()
     }
@@ -35,12 +35,12 @@ impl Outlet {
 
 async fn server(transport: Transport, room: usize) -> (Handle, SocketAddr, Outlet) {
     let (inputs, messages) = crossbeam_channel::bounded(room);
-    let handle = start(&[listener(transport)], inputs).await.unwrap();
+    let handle = start(Opening { listeners: vec![listener(transport)], ..Opening::default() }, inputs).await.unwrap();
     let address = handle.local_addr(LISTENER).unwrap();
     (handle, address, Outlet(messages))
 }
 
-async fn message(outlet: &mut Outlet) -> (Flow, Method) {
+pub(super) async fn message(outlet: &mut Outlet) -> (Flow, Method) {
     match outlet.recv().await {
         Some(Input::Sip(received)) => (received.flow, received.message.method()),
         other => panic!("{other:?}"),
@@ -151,6 +151,7 @@ async fn a_port_that_is_taken_is_named() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let (inputs, _outlet) = crossbeam_channel::bounded(1);
-    let why = start(&[Listener { bound: address, ..listener(Transport::Udp) }], inputs).await.unwrap_err();
+    let listeners = vec![Listener { bound: address, ..listener(Transport::Udp) }];
+    let why = start(Opening { listeners, ..Opening::default() }, inputs).await.unwrap_err();
     assert!(why.to_string().contains(&format!("SIP listener UDP {address}")), "{why}");
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::count;
-use super::door::Door;
+use super::door::{Door, Entered};
+use super::{count, stun};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 
 /// A datagram's most bytes.
@@ -49,8 +49,13 @@ pub(super) async fn read(socket: UdpSocket, listener: ListenerId, door: Door) {
             if length < SHORTEST || datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0)) {
                 continue;
             }
+            if stun::is_stun(datagram) {
+                // An answer that cannot go out is asked for again.
+                drop(stun::answer(datagram, remote).map(|answer| socket.try_send_to(&answer, remote)));
+                continue;
+            }
             let flow = Flow { listener, transport: Transport::Udp, remote, connection: None };
-            if let Some(answer) = door.enter(flow, Bytes::copy_from_slice(datagram)) {
+            if let Entered::Answered(answer) = door.enter(flow, Bytes::copy_from_slice(datagram)) {
                 let sent = socket.try_send_to(&answer.bytes, answer.flow.remote);
                 count(if sent.is_ok() { &door.counts.sent } else { &door.counts.lost });
             }

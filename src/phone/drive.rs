@@ -1,6 +1,7 @@
 //! Drives a [`Line`]: its sockets, its sound, its clock.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -11,12 +12,13 @@ use crate::control::surface;
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Listener};
 use crate::control::words::media::{Codec, WorkerId};
-use crate::control::words::sip::{Flow, ListenerId};
+use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech;
 use crate::media::{self, Ports, WorkerConfig, disk};
-use crate::net;
+use crate::net::tls::{Servers, Tls, TlsError};
+use crate::net::{self, Found, LocateError};
 
-use super::destination::{BadDestination, Destination};
+use super::destination::{BadDestination, Destination, local_ip};
 use super::line::{Input, Line, Output, Settings, Task};
 use super::report::{Event, Report, heard_in};
 use super::script::{Manners, Step};
@@ -91,6 +93,23 @@ pub struct Options {
     pub headers: Vec<(String, String)>,
     /// Where recordings are kept; one file a call.
     pub recordings: PathBuf,
+    /// Whose certificates it believes.
+    pub trust: Trust,
+}
+
+/// Whose certificates a phone believes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trust {
+    /// Authorities besides the system's, PEM.
+    pub authorities: Option<PathBuf>,
+    /// Must the far end show a good one?
+    pub servers: Servers,
+}
+
+impl Default for Trust {
+    fn default() -> Trust {
+        Trust { authorities: None, servers: Servers::Verified }
+    }
 }
 
 /// Why a phone could not work.
@@ -99,6 +118,12 @@ pub enum Error {
     /// The destination cannot be used.
     #[error(transparent)]
     Destination(#[from] BadDestination),
+    /// Its host leads nowhere.
+    #[error(transparent)]
+    Nowhere(#[from] LocateError),
+    /// The authorities cannot be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A socket, a file or a thread could not be had.
     #[error("the phone could not start: {0}")]
     Ours(#[from] std::io::Error),
@@ -124,6 +149,7 @@ pub async fn run(options: Options, mut quit: mpsc::Receiver<()>, mut tell: impl 
         while let Some(output) = line.poll_output() {
             match output {
                 Output::Sip(transmit) => station.net.send(transmit),
+                Output::Locate(question) => station.net.locate(question),
                 Output::Media(job) => drop(station.media.jobs.send(job)),
                 Output::Tell(event) => tell(&event),
                 Output::Over(report) => reports.push(finished(*report, &options.recordings)),
@@ -155,19 +181,28 @@ struct Station {
     media: media::Handle,
     disk: disk::Handle,
     listener: Listener,
+    target: Flow,
     inputs: mpsc::Receiver<Input>,
 }
 
 impl Station {
     async fn open(options: &Options) -> Result<Station, Error> {
-        let ip = options.destination.local_ip()?;
+        let there = first_place(&options.destination).await?;
+        let ip = local_ip(there.address)?;
         let (inbox, inputs) = mpsc::channel(INPUTS);
         let any = std::net::SocketAddr::new(ip, 0);
-        let mut listener = Listener { id: ListenerId(0), transport: options.destination.transport, bound: any, advertised: any };
+        let mut listener = Listener { id: ListenerId(0), transport: there.transport, bound: any, advertised: any };
+        let tls = match there.transport.is_secure() {
+            true => Some(Arc::new(Tls::dialling(options.trust.authorities.clone(), options.trust.servers)?)),
+            false => None,
+        };
         let (from_net, messages) = crossbeam_channel::bounded(INPUTS);
-        let net = net::start(std::slice::from_ref(&listener), from_net).await?;
+        let opening = net::Opening { listeners: vec![listener.clone()], tls, name_servers: Vec::new() };
+        let net = net::start(opening, from_net).await?;
         let bound = net.local_addr(listener.id).unwrap_or(any);
         (listener.bound, listener.advertised) = (bound, bound);
+        let target = Flow { listener: listener.id, transport: there.transport, remote: there.address, connection: None };
+        let target = net.place(target, &options.destination.place.host).await;
         let wire = inbox.clone();
         std::thread::Builder::new().name("phone-wire".into()).spawn(move || forward_sip(&messages, &wire))?;
         std::fs::create_dir_all(&options.recordings)?;
@@ -178,25 +213,25 @@ impl Station {
             }
         })?;
         let media = start_media(ip, &disk, inbox)?;
-        Ok(Station { net, media, disk, listener, inputs })
+        Ok(Station { net, media, disk, listener, target, inputs })
     }
 
     fn settings(&self, options: &Options, session: u64) -> Settings {
         let destination = &options.destination;
-        let target = Flow { listener: self.listener.id, transport: destination.transport, remote: destination.address, connection: None };
+        let target = self.target;
         let account = &options.account;
         let credentials = account.password.clone().map(|password| Credentials { user: account.user.clone(), password });
-        let record = format!("sip:{}@{}", account.user, destination.host);
+        let record = destination.server().replacen(':', &format!(":{}@", account.user), 1);
         let registration = (account.registers == Registers::Yes).then(|| Registration {
-            target,
-            registrar: format!("sip:{}", destination.host),
+            target: target.into(),
+            registrar: destination.server(),
             record: record.clone(),
             user: account.user.clone(),
             expires: EXPIRES,
             credentials: credentials.clone(),
         });
         let outgoing = Outgoing {
-            target,
+            target: target.into(),
             request_uri: destination.uri.clone(),
             from: format!("<{record}>"),
             to: format!("<{}>", destination.uri),
@@ -234,12 +269,20 @@ impl Station {
     }
 }
 
+/// Where the phone goes: the place that DNS prefers.
+async fn first_place(destination: &Destination) -> Result<Found, Error> {
+    let answer = net::Resolver::new(&[])?.locate(&destination.place, &Transport::ALL).await?;
+    let first = answer.places.into_iter().min_by_key(|place| (place.priority, std::cmp::Reverse(place.weight)));
+    first.ok_or_else(|| LocateError::Unknown(destination.host.clone()).into())
+}
+
 /// Carries SIP messages over; ends with the sockets or the line, whichever goes first, and therefore is not joined.
 fn forward_sip(messages: &crossbeam_channel::Receiver<surface::Input>, inbox: &mpsc::Sender<Input>) {
     for input in messages {
         let input = match input {
             surface::Input::Sip(received) => Input::Sip(received),
             surface::Input::SipBroken(flow) => Input::SipBroken(flow),
+            surface::Input::Located(question, located) => Input::Located(question, located),
             _ => continue,
         };
         if inbox.blocking_send(input).is_err() {

@@ -14,7 +14,7 @@ use crate::control::sip::endpoint::{Endpoint, Outgoing, Registration};
 use crate::control::sip::happening::{Happening, Invited};
 use crate::control::time::Time;
 use crate::control::words::media::{BargeIn, Codec, Command, Event as Sound, LegStats, Prompt, Stream};
-use crate::control::words::sip::{Flow, Transmit};
+use crate::control::words::sip::{Flow, Located, Transmit, Whereabouts};
 use crate::control::words::speech::{Expect, Listening};
 use crate::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
 use crate::media::Job;
@@ -75,6 +75,8 @@ pub enum Input {
     Sip(Received),
     /// A SIP stream broke.
     SipBroken(Flow),
+    /// Where a request may go.
+    Located(Whereabouts, Located),
     /// From the media worker.
     Sound(Sound),
     /// The far end has fallen silent (an utterance is over).
@@ -88,6 +90,8 @@ pub enum Input {
 pub enum Output {
     /// Send it.
     Sip(Transmit),
+    /// Ask DNS where a request may go.
+    Locate(Whereabouts),
     /// Do it.
     Media(Job),
     /// Tell it.
@@ -164,6 +168,7 @@ impl Line {
         match input {
             Input::Sip(received) => self.endpoint.receive(now, received),
             Input::SipBroken(flow) => self.endpoint.broken(now, flow),
+            Input::Located(question, located) => self.endpoint.located(now, question, located),
             Input::Sound(event) => self.sound(now, event),
             Input::FarEnded => self.far_ended(now),
             Input::Quit => self.quit(now),
@@ -204,6 +209,9 @@ impl Line {
         loop {
             while let Some(transmit) = self.endpoint.poll_transmit() {
                 self.outbox.push_back(Output::Sip(transmit));
+            }
+            while let Some(question) = self.endpoint.poll_question() {
+                self.outbox.push_back(Output::Locate(question));
             }
             let wish = match &mut self.state {
                 State::Talking(talk) => talk.script.poll_wish(),

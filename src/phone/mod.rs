@@ -7,4 +7,4 @@ pub mod line;
 pub mod report;
 pub mod script;
 
-pub use drive::{Account, Error, Options, Purpose, Registers, run};
+pub use drive::{Account, Error, Options, Purpose, Registers, Trust, run};

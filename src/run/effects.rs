@@ -54,6 +54,7 @@ impl Effects {
     pub fn carry_out(&mut self, wish: Output) -> Next {
         match wish {
             Output::Sip(transmit) => self.net.send(transmit),
+            Output::Locate(question) => self.net.locate(question),
             Output::Media(worker, command) => self.sound(worker, command),
             Output::Answer(command, answer) => self.answered.push((command, answer)),
             Output::Find(lookup, question) => self.lookups.find(lookup, question),

@@ -7,7 +7,7 @@ mod clock;
 mod control_loop;
 mod effects;
 mod reload;
-mod setup;
+pub mod setup;
 mod shutdown;
 mod sound;
 
@@ -108,7 +108,7 @@ impl Server {
         let (wire, sound_door) = (bounded(SIP_DOOR), bounded(SOUND_DOOR));
         let mut directory = Directory::clone(&config.directory);
         let sound = sound::start(&settings, &mut directory, &engines, &sound_door.0)?;
-        let net = runtime.block_on(open_sockets(&mut directory, wire.0))?;
+        let net = runtime.block_on(open_sockets(&settings, &mut directory, wire.0))?;
         let directory = Arc::new(directory);
         setup::say_what_is_missing(&engines, &directory);
 
@@ -189,12 +189,16 @@ async fn recall(settings: &config::server::Server) -> anyhow::Result<Memory> {
 }
 
 /// Opens the SIP sockets and writes into the directory where they are really bound.
-async fn open_sockets(directory: &mut Directory, door: Sender<Input>) -> anyhow::Result<net::Handle> {
-    let net = net::start(&directory.listeners, door).await.context("cannot open a SIP socket")?;
+async fn open_sockets(settings: &config::server::Server, directory: &mut Directory, door: Sender<Input>) -> anyhow::Result<net::Handle> {
+    let tls = setup::tls(settings)?;
+    let opening = net::Opening { listeners: directory.listeners.clone(), tls, name_servers: settings.sip.name_servers.clone() };
+    let net = net::start(opening, door).await.context("cannot open a SIP socket")?;
     for listener in &mut directory.listeners {
         if let Some(bound) = net.local_addr(listener.id) {
+            if listener.advertised.port() == listener.bound.port() {
+                listener.advertised.set_port(bound.port());
+            }
             listener.bound.set_port(bound.port());
-            listener.advertised.set_port(bound.port());
         }
     }
     Ok(net)

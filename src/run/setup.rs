@@ -11,12 +11,15 @@ use super::reload::Showing;
 use crate::api;
 use crate::channels::{Adapter, Adapters};
 use crate::config::channels::Channel;
+use crate::config::listen;
 use crate::config::server::{Engine, Server, Voice};
 use crate::control::dialplan::template::Part;
 use crate::control::words::directory::Directory;
 use crate::control_handle::ControlHandle;
 use crate::lookups::Guard;
 use crate::media::worker::Counts;
+use crate::net::certificate;
+use crate::net::tls::{self, Owner, Servers, Tls};
 use crate::qa::Scorecard;
 use crate::speech::{self, engines};
 use crate::store::{self, Store};
@@ -29,6 +32,28 @@ const VISITOR_SECRET_FILE: &str = "visitor-secret";
 const PROMPT_CACHE: &str = "prompt-cache";
 /// Only the server's own user may read it.
 const PRIVATE: u32 = 0o600;
+
+/// TLS of the SIP sockets, when one of them is secure; a certificate is made at the first start.
+///
+/// # Errors
+/// A certificate, key or authority that cannot be used, with its file.
+pub fn tls(server: &Server) -> anyhow::Result<Option<Arc<Tls>>> {
+    if !server.sip.listen.iter().any(|listen| listen.transport.is_secure()) {
+        return Ok(None);
+    }
+    let own = &server.sip.tls;
+    let (certificate, key) = own.files(&server.folders.data);
+    let addresses = server.sip.listen.iter().map(|listen| server.advertised_of(listen).ip());
+    let owner = if own.files.is_some() { Owner::Operator } else { Owner::Us(certificate::names(&server.sip.domain, addresses)) };
+    let clients = match own.clients {
+        listen::Clients::Off => tls::Clients::NotAsked,
+        listen::Clients::Ask => tls::Clients::Asked,
+        listen::Clients::Require => tls::Clients::Required,
+    };
+    let servers = if own.verify == listen::Verify::Yes { Servers::Verified } else { Servers::Anyone };
+    let settings = tls::Settings { certificate, key, owner, clients, authorities: own.authorities.clone(), servers };
+    Ok(Some(Arc::new(Tls::open(settings).context("TLS cannot be opened")?)))
+}
 
 /// The recognizers' settings.
 ///

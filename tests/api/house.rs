@@ -162,7 +162,7 @@ fn rules(mut switch: Switch, store: &Store, journal: &Journal) -> ControlHandle 
             Output::Find(id, lookup) => lookups.find(id, lookup),
             Output::Chat(send) => drop(chats.try_send(send)),
             Output::Answer(id, answer) => answers.push((id, answer)),
-            Output::Sip(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => drop(side),
+            Output::Sip(_) | Output::Locate(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => drop(side),
         };
         loop {
             let mut answers = Vec::new();

@@ -17,7 +17,7 @@ const NEAR: u16 = 20;
 const BREATH: Duration = Duration::from_millis(200);
 
 /// A running baresip, driven over its control connection.
-struct Baresip {
+pub struct Baresip {
     child: Child,
     folder: TempDir,
     control: TcpStream,
@@ -27,7 +27,7 @@ struct Baresip {
 
 impl Baresip {
     /// Starts it with this account; what it says is a sine of `hertz`.
-    fn start(account: &str, hertz: u16) -> Baresip {
+    pub fn start(account: &str, hertz: u16) -> Baresip {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let dump = folder.path().display();
@@ -55,13 +55,13 @@ impl Baresip {
     }
 
     /// Gives a command of its menu: `dial`, `hangup`, `hold` …
-    fn command(&mut self, command: &str, params: &str) {
+    pub fn command(&mut self, command: &str, params: &str) {
         let message = json!({"command": command, "params": params, "token": command}).to_string();
         write!(self.control, "{}:{message},", message.len()).unwrap();
     }
 
     /// Waits for an event of this type.
-    fn wait(&mut self, kind: &str) {
+    pub fn wait(&mut self, kind: &str) {
         let limit = Instant::now() + PATIENCE;
         while !self.seen.iter().any(|event| event["type"] == kind) {
             assert!(Instant::now() < limit, "baresip did not say {kind}; it said {:?}\n{}", self.seen, self.output());

@@ -10,3 +10,4 @@ mod secrets;
 mod sipp;
 mod spoken;
 mod stage;
+mod transports;

@@ -26,7 +26,11 @@ impl Sipp {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("scenario.xml");
         std::fs::write(&file, scenario).unwrap();
-        let target = server.sip(if args.contains(&"t1") { "TCP" } else { "UDP" });
+        let target = server.sip(match args {
+            _ if args.contains(&"t1") || args.contains(&"tn") => "TCP",
+            _ if args.contains(&"l1") => "TLS",
+            _ => "UDP",
+        });
         let output = std::fs::File::create(folder.path().join("out")).unwrap();
         let child = Command::new("sipp")
             .arg(target.to_string())

@@ -77,6 +77,7 @@ queues:
 pub struct Server {
     home: TempDir,
     child: Child,
+    host: &'static str,
     /// What it told when it was up.
     pub ready: Value,
 }
@@ -84,24 +85,28 @@ pub struct Server {
 impl Server {
     /// A server with the test's plan, one agent, and nobody at the phones.
     pub fn start() -> Server {
-        Server::start_with(&[
-            ("sip-config/hotline.toml", HOTLINE.as_bytes()),
-            ("sip-config/phones.toml", PHONES.as_bytes()),
-            ("dialplans/peers.yaml", PLAN.as_bytes()),
-            ("dialplans/desk.yaml", DESK.as_bytes()),
-        ])
+        Server::start_with(&files(HOTLINE))
+    }
+
+    /// The same on the IPv6 loopback.
+    pub fn over_ipv6() -> Server {
+        Server::start_on("[::1]", &files(&HOTLINE.replace("127.0.0.1", "::1")))
     }
 
     /// A server with these files; what is missing is built in.
     pub fn start_with(files: &[(&str, &[u8])]) -> Server {
+        Server::start_on("127.0.0.1", files)
+    }
+
+    fn start_on(host: &'static str, files: &[(&str, &[u8])]) -> Server {
         let home = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             let path = home.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
-        let (child, ready) = spawn(home.path());
-        Server { home, child, ready }
+        let (child, ready) = spawn(home.path(), host);
+        Server { home, child, host, ready }
     }
 
     /// kill -9.
@@ -112,7 +117,7 @@ impl Server {
 
     /// Starts again in the same folder.
     pub fn restart(&mut self) {
-        (self.child, self.ready) = spawn(self.home.path());
+        (self.child, self.ready) = spawn(self.home.path(), self.host);
     }
 
     /// SIGTERM; it must end by itself with 0.
@@ -144,6 +149,11 @@ impl Server {
         let doors = self.ready["sip"].as_array().unwrap();
         let door = doors.iter().find(|door| door["transport"] == transport).unwrap();
         door["addr"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The certificate it made for itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.home.path().join("data/tls/certificate.pem")
     }
 
     /// `sip:<user>@<its UDP socket>`.
@@ -230,12 +240,22 @@ impl Drop for Server {
     }
 }
 
-fn spawn(home: &Path) -> (Child, Value) {
+fn files(hotline: &str) -> [(&str, &[u8]); 4] {
+    [
+        ("sip-config/hotline.toml", hotline.as_bytes()),
+        ("sip-config/phones.toml", PHONES.as_bytes()),
+        ("dialplans/peers.yaml", PLAN.as_bytes()),
+        ("dialplans/desk.yaml", DESK.as_bytes()),
+    ]
+}
+
+fn spawn(home: &Path, host: &str) -> (Child, Value) {
     let ready = home.join("ready.json");
     let _ = fs::remove_file(&ready);
     let log = fs::File::options().create(true).append(true).open(home.join("server.log")).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_hotline"))
-        .args(["serve", "--listen", "udp:127.0.0.1:0", "--listen", "tcp:127.0.0.1:0", "--api", "127.0.0.1:0", "--log", "info"])
+        .args(["serve", "--api", "127.0.0.1:0", "--log", "info"])
+        .args(["udp", "tcp", "tls", "ws", "wss"].iter().flat_map(|transport| ["--listen".to_owned(), format!("{transport}:{host}:0")]))
         .arg("--home")
         .arg(home)
         .arg("--ready-file")

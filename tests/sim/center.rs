@@ -10,7 +10,7 @@ use hotline::control::random::Random;
 use hotline::control::words::agent::AgentState;
 use hotline::control::words::directory::{Agent, Directory, Ha1, Limits, Listener, Number, Queue, Selection, Target, Trunk, Worker};
 use hotline::control::words::media::{Codec, WorkerId};
-use hotline::control::words::sip::{ListenerId, Transport};
+use hotline::control::words::sip::{ListenerId, Secrecy, Transport, Whereabouts};
 use hotline::control::words::{AgentId, QueueId};
 use md5::{Digest, Md5};
 
@@ -132,7 +132,9 @@ fn queue(name: &str) -> Queue {
 }
 
 fn carrier() -> Trunk {
-    Trunk { name: "carrier".to_owned(), remote: far(), transport: Transport::Udp, credentials: None, sources: Vec::new() }
+    let far = far();
+    let remote = Whereabouts { host: far.ip().to_string(), port: Some(far.port()), transport: None, secrecy: Secrecy::Any };
+    Trunk { name: "carrier".to_owned(), remote, credentials: None, sources: Vec::new() }
 }
 
 fn numbers() -> Vec<Number> {

@@ -50,7 +50,7 @@ impl Phone {
         let port = local.port;
         self.calls.insert(leg, Side { local, offer: None, up: false });
         let outgoing = Outgoing {
-            target: to_center(),
+            target: to_center().into(),
             request_uri: format!("sip:{number}@{DOMAIN}"),
             from: format!("<sip:{from}@phones.example>"),
             to: format!("<sip:{number}@{DOMAIN}>"),
@@ -67,7 +67,7 @@ impl Phone {
         self.endpoint.register(
             now,
             Registration {
-                target: to_center(),
+                target: to_center().into(),
                 registrar: format!("sip:{DOMAIN}"),
                 record: format!("sip:{user}@{DOMAIN}"),
                 user: user.to_owned(),

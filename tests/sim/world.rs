@@ -18,7 +18,7 @@ use hotline::control::time::Time;
 use hotline::control::words::agent::{AgentCommand, AgentState, Notice};
 use hotline::control::words::directory::Directory;
 use hotline::control::words::media;
-use hotline::control::words::sip::{Flow, ListenerId, Transport};
+use hotline::control::words::sip::{Flow, ListenerId, Located, Transport};
 use hotline::control::words::{AgentId, CommandId, LegId, OfferId, SessionId};
 
 use super::center::{self, AGENTS};
@@ -525,6 +525,8 @@ impl World {
         }
         match output {
             Output::Sip(transmit) => self.send(center::center(), transmit.flow, transmit.bytes),
+            // Nobody here has a name that DNS knows.
+            Output::Locate(question) => self.after(Duration::ZERO, Event::Input(Box::new(Input::Located(question, Located::Nowhere)))),
             Output::Media(worker, command) => {
                 for (delay, input) in self.edges.media.command(self.now, worker, command, &mut self.random) {
                     self.after(delay, Event::Input(Box::new(input)));

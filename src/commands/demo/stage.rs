@@ -17,7 +17,7 @@ use crate::control::words::media::Codec;
 use crate::media::{Sound, wav};
 use crate::phone::destination::Destination;
 use crate::phone::script::{HangUp, Manners, Step};
-use crate::phone::{Account, Options, Purpose, Registers};
+use crate::phone::{Account, Options, Purpose, Registers, Trust};
 use crate::web_client;
 
 /// What the caller dials.
@@ -152,6 +152,7 @@ impl Stage {
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             headers: Vec::new(),
             recordings: self.home.join("phones"),
+            trust: Trust::default(),
         })
     }
 

@@ -13,10 +13,10 @@ use super::{After, Call, Stage, World};
 use crate::control::dialplan::wish::{Event, QueueEnd, TransferEnd};
 use crate::control::limits::{DIRECT_RING, LEGS_OF_A_CALL, RINGBACK};
 use crate::control::session::effect::{Clock, Effect, Signal};
-use crate::control::sip::Outgoing;
+use crate::control::sip::{Outgoing, Target};
 use crate::control::words::directory::Credentials;
 use crate::control::words::media::{Codec, Prompt};
-use crate::control::words::sip::Flow;
+use crate::control::words::sip::Transport;
 use crate::control::words::{AgentId, LegId};
 
 /// How long a far end rings that was dialled directly.
@@ -34,7 +34,7 @@ const PROGRESS: u16 = 183;
 
 /// One place to send an INVITE to.
 struct Place {
-    flow: Flow,
+    target: Target,
     uri: String,
     role: Role,
     credentials: Option<Credentials>,
@@ -87,12 +87,12 @@ impl Call {
         let lease = world.ports.lease(world.now, self.ids.worker)?;
         let id = LegId::new(world.now, world.random);
         let codecs = self.codecs_like_the_caller(world);
-        let Place { flow, uri, role, credentials } = place;
+        let Place { target, uri, role, credentials } = place;
         let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, codecs }, Dialog::Ringing, world.random);
         let sdp = leg.offer();
         self.legs.push(leg);
         let outgoing = Outgoing {
-            target: flow,
+            target,
             to: format!("<{}>", uri.split(';').next().unwrap_or(&uri)),
             request_uri: uri,
             from: self.from(world),
@@ -327,21 +327,22 @@ fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
         Some(uri) => uri_place(uri, role, world).into_iter().collect(),
         None => {
             let contacts = world.endpoint.contacts(world.now, &known.user).into_iter();
-            contacts.map(|contact| Place { flow: contact.flow, uri: contact.uri, role, credentials: None }).collect()
+            contacts.map(|contact| Place { target: contact.flow.into(), uri: contact.uri, role, credentials: None }).collect()
         }
     }
 }
 
 fn uri_place(uri: &str, role: Role, world: &World<'_>) -> Option<Place> {
-    route::path_to_uri(world.directory, uri).map(|flow| Place { flow, uri: bare(uri), role, credentials: None })
+    let uri = bare(uri);
+    route::target_of(world.directory, &uri).map(|target| Place { target, uri, role, credentials: None })
 }
 
 fn trunk_place(name: &str, number: &str, world: &World<'_>) -> Option<Place> {
     let trunk = world.directory.trunks.get(name)?;
-    let flow = route::path_to(world.directory, trunk.remote, trunk.transport)?;
-    let params = if trunk.transport.is_reliable() { ";transport=tcp" } else { "" };
+    let target = route::target(world.directory, &trunk.remote)?;
+    let params = trunk.remote.wished().map_or("", Transport::uri_param);
     let uri = format!("sip:{number}@{}{params}", trunk.remote);
-    Some(Place { flow, uri, role: Role::Far, credentials: trunk.credentials.clone() })
+    Some(Place { target, uri, role: Role::Far, credentials: trunk.credentials.clone() })
 }
 
 /// A URI without the brackets people write around it.

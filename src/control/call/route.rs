@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::control::words::directory::{Directory, Target};
-use crate::control::words::sip::{Flow, Transport};
+use crate::control::sip::message::{Uri, host_port};
+use crate::control::sip::{Target, path, whereabouts};
+use crate::control::words::directory::{self, Directory};
+use crate::control::words::sip::Whereabouts;
 use crate::control::words::{AgentId, QueueId};
 
-/// The port of SIP when a URI names none.
-const SIP_PORT: u16 = 5060;
 /// Destinations inside the server: `hotline:echo`, `hotline:silence`, `hotline:music` and `hotline:music/<file>`.
 const BUILT_IN: &str = "hotline:";
 
@@ -41,8 +41,8 @@ pub enum Route {
 /// Numbers, extensions and users of one configuration.
 #[derive(Debug, Default)]
 pub struct Routes {
-    exact: HashMap<String, Target>,
-    patterns: Vec<(String, Target)>,
+    exact: HashMap<String, directory::Target>,
+    patterns: Vec<(String, directory::Target)>,
     extensions: HashMap<String, AgentId>,
     channels: HashMap<String, String>,
     any_channel: Option<String>,
@@ -125,7 +125,8 @@ fn built_in(place: &str) -> Option<Route> {
     }
 }
 
-fn route(target: &Target, user: &str) -> Route {
+fn route(target: &directory::Target, user: &str) -> Route {
+    use directory::Target;
     match target {
         Target::Plan(plan) => Route::Plan(plan.clone()),
         Target::Agent(agent) => Route::Agent(*agent),
@@ -142,73 +143,56 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The parts of `sip:user@host:port;transport=tcp` that a call needs.
+/// The parts of a SIP URI that say who is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UriParts<'a> {
     /// Before the `@`; empty when there is none.
     pub user: &'a str,
     /// A name or an address, without brackets.
     pub host: &'a str,
-    /// 5060 when none is given.
-    pub port: u16,
-    /// By `transport=`; UDP when none is given.
-    pub transport: Transport,
 }
 
 /// Cuts a SIP URI in parts; `None` when it is none.
 #[must_use]
 pub fn parse_uri(text: &str) -> Option<UriParts<'_>> {
     let text = text.trim().trim_start_matches('<').split('>').next()?;
-    let rest = text.strip_prefix("sip:")?;
-    let (rest, params) = rest.split_once([';', '?']).unwrap_or((rest, ""));
+    let rest = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:"))?;
+    let (rest, _) = rest.split_once([';', '?']).unwrap_or((rest, ""));
     let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let (host, port) = split_port(place)?;
-    let tcp = params.split([';', '?', '&']).any(|param| param.eq_ignore_ascii_case("transport=tcp"));
-    let transport = if tcp { Transport::Tcp } else { Transport::Udp };
-    Some(UriParts { user: user.split(':').next().unwrap_or(user), host, port, transport })
+    let (host, _) = host_port(place.as_bytes()).ok()?;
+    Some(UriParts { user: user.split(':').next().unwrap_or(user), host: std::str::from_utf8(host).ok()? })
 }
 
-fn split_port(place: &str) -> Option<(&str, u16)> {
-    if let Some(rest) = place.strip_prefix('[') {
-        let (host, tail) = rest.split_once(']')?;
-        return Some((host, tail.strip_prefix(':').map_or(Some(SIP_PORT), |port| port.parse().ok())?));
-    }
-    match place.split_once(':') {
-        Some((host, port)) => Some((host, port.parse().ok()?)),
-        None => Some((place, SIP_PORT)),
-    }
-}
-
-/// The path to an address: over our first socket of that transport. `None` when we have none.
+/// Where a place is reached: an address along a path of ours, a name as DNS will say. `None` when we have no socket for it.
 #[must_use]
-pub fn path_to(directory: &Directory, remote: SocketAddr, transport: Transport) -> Option<Flow> {
-    let fits = |bound: &SocketAddr| bound.is_ipv4() == remote.is_ipv4();
-    let listener = directory.listeners.iter().find(|listener| listener.transport == transport && fits(&listener.bound))?;
-    Some(Flow { listener: listener.id, transport, remote, connection: None })
+pub fn target(directory: &Directory, place: &Whereabouts) -> Option<Target> {
+    let Ok(ip) = place.host.parse::<IpAddr>() else { return Some(Target::Named(place.clone())) };
+    let transport = place.usual();
+    let remote = SocketAddr::new(ip, place.port.unwrap_or(transport.default_port()));
+    path(&directory.listeners, remote, transport).map(Target::Path)
 }
 
-/// The path to a URI whose host is an address. Names are not resolved inside the rules: configuration does that.
+/// Where a URI is reached.
 #[must_use]
-pub fn path_to_uri(directory: &Directory, uri: &str) -> Option<Flow> {
-    let parts = parse_uri(uri)?;
-    let address: IpAddr = parts.host.parse().ok()?;
-    path_to(directory, SocketAddr::new(address, parts.port), parts.transport)
+pub fn target_of(directory: &Directory, uri: &str) -> Option<Target> {
+    target(directory, &whereabouts(&Uri::parse(uri.as_bytes()).ok()?)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::words::directory::Number;
+    use crate::control::words::directory::{Listener, Number};
+    use crate::control::words::sip::{ListenerId, Transport};
 
     fn routes() -> Routes {
-        let number = |pattern: &str, plan: &str| Number { pattern: pattern.into(), target: Target::Plan(plan.into()) };
+        let number = |pattern: &str, plan: &str| Number { pattern: pattern.into(), target: directory::Target::Plan(plan.into()) };
         let directory = Directory {
             domain: "center.example".into(),
             numbers: vec![
                 number("sip:driver@*", "driver"),
                 number("40*", "wide"),
                 number("4001010", "exact"),
-                Number { pattern: "9*".into(), target: Target::Trunk("carrier".into()) },
+                Number { pattern: "9*".into(), target: directory::Target::Trunk("carrier".into()) },
             ],
             ..Directory::default()
         };
@@ -240,9 +224,19 @@ mod tests {
     #[test]
     fn uris_are_cut_in_parts() {
         let parts = parse_uri("<sip:anna@[::1]:5070;transport=tcp>").unwrap();
-        assert_eq!((parts.user, parts.host, parts.port, parts.transport), ("anna", "::1", 5070, Transport::Tcp));
-        let parts = parse_uri("sip:10.0.0.1").unwrap();
-        assert_eq!((parts.user, parts.host, parts.port, parts.transport), ("", "10.0.0.1", 5060, Transport::Udp));
+        assert_eq!((parts.user, parts.host), ("anna", "::1"));
+        assert_eq!(parse_uri("sips:10.0.0.1").unwrap(), UriParts { user: "", host: "10.0.0.1" });
         assert_eq!(parse_uri("tel:123"), None);
+    }
+
+    #[test]
+    fn an_address_has_a_path_and_a_name_is_asked_for() {
+        let bound = "10.0.0.1:5061".parse().unwrap();
+        let listener = Listener { id: ListenerId(3), transport: Transport::Tls, bound, advertised: bound };
+        let directory = Directory { listeners: vec![listener], ..Directory::default() };
+        let Some(Target::Path(flow)) = target_of(&directory, "sips:anna@10.0.0.9") else { panic!("it is an address") };
+        assert_eq!((flow.listener, flow.remote), (ListenerId(3), "10.0.0.9:5061".parse().unwrap()));
+        assert_eq!(target_of(&directory, "sip:anna@10.0.0.9"), None, "no UDP socket is open");
+        assert!(matches!(target_of(&directory, "sip:anna@pbx.example"), Some(Target::Named(place)) if place.host == "pbx.example"));
     }
 }

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
+use super::locate::whereabouts;
 use super::message::{Address, Message, Method, Name, Scheme, Uri, Writer, text};
 use super::transaction::MAX_FORWARDS;
-use crate::control::words::sip::Flow;
+use crate::control::words::sip::{Flow, Transport, Whereabouts};
 
 /// The peer-to-peer relation of a leg, from our side.
 #[derive(Debug, Clone)]
@@ -128,22 +129,48 @@ impl Dialog {
         writer
     }
 
-    /// Where requests go: the top Route or the target when that is an address we may use, else back along the flow.
+    /// Where requests go: the top Route or the target when that is a place we may use, else back along the flow.
     #[must_use]
-    pub fn next_hop(&self) -> Flow {
+    pub fn next(&self) -> Next {
         let uri = match self.routes.first() {
             Some(route) => Address::parse(route).ok().map(|route| route.uri),
             None if self.reach == Reach::ByFlow => None,
             None => Uri::parse(&self.target).ok(),
         };
-        let place = uri.filter(|uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips)).and_then(|uri| uri.socket());
-        match place {
-            // The same host over a stream: the connection stands already, his listening port does not matter (RFC 5923).
-            Some(place) if place.ip() == self.flow.remote.ip() && self.flow.transport.is_reliable() => self.flow,
+        let Some(uri) = uri.filter(|uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips)) else { return Next::Along(self.flow) };
+        let along = match uri.socket() {
+            // The same host over a stream: the connection stands already (RFC 5923). Only when it broke, his own port is tried.
+            Some(place) if place.ip() == self.flow.remote.ip() && self.flow.transport.is_reliable() => {
+                let dialled = place != self.flow.remote && !self.flow.transport.is_websocket();
+                let again = Flow { remote: place, connection: None, ..self.flow };
+                return if dialled { Next::AlongOr(self.flow, again) } else { Next::Along(self.flow) };
+            }
             Some(place) if place != self.flow.remote => Flow { remote: place, connection: None, ..self.flow },
-            _ => self.flow,
+            Some(_) => self.flow,
+            // A name: whoever cannot wait for DNS, or gets no answer, goes where the messages come from.
+            None => return whereabouts(&uri).map_or(Next::Along(self.flow), |question| Next::To(question, self.flow)),
+        };
+        match whereabouts(&uri) {
+            Some(question) if question.wished().is_some_and(|wished| !is_same(wished, self.flow.transport)) => Next::To(question, along),
+            _ => Next::Along(along),
         }
     }
+}
+
+/// Where requests of a dialog go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Along this path.
+    Along(Flow),
+    /// Along the first path; when that is broken, along the second.
+    AlongOr(Flow, Flow),
+    /// Where this leads, and else along this path.
+    To(Whereabouts, Flow),
+}
+
+/// A URI does not tell the kinds of WebSocket apart.
+fn is_same(wished: Transport, ours: Transport) -> bool {
+    wished == ours || wished.is_websocket() && ours.is_websocket()
 }
 
 /// The URI of the first Contact; empty when there is none.
@@ -163,7 +190,7 @@ fn reach(request: &Message, flow: &Flow) -> Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::words::sip::{ListenerId, Transport};
+    use crate::control::words::sip::ListenerId;
 
     fn flow(remote: &str) -> Flow {
         Flow { listener: ListenerId(0), transport: Transport::Udp, remote: remote.parse().unwrap(), connection: None }
@@ -189,14 +216,14 @@ mod tests {
     fn without_a_route_the_request_goes_to_the_contact() {
         let dialog = dialog("Contact: <sip:a@192.0.2.1:5070>\r\n", "192.0.2.1:5060");
         assert_eq!(bye(&dialog).request_uri(), b"sip:a@192.0.2.1:5070");
-        assert_eq!(dialog.next_hop(), flow("192.0.2.1:5070"));
+        assert_eq!(dialog.next(), Next::Along(flow("192.0.2.1:5070")));
         assert_eq!(bye(&dialog).from().unwrap().tag(), Some(&b"ours"[..]));
     }
 
     #[test]
     fn a_translated_peer_is_reached_along_his_path() {
         let dialog = dialog("Contact: <sip:a@10.0.0.7:5070>\r\n", "192.0.2.1:61000");
-        assert_eq!(dialog.next_hop(), flow("192.0.2.1:61000"));
+        assert_eq!(dialog.next(), Next::Along(flow("192.0.2.1:61000")));
         assert_eq!(bye(&dialog).request_uri(), b"sip:a@10.0.0.7:5070");
     }
 
@@ -206,7 +233,18 @@ mod tests {
         let bye = bye(&dialog);
         assert_eq!(bye.request_uri(), b"sip:a@192.0.2.1");
         assert_eq!(bye.values(Name::Route).collect::<Vec<_>>(), [&b"<sip:192.0.2.9;lr>"[..], b"<sip:192.0.2.8;lr>"]);
-        assert_eq!(dialog.next_hop(), flow("192.0.2.9:5060"));
+        assert_eq!(dialog.next(), Next::Along(flow("192.0.2.9:5060")));
+    }
+
+    #[test]
+    fn a_route_that_is_a_name_or_another_transport_is_asked_for() {
+        let invite = "Contact: <sip:a@192.0.2.1>\r\nRecord-Route: <sip:edge.example;transport=tcp;lr>\r\n";
+        let Next::To(question, otherwise) = dialog(invite, "192.0.2.9:5060").next() else { panic!("a name must be asked for") };
+        assert_eq!((question.host.as_str(), question.transport, otherwise), ("edge.example", Some(Transport::Tcp), flow("192.0.2.9:5060")));
+        let invite = "Contact: <sip:a@192.0.2.1>\r\nRecord-Route: <sip:192.0.2.9;transport=tcp;lr>\r\n";
+        assert!(matches!(dialog(invite, "192.0.2.9:5060").next(), Next::To(..)), "UDP is not what the proxy asks for");
+        let invite = "Contact: <sip:x@df7jal23ls0d.invalid;transport=ws>\r\n";
+        assert_eq!(dialog(invite, "192.0.2.9:5060").next(), Next::Along(flow("192.0.2.9:5060")));
     }
 
     #[test]

@@ -4,13 +4,15 @@ pub mod auth;
 mod dialog;
 pub mod endpoint;
 pub mod happening;
+mod locate;
 pub mod message;
 pub mod registrar;
 mod session_timer;
 pub mod transaction;
 
-pub use endpoint::{Accepting, Contact, Counts, Endpoint, Outgoing, Registration, Settings};
+pub use endpoint::{Accepting, Contact, Counts, Endpoint, Outgoing, Registration, Settings, Target};
 pub use happening::{Happening, Invited};
+pub use locate::{path, whereabouts};
 pub use message::{Malformed, Message};
 
 use super::words::sip::Flow;

@@ -147,6 +147,7 @@ impl Switch {
         match input {
             Input::Sip(received) => self.endpoint.receive(now, received),
             Input::SipBroken(flow) => self.endpoint.broken(now, flow),
+            Input::Located(question, located) => self.endpoint.located(now, question, located),
             Input::Media(event) => self.on_media(now, event),
             Input::Speech(event) => self.on_speech(now, event),
             Input::Chat(received) => self.on_chat(now, received),
@@ -205,6 +206,9 @@ impl Switch {
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.work.out.push_back(Output::Sip(transmit));
+        }
+        while let Some(question) = self.endpoint.poll_question() {
+            self.work.out.push_back(Output::Locate(question));
         }
         self.show_load();
         self.end_drain();

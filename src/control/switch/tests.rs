@@ -231,7 +231,7 @@ impl Scene {
     fn dial(&mut self, number: &str) -> LegId {
         let leg = self.caller.new_leg(self.now);
         let outgoing = Outgoing {
-            target: Flow { listener: ListenerId(0), transport: Transport::Udp, remote: at(CENTER), connection: None },
+            target: Flow { listener: ListenerId(0), transport: Transport::Udp, remote: at(CENTER), connection: None }.into(),
             request_uri: format!("sip:{number}@center.example"),
             from: "<sip:13800138000@phones.example>".to_owned(),
             to: format!("<sip:{number}@center.example>"),

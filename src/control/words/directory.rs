@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::media::{Codec, WorkerId};
-use super::sip::{ListenerId, Transport};
+use super::sip::{ListenerId, Transport, Whereabouts};
 use super::{AgentId, QueueId};
 use crate::control::dialplan::plan::Plan;
 
@@ -171,10 +171,8 @@ pub enum Target {
 pub struct Trunk {
     /// Its name.
     pub name: String,
-    /// Host and port of the far end.
-    pub remote: SocketAddr,
-    /// Over which transport.
-    pub transport: Transport,
+    /// The far end: a name that DNS knows, or an address.
+    pub remote: Whereabouts,
     /// User and password, when the far end challenges us.
     pub credentials: Option<Credentials>,
     /// Sources whose calls are this trunk's; they are not challenged.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::leg::{Calling, Exchange, Heard, Leg, Login, Stage};
-use super::{ABILITIES, Endpoint, Outgoing, SDP, tag_text};
+use super::way::Departure;
+use super::{ABILITIES, Endpoint, Outgoing, SDP, Target, tag_text};
 use crate::control::sip::auth::{Challenge, Proof};
 use crate::control::sip::dialog::{Dialog, Placed, Reach};
 use crate::control::sip::happening::Happening;
@@ -26,18 +27,19 @@ impl Endpoint {
         }
         let tag = self.random.bits();
         let call_id = Bytes::from(self.random.token());
-        let hop = self.hop(&outgoing.target);
-        let dialog = dialog_of(&outgoing, call_id, tag);
-        let bytes = self.first_invite(&dialog, &outgoing, &hop.via);
+        let reach = reach_of(&outgoing);
+        let way = self.way_to(now, &outgoing.target, reach);
+        let hop = self.hop(&way.first);
+        let dialog = dialog_of(&outgoing, way.first, reach, call_id, tag);
+        let request = self.first_invite(&dialog, &outgoing, &hop.via);
         let key = self.keys.client(&hop.branch, Method::Invite);
-        let calling = Calling { key, branch: hop.branch, heard: Heard::Nothing, early: Bytes::new() };
+        let calling = Calling { key, branch: hop.branch.clone(), heard: Heard::Nothing, early: Bytes::new() };
         let mut state = Leg::new(tag, dialog, Stage::Calling(Box::new(calling)));
         state.login = outgoing.credentials.map(|credentials| Login { credentials, tries: 0 });
         state.last_sdp = outgoing.sdp;
         self.calls.legs.insert(leg, state);
         self.calls.by_tag.insert(tag, leg);
-        let request = Transmit { flow: outgoing.target, bytes };
-        self.transactions.open_client(now, key, Method::Invite, request, Purpose::Invite(leg), &mut self.outbox);
+        self.depart(now, way, Departure { hop, method: Method::Invite, purpose: Purpose::Invite(leg), request });
     }
 
     fn first_invite(&self, dialog: &Dialog, outgoing: &Outgoing, via: &str) -> Bytes {
@@ -50,7 +52,7 @@ impl Endpoint {
         writer.raw("From", &dialog.local).raw("To", &dialog.remote).raw("Call-ID", &dialog.call_id).raw("CSeq", b"1 INVITE");
         let local = crate::control::sip::message::Address::parse(&dialog.local).ok();
         let user = local.and_then(|local| local.uri.user).unwrap_or_default();
-        writer.raw("Contact", self.contact(user, &outgoing.target).as_bytes()).lines(ABILITIES);
+        writer.raw("Contact", self.contact(user, &dialog.flow, &dialog.target).as_bytes()).lines(ABILITIES);
         writer.header("User-Agent", &self.settings.user_agent);
         for (name, value) in &outgoing.headers {
             writer.header(name, value);
@@ -111,7 +113,7 @@ impl Endpoint {
         }
         let dialog = leg.dialog.clone();
         let leaving = leg.leaving.is_some();
-        self.acknowledge(key, &dialog, invite, tag);
+        self.acknowledge(now, key, &dialog, invite, tag);
         if leaving {
             self.inbox.push_back(Happening::Refused { leg: id, status: 487 });
             return self.send_bye(now, id);
@@ -122,8 +124,8 @@ impl Endpoint {
     }
 
     /// The ACK of a 2xx: a request of its own within the dialog, with the proof that the INVITE carried.
-    pub(super) fn acknowledge(&mut self, key: Key, dialog: &Dialog, invite: &Message, tag: &[u8]) {
-        let flow = dialog.next_hop();
+    pub(super) fn acknowledge(&mut self, now: Time, key: Key, dialog: &Dialog, invite: &Message, tag: &[u8]) {
+        let flow = self.path_within(now, dialog);
         let hop = self.hop(&flow);
         let mut writer = dialog.request(Method::Ack, invite.cseq().map_or(1, |cseq| cseq.number), &hop.via);
         for name in [Name::Authorization, Name::ProxyAuthorization] {
@@ -140,9 +142,9 @@ impl Endpoint {
         let bare = Dialog { local_seq: invite.cseq().map_or(1, |cseq| cseq.number), ..bare_dialog(invite, local, flow) };
         let mut dialog = bare.confirmed_by(response, flow);
         let tag = dialog.remote_tag.clone();
-        self.acknowledge(key, &dialog, invite, &tag);
+        self.acknowledge(now, key, &dialog, invite, &tag);
         dialog.local_seq += 1;
-        let flow = dialog.next_hop();
+        let flow = self.path_within(now, &dialog);
         let hop = self.hop(&flow);
         let bytes = dialog.request(Method::Bye, dialog.local_seq, &hop.via).finish();
         let key = self.keys.client(&hop.branch, Method::Bye);
@@ -164,9 +166,10 @@ impl Endpoint {
     /// Meets a 401 or 407 with the leg's credentials: the same request goes out again with the proof.
     pub(super) fn prove_again(&mut self, now: Time, id: LegId, purpose: Purpose, request: &Message, response: &Message) -> bool {
         let Some((challenge, header)) = Challenge::of_response(response) else { return false };
+        let Some(dialog) = self.calls.legs.get(&id).map(|leg| leg.dialog.clone()) else { return false };
+        let before = self.calling_key(id);
+        let flow = if before.is_some() { dialog.flow } else { self.path_within(now, &dialog) };
         let Some(leg) = self.calls.legs.get_mut(&id) else { return false };
-        let calling = matches!(leg.stage, Stage::Calling(_));
-        let flow = if calling { leg.dialog.flow } else { leg.dialog.next_hop() };
         let Some(login) = leg.login.as_mut().filter(|login| login.tries < MAX_TRIES) else { return false };
         login.tries += 1;
         leg.dialog.local_seq += 1;
@@ -186,8 +189,19 @@ impl Endpoint {
         if let Some(Stage::Calling(calling)) = self.calls.legs.get_mut(&id).map(|leg| &mut leg.stage) {
             **calling = Calling { key, branch: hop.branch, heard: Heard::Nothing, early: Bytes::new() };
         }
+        if let Some(before) = before {
+            self.ways.carry_over(before, now, key, &bytes);
+        }
         self.transactions.open_client(now, key, request.method(), Transmit { flow, bytes }, purpose, &mut self.outbox);
         true
+    }
+
+    /// The transaction of a call that is not answered yet.
+    fn calling_key(&self, id: LegId) -> Option<Key> {
+        match self.calls.legs.get(&id).map(|leg| &leg.stage) {
+            Some(Stage::Calling(calling)) => Some(calling.key),
+            _ => None,
+        }
     }
 
     /// Sends a re-INVITE with a new offer; `Reanswered` or `ReofferFailed` follows. Glare (491) is retried inside (RFC 3261 §14.1).
@@ -205,11 +219,17 @@ impl Endpoint {
     }
 }
 
-fn dialog_of(outgoing: &Outgoing, call_id: Bytes, tag: u64) -> Dialog {
-    let clean = |text: &str| text.replace(|letter: char| letter.is_ascii_control(), " ");
-    // The owner sends along another path than the URI says (a registered phone behind NAT, an outbound proxy): so do we later.
+/// The owner may send along another path than the URI says (a registered phone behind NAT, an outbound proxy): so do we later.
+fn reach_of(outgoing: &Outgoing) -> Reach {
     let said = Uri::parse(outgoing.request_uri.as_bytes()).ok().and_then(|uri| uri.socket());
-    let reach = if said.map(|said| said.ip()) == Some(outgoing.target.remote.ip()) { Reach::ByAddress } else { Reach::ByFlow };
+    match &outgoing.target {
+        Target::Path(flow) if said.map(|said| said.ip()) != Some(flow.remote.ip()) => Reach::ByFlow,
+        Target::Path(_) | Target::Named(_) => Reach::ByAddress,
+    }
+}
+
+fn dialog_of(outgoing: &Outgoing, flow: Flow, reach: Reach, call_id: Bytes, tag: u64) -> Dialog {
+    let clean = |text: &str| text.replace(|letter: char| letter.is_ascii_control(), " ");
     Dialog {
         call_id,
         local: Bytes::from(format!("{};tag={}", clean(&outgoing.from), tag_text(tag))),
@@ -219,7 +239,7 @@ fn dialog_of(outgoing: &Outgoing, call_id: Bytes, tag: u64) -> Dialog {
         remote_seq: None,
         target: Bytes::from(clean(&outgoing.request_uri).replace(' ', "%20")),
         routes: Vec::new(),
-        flow: outgoing.target,
+        flow,
         placed_by: Placed::ByUs,
         reach,
     }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::way::Departure;
 use super::{Endpoint, Registration, tag_text};
 use crate::control::sip::auth::{Challenge, Proof};
+use crate::control::sip::dialog::Reach;
 use crate::control::sip::happening::Happening;
 use crate::control::sip::message::{Address, Message, Method, Name, Writer};
 use crate::control::sip::transaction::request::{Change, again};
 use crate::control::sip::transaction::{MAX_FORWARDS, Purpose};
 use crate::control::time::{Deadlines, Time};
-use crate::control::words::sip::Transmit;
+use crate::control::words::sip::{Flow, Transmit};
 
 /// How long after a failure the next try comes.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
@@ -34,6 +36,8 @@ struct Enrolment {
     tries: u8,
     expires: Duration,
     wish: Wish,
+    /// Along which path the last REGISTER went.
+    flow: Option<Flow>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,13 @@ enum Wish {
 impl Enrolments {
     pub(super) fn next(&self) -> Option<Time> {
         self.due.next()
+    }
+
+    /// The REGISTER goes along this path now.
+    pub(super) fn goes_along(&mut self, number: u32, flow: Flow) {
+        if let Some(enrolment) = self.all.get_mut(&number) {
+            enrolment.flow = Some(flow);
+        }
     }
 
     fn find(&self, user: &str) -> Option<u32> {
@@ -61,7 +72,9 @@ impl Endpoint {
         self.enrolments.last += 1;
         let number = self.enrolments.last;
         let (call_id, tag, expires) = (self.random.token(), self.random.bits(), registration.expires);
-        self.enrolments.all.insert(number, Enrolment { registration, call_id, tag, seq: 0, tries: 0, expires, wish: Wish::Bound });
+        self.enrolments
+            .all
+            .insert(number, Enrolment { registration, call_id, tag, seq: 0, tries: 0, expires, wish: Wish::Bound, flow: None });
         self.enrol(now, number);
     }
 
@@ -87,9 +100,11 @@ impl Endpoint {
 
     fn enrol(&mut self, now: Time, number: u32) {
         self.enrolments.due.clear(&number);
-        let Some(target) = self.enrolments.all.get(&number).map(|enrolment| enrolment.registration.target) else { return };
-        let hop = self.hop(&target);
+        let Some(target) = self.enrolments.all.get(&number).map(|enrolment| enrolment.registration.target.clone()) else { return };
+        let way = self.way_to(now, &target, Reach::ByFlow);
+        let hop = self.hop(&way.first);
         let Some(enrolment) = self.enrolments.all.get_mut(&number) else { return };
+        enrolment.flow = Some(way.first);
         enrolment.seq += 1;
         enrolment.tries = 0;
         let Enrolment { registration, call_id, tag, seq, .. } = &*enrolment;
@@ -99,12 +114,12 @@ impl Endpoint {
         writer.header("From", &format!("<{}>;tag={}", registration.record, tag_text(*tag)));
         writer.header("To", &format!("<{}>", registration.record)).raw("Call-ID", call_id.as_bytes());
         writer.format("CSeq", format_args!("{seq} REGISTER"));
-        let user = registration.user.clone();
+        let (user, registrar) = (registration.user.clone(), registration.registrar.clone());
         writer.raw("Expires", expires.to_string().as_bytes());
-        writer.header("Contact", &self.contact(user.as_bytes(), &target)).header("User-Agent", &self.settings.user_agent);
-        let request = Transmit { flow: target, bytes: writer.finish() };
-        let key = self.keys.client(&hop.branch, Method::Register);
-        self.transactions.open_client(now, key, Method::Register, request, Purpose::Register(number), &mut self.outbox);
+        let contact = self.contact(user.as_bytes(), &way.first, registrar.as_bytes());
+        writer.header("Contact", &contact).header("User-Agent", &self.settings.user_agent);
+        let departure = Departure { hop, method: Method::Register, purpose: Purpose::Register(number), request: writer.finish() };
+        self.depart(now, way, departure);
     }
 
     pub(super) fn on_enrolled(&mut self, now: Time, number: u32, request: &Message, response: &Message) {
@@ -133,7 +148,8 @@ impl Endpoint {
     fn on_bound(&mut self, now: Time, number: u32, response: &Message) {
         let Some(enrolment) = self.enrolments.all.get(&number) else { return };
         let registration = &enrolment.registration;
-        let contact = self.contact(registration.user.as_bytes(), &registration.target);
+        let Some(flow) = enrolment.flow else { return };
+        let contact = self.contact(registration.user.as_bytes(), &flow, registration.registrar.as_bytes());
         let ours = |value: &&[u8]| Address::parse(value).is_ok_and(|address| address.uri.raw == contact[1..contact.len() - 1].as_bytes());
         let granted = response.values(Name::Contact).find(ours).and_then(|value| Address::parse(value).ok()?.param("expires").flatten());
         let granted =
@@ -146,7 +162,7 @@ impl Endpoint {
 
     fn enrol_with_proof(&mut self, now: Time, number: u32, request: &Message, response: &Message) -> bool {
         let Some((challenge, header)) = Challenge::of_response(response) else { return false };
-        let Some(target) = self.enrolments.all.get(&number).map(|enrolment| enrolment.registration.target) else { return false };
+        let Some(target) = self.enrolments.all.get(&number).and_then(|enrolment| enrolment.flow) else { return false };
         let hop = self.hop(&target);
         let cnonce = self.random.token();
         let Some(enrolment) = self.enrolments.all.get_mut(&number).filter(|enrolment| enrolment.tries < MAX_TRIES) else { return false };

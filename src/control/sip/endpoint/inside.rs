@@ -186,7 +186,7 @@ impl Endpoint {
     pub(super) fn contact_of(&self, id: LegId) -> String {
         let Some(leg) = self.calls.legs.get(&id) else { return String::new() };
         let local = crate::control::sip::message::Address::parse(&leg.dialog.local);
-        self.contact(local.ok().and_then(|local| local.uri.user).unwrap_or_default(), &leg.dialog.flow)
+        self.contact(local.ok().and_then(|local| local.uri.user).unwrap_or_default(), &leg.dialog.flow, &leg.dialog.target)
     }
 }
 

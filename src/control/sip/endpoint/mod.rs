@@ -16,6 +16,7 @@ mod responses;
 mod ringing;
 mod settings;
 mod telling;
+mod way;
 
 #[cfg(test)]
 mod malformed;
@@ -25,9 +26,11 @@ mod pair;
 mod strangers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod way_tests;
 
 pub use reply::stateless;
-pub use settings::{Accepting, Contact, Counts, Limits, Outgoing, Registration, Settings};
+pub use settings::{Accepting, Contact, Counts, Limits, Outgoing, Registration, Settings, Target};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -44,7 +47,7 @@ use super::transaction::{Key, Keys, Purpose, Transactions};
 use crate::control::random::Random;
 use crate::control::time::{Deadlines, Time};
 use crate::control::words::LegId;
-use crate::control::words::sip::{Flow, Transmit, Transport};
+use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
 /// What we understand, in every INVITE, its 2xx, 405 and OPTIONS.
 const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY\r\nSupported: timer\r\n";
@@ -63,6 +66,7 @@ pub struct Endpoint {
     registrar: Registrar,
     nonces: Nonces,
     enrolments: enrolment::Enrolments,
+    ways: way::Ways,
     outbox: VecDeque<Transmit>,
     inbox: VecDeque<Happening>,
 }
@@ -77,6 +81,9 @@ struct Calls {
     by_invite: HashMap<Key, LegId>,
     alarms: Deadlines<(LegId, Alarm)>,
 }
+
+/// Stands where no socket is open at all, in tests.
+const NO_LISTENER: ListenerId = ListenerId(0);
 
 /// A Via value of ours and the branch in it.
 struct Hop {
@@ -99,6 +106,7 @@ impl Endpoint {
             registrar: Registrar::default(),
             nonces: Nonces::default(),
             enrolments: enrolment::Enrolments::default(),
+            ways: way::Ways::default(),
             outbox: VecDeque::new(),
             inbox: VecDeque::new(),
         }
@@ -140,12 +148,13 @@ impl Endpoint {
             self.tell_bindings(now, user);
         }
         self.enrol_due(now);
+        self.leave_slow_places(now);
     }
 
     /// When `handle_timeout` is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let all = [self.transactions.next(), self.calls.alarms.next(), self.registrar.next(), self.enrolments.next()];
+        let all = [self.transactions.next(), self.calls.alarms.next(), self.registrar.next(), self.enrolments.next(), self.ways.next()];
         all.into_iter().flatten().min()
     }
 
@@ -189,14 +198,20 @@ impl Endpoint {
     /// A fresh Via of ours for this path.
     fn hop(&mut self, flow: &Flow) -> Hop {
         let branch = format!("z9hG4bK{:016x}", self.random.bits());
-        Hop { via: format!("SIP/2.0/{} {};rport;branch={branch}", flow.transport.token(), self.advertised(flow)), branch }
+        // Whoever we connect to may reach us over the same connection (RFC 5923).
+        let alias = if matches!(flow.transport, Transport::Tcp | Transport::Tls) { ";alias" } else { "" };
+        Hop { via: format!("SIP/2.0/{} {};rport{alias};branch={branch}", flow.transport.token(), self.advertised(flow)), branch }
     }
 
-    /// Our Contact on this path.
-    fn contact(&self, user: &[u8], flow: &Flow) -> String {
+    /// Our Contact on this path, for a peer at `towards`: one who is reached by `sips:` reaches us so, too (RFC 5630 §4).
+    fn contact(&self, user: &[u8], flow: &Flow, towards: &[u8]) -> String {
         let at = if user.is_empty() { "" } else { "@" };
-        let transport = if flow.transport == Transport::Udp { "" } else { ";transport=tcp" };
-        format!("<sip:{}{at}{}{transport}>", text::lossy(user), self.advertised(flow))
+        let (user, place) = (text::lossy(user), self.advertised(flow));
+        match towards.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:")) {
+            true if flow.transport == Transport::Wss => format!("<sips:{user}{at}{place};transport=ws>"),
+            true if flow.transport.is_secure() => format!("<sips:{user}{at}{place}>"),
+            _ => format!("<sip:{user}{at}{place}{}>", flow.transport.uri_param()),
+        }
     }
 
     fn respond(&mut self, now: Time, key: Key, status: u16, bytes: Bytes) {
@@ -205,18 +220,19 @@ impl Endpoint {
 
     /// Sends a request within a leg's dialog; `fill` writes its own headers and ends it.
     fn send_within(&mut self, now: Time, id: LegId, method: Method, purpose: Purpose, fill: impl FnOnce(Writer) -> Bytes) {
-        let Some(flow) = self.calls.legs.get(&id).map(|leg| leg.dialog.next_hop()) else { return };
-        let hop = self.hop(&flow);
+        let Some(way) = self.way_within(now, id) else { return };
+        let hop = self.hop(&way.first);
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         leg.dialog.local_seq += 1;
         let mut writer = leg.dialog.request(method, leg.dialog.local_seq, &hop.via);
         if matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Notify) {
             let user = super::message::Address::parse(&leg.dialog.local).ok().and_then(|local| local.uri.user).unwrap_or_default().to_vec();
-            writer.raw("Contact", self.contact(&user, &flow).as_bytes());
+            let target = leg.dialog.target.clone();
+            writer.raw("Contact", self.contact(&user, &way.first, &target).as_bytes());
         }
         writer.header("User-Agent", &self.settings.user_agent);
-        let request = Transmit { flow, bytes: fill(writer) };
-        self.transactions.open_client(now, self.keys.client(&hop.branch, method), method, request, purpose, &mut self.outbox);
+        let request = fill(writer);
+        self.depart(now, way, way::Departure { hop, method, purpose, request });
     }
 
     /// Forgets a leg and everything that waits for it.

@@ -78,7 +78,7 @@ impl Pair {
     pub(super) fn call(&mut self, user: &str, credentials: Option<&str>) -> LegId {
         let leg = self.ends[0].new_leg(self.now);
         let outgoing = Outgoing {
-            target: flow_to(1, self.transport),
+            target: flow_to(1, self.transport).into(),
             request_uri: "sip:4001010@192.0.2.2".to_owned(),
             from: format!("\"A Caller\" <sip:{user}@center>"),
             to: "<sip:4001010@center>".to_owned(),

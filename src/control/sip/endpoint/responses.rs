@@ -15,7 +15,13 @@ impl Endpoint {
         let Some(Passed { purpose, request }) = self.transactions.response(now, key, response, &mut self.outbox) else { return };
         let Ok(request) = Message::parse(request) else { return };
         let messages = (&request, response);
+        if self.heard_from(now, key, response) {
+            return;
+        }
         match (purpose, response.status()) {
+            (Purpose::Invite(leg), status @ (..=199 | 300..)) if !self.is_calling_by(leg, key) => {
+                self.late_answer(now, key, &request, status)
+            }
             (Purpose::Invite(leg), ..=199) => self.on_progress(now, leg, flow, response),
             (Purpose::Invite(leg), 200..=299) => self.on_accepted(now, key, leg, flow, messages),
             (Purpose::Invite(leg), _) => self.on_refused(now, leg, &request, response),
@@ -25,6 +31,9 @@ impl Endpoint {
             (Purpose::Refer(leg), status) => self.on_told(now, leg, purpose, messages, status),
             (Purpose::Tell(leg), status) => self.on_told(now, leg, purpose, messages, status),
             (Purpose::Register(number), _) => self.on_enrolled(now, number, &request, response),
+        }
+        if response.status() >= 200 {
+            self.arrived(key);
         }
     }
 
@@ -55,7 +64,7 @@ impl Endpoint {
         let offered = matches!(std::mem::replace(&mut leg.exchange, Exchange::Idle), Exchange::Ours(_));
         if request.method() == crate::control::sip::message::Method::Invite {
             let tag = response.to().and_then(|to| to.tag()).unwrap_or_default();
-            self.acknowledge(key, &dialog, request, tag);
+            self.acknowledge(now, key, &dialog, request, tag);
         }
         let wanted = offered && matches!(purpose, Purpose::Reoffer(_)) && self.is_up(id);
         match response.sdp() {
@@ -92,6 +101,9 @@ impl Endpoint {
 
     /// One of our transactions failed without an answer.
     pub(super) fn on_failed(&mut self, now: Time, failed: Failed) {
+        if failed.failure != Failure::RangTooLong && self.go_on(now, failed.key, None) {
+            return;
+        }
         let status = if failed.failure == Failure::Broken { 503 } else { 408 };
         match failed.purpose {
             Purpose::Invite(id) if failed.failure == Failure::RangTooLong => {
@@ -118,7 +130,7 @@ impl Endpoint {
         }
     }
 
-    fn is_calling_by(&self, id: LegId, key: Key) -> bool {
+    pub(super) fn is_calling_by(&self, id: LegId, key: Key) -> bool {
         matches!(self.calls.legs.get(&id).map(|leg| &leg.stage), Some(Stage::Calling(calling)) if calling.key == key)
     }
 

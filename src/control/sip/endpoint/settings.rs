@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Directory, Ha1, Listener};
-use crate::control::words::sip::Flow;
+use crate::control::words::sip::{Flow, Whereabouts};
 
 /// The configuration of an endpoint; replaced whole at run time by [`super::Endpoint::configure`].
 #[derive(Debug, Clone)]
@@ -88,11 +88,26 @@ impl Settings {
     }
 }
 
+/// Where a request goes that begins something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Along this path; `connection: None` on a stream asks the edge to connect.
+    Path(Flow),
+    /// Where DNS says, from one place to the next until one answers.
+    Named(Whereabouts),
+}
+
+impl From<Flow> for Target {
+    fn from(flow: Flow) -> Target {
+        Target::Path(flow)
+    }
+}
+
 /// A call we place.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// Where the INVITE goes; `connection: None` on a stream asks the edge to connect.
-    pub target: Flow,
+    /// Where the INVITE goes.
+    pub target: Target,
     /// `sip:anna@10.0.0.5:5062`.
     pub request_uri: String,
     /// A name-addr without tag: `"Caller" <sip:13800138000@center.example>`.
@@ -111,7 +126,7 @@ pub struct Outgoing {
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// Where the REGISTER goes.
-    pub target: Flow,
+    pub target: Target,
     /// The registrar: `sip:center.example`.
     pub registrar: String,
     /// The address of record: `sip:anna@center.example`.

@@ -80,7 +80,7 @@ fn response(invite: &Message, status: u16, tag: &str, headers: &str) -> String {
 fn calling(end: &mut Endpoint) -> (LegId, Message) {
     let leg = end.new_leg(START);
     let outgoing = Outgoing {
-        target: flow_to(0, Transport::Udp),
+        target: flow_to(0, Transport::Udp).into(),
         request_uri: "sip:anna@192.0.2.1".to_owned(),
         from: "<sip:center@h>".to_owned(),
         to: "<sip:anna@h>".to_owned(),

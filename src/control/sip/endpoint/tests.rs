@@ -191,7 +191,7 @@ fn two_offers_at_once_meet_491_and_both_come_through() {
 fn a_phone_registers_by_digest_calls_as_itself_and_leaves() {
     let mut pair = Pair::new(1, Wire::default()).with_users(&["anna"]);
     let registration = Registration {
-        target: flow_to(1, Transport::Udp),
+        target: flow_to(1, Transport::Udp).into(),
         registrar: "sip:center".to_owned(),
         record: "sip:anna@center".to_owned(),
         user: "anna".to_owned(),

@@ -39,6 +39,8 @@ pub struct Uri<'a> {
 
 /// The port of SIP over UDP and TCP when a URI or Via names none.
 pub const DEFAULT_PORT: u16 = 5060;
+/// The same over TLS.
+const DEFAULT_TLS_PORT: u16 = 5061;
 
 impl<'a> Uri<'a> {
     /// Reads a URI.
@@ -75,7 +77,8 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub fn socket(&self) -> Option<SocketAddr> {
         let address: IpAddr = std::str::from_utf8(self.host).ok()?.parse().ok()?;
-        Some(SocketAddr::new(address, self.port.unwrap_or(DEFAULT_PORT)))
+        let secure = self.scheme == Scheme::Sips || self.param("transport").flatten().is_some_and(|name| name.eq_ignore_ascii_case(b"tls"));
+        Some(SocketAddr::new(address, self.port.unwrap_or(if secure { DEFAULT_TLS_PORT } else { DEFAULT_PORT })))
     }
 
     /// A parameter of the URI.
@@ -166,6 +169,7 @@ mod tests {
         assert_eq!(uri.param("lr"), Some(None));
         assert_eq!(uri.headers, b"Subject=x");
         assert_eq!(Uri::parse(b"sip:10.0.0.1").unwrap().socket(), Some("10.0.0.1:5060".parse().unwrap()));
+        assert_eq!(Uri::parse(b"sips:10.0.0.1").unwrap().socket(), Some("10.0.0.1:5061".parse().unwrap()));
     }
 
     #[test]

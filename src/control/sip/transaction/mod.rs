@@ -185,6 +185,13 @@ impl Transactions {
         self.effects = effects;
     }
 
+    /// What comes of this request is nobody's any more.
+    pub fn disown(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.purpose = Purpose::Stray;
+        }
+    }
+
     /// A response to one of our requests; `None` when it is a stray or ends here.
     pub fn response(&mut self, now: Time, key: Key, response: &Message, out: &mut VecDeque<Transmit>) -> Option<Passed> {
         let slot = self.slots.get(&key)?;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::control::sip::message::{Message, Name, Writer, text};
+use crate::control::sip::message::{Address, Message, Name, Writer, text};
 
 /// The top Via line of one of our requests; we write one value a line.
 fn top_via(request: &Message) -> &[u8] {
@@ -65,6 +65,23 @@ pub fn again(request: &Message, change: &Change<'_>) -> Bytes {
     writer.body(&request.content_type(), request.body())
 }
 
+/// The same request along another path: a new top Via, and our Contact as `contact` writes it there, its parameters kept.
+#[must_use]
+pub fn toward(request: &Message, via: &str, contact: impl Fn(&Address<'_>) -> String) -> Bytes {
+    let mut writer = Writer::request(request.method_token(), request.request_uri());
+    writer.raw("Via", via.as_bytes());
+    for (name, text, value) in request.lines() {
+        match (name, Address::parse(value)) {
+            (Name::Via | Name::ContentLength | Name::ContentType, _) => {}
+            (Name::Contact, Ok(ours)) => {
+                writer.format("Contact", format_args!("{}{}", contact(&ours), text::lossy(ours.params)));
+            }
+            _ => drop(writer.lines(text).lines(b": ").lines(value).lines(b"\r\n")),
+        }
+    }
+    writer.body(&request.content_type(), request.body())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +100,20 @@ mod tests {
         let expected = "ACK sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bK1\r\nRoute: <sip:p;lr>\r\nMax-Forwards: 70\r\n\
              From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\nCall-ID: c\r\nCSeq: 7 ACK\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(ack, expected);
+    }
+
+    #[test]
+    fn a_request_along_another_path_changes_via_and_contact_only() {
+        let bytes = String::from_utf8(invite().bytes().to_vec()).unwrap().replace("<sip:a@me>", "<sip:a@me>;expires=60");
+        let before = Message::parse(Bytes::from(bytes.clone())).unwrap();
+        let after = toward(&before, "SIP/2.0/TCP me;branch=z9hG4bK2", |ours| {
+            assert_eq!(ours.uri.user, Some(&b"a"[..]));
+            "<sip:a@me;transport=tcp>".to_owned()
+        });
+        let expected = bytes
+            .replace("SIP/2.0/UDP me;branch=z9hG4bK1", "SIP/2.0/TCP me;branch=z9hG4bK2")
+            .replace("<sip:a@me>", "<sip:a@me;transport=tcp>");
+        assert_eq!(String::from_utf8(after.to_vec()).unwrap(), expected);
     }
 
     #[test]
