@@ -125,13 +125,14 @@ fn one(mut section: Section<'_>, out: &mut Vec<Problem>) -> Option<Listen> {
     let address = section.must("address", "write address = \"0.0.0.0:5060\"", out, Value::socket_address);
     let advertise =
         section.maybe("advertise", out, |value| value.parsed("an address such as \"203.0.113.7\", with or without a port", advertise));
-    let listen = Listen { transport: transport?, address: address?, advertise };
-    if listen.advertise.is_some_and(|told| told.ip.is_ipv4() != listen.address.is_ipv4()) {
-        let what = format!("`advertise` is not of the family of {}: peers that reach the socket could not use it", listen.address.ip());
+    if let (Some(address), Some(told)) = (address, advertise)
+        && told.ip.is_ipv4() != address.is_ipv4()
+    {
+        let what = format!("`advertise` is not of the family of {}: peers that reach the socket could not use it", address.ip());
         out.push(section.problem(what, "give each family its own [[listen]]"));
     }
     section.finish(out);
-    Some(listen)
+    Some(Listen { transport: transport?, address: address?, advertise })
 }
 
 fn advertise(text: &str) -> Result<Advertise, String> {
