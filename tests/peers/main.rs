@@ -5,6 +5,7 @@ mod baresip;
 mod channels;
 mod crash;
 mod malformed;
+mod names;
 mod phones;
 mod secrets;
 mod sipp;

@@ -88,6 +88,14 @@ impl Server {
         Server::start_with(&files(HOTLINE))
     }
 
+    /// The same with more in hotline.toml, and with trunks.
+    pub fn start_and(hotline: &str, trunks: &str) -> Server {
+        let hotline = format!("{HOTLINE}{hotline}");
+        let mut all = files(&hotline).to_vec();
+        all.push(("sip-config/trunks.toml", trunks.as_bytes()));
+        Server::start_with(&all)
+    }
+
     /// The same on the IPv6 loopback.
     pub fn over_ipv6() -> Server {
         Server::start_on("[::1]", &files(&HOTLINE.replace("127.0.0.1", "::1")))

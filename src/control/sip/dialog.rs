@@ -150,7 +150,10 @@ impl Dialog {
             // A name: whoever cannot wait for DNS, or gets no answer, goes where the messages come from.
             None => return whereabouts(&uri).map_or(Next::Along(self.flow), |question| Next::To(question, self.flow)),
         };
-        match whereabouts(&uri) {
+        // Most URIs name no transport: then nothing of them need be copied.
+        let plain = uri.scheme == Scheme::Sip && uri.param("transport").is_none();
+        let named = if plain { None } else { whereabouts(&uri) };
+        match named {
             Some(question) if question.wished().is_some_and(|wished| !is_same(wished, self.flow.transport)) => Next::To(question, along),
             _ => Next::Along(along),
         }
