@@ -25,7 +25,7 @@ const MAX_CONNECTIONS: usize = 8_192;
 const MAX_OF_ADDRESS: usize = 2_048;
 /// Connections that have not said anything yet; the oldest makes room for the next.
 const MAX_SILENT: usize = 1_024;
-/// Of one address: beyond these it gets no more until some speak.
+/// Of one address: its own oldest one makes room for its next.
 const MAX_SILENT_OF_ADDRESS: usize = 128;
 /// Far ends that we dialled and that are kept with their names, to be dialled again; the oldest is forgotten.
 const MAX_PLACES: usize = 4_096;
@@ -97,7 +97,7 @@ struct Crowd {
 #[derive(Debug, Default)]
 struct Heads {
     all: usize,
-    silent: usize,
+    silent: BTreeSet<ConnectionId>,
 }
 
 /// The table of connections.
@@ -240,12 +240,11 @@ impl Streams {
     }
 
     fn take_in(&mut self, stream: TcpStream, remote: SocketAddr, listener: ListenerId) {
-        let heads = self.crowd.by_address.get(&remote.ip());
-        let crowded = heads.is_some_and(|heads| heads.all >= MAX_OF_ADDRESS || heads.silent >= MAX_SILENT_OF_ADDRESS);
         let Some(transport) = self.listeners.iter().find(|known| known.id == listener).map(|listener| listener.transport) else { return };
-        if crowded {
-            count(&self.door.counts.turned_away);
-            return;
+        match self.crowd.room_for(remote.ip()) {
+            Room::There => {}
+            Room::Of(silent) => self.cut(silent),
+            Room::None => return count(&self.door.counts.turned_away),
         }
         let full = self.known.len() >= MAX_CONNECTIONS || self.crowd.silent.len() >= MAX_SILENT;
         if let Some(oldest) = self.crowd.silent.first().copied().filter(|_| full) {
@@ -324,19 +323,36 @@ impl Streams {
     }
 }
 
+/// Is there room for one more connection of an address?
+enum Room {
+    There,
+    /// When this one goes, which never said anything.
+    Of(ConnectionId),
+    /// All of its connections are in use.
+    None,
+}
+
 impl Crowd {
+    fn room_for(&self, ip: IpAddr) -> Room {
+        let Some(heads) = self.by_address.get(&ip) else { return Room::There };
+        if heads.all < MAX_OF_ADDRESS && heads.silent.len() < MAX_SILENT_OF_ADDRESS {
+            return Room::There;
+        }
+        heads.silent.first().map_or(Room::None, |oldest| Room::Of(*oldest))
+    }
+
     fn enter(&mut self, id: ConnectionId, ip: IpAddr) {
         self.silent.insert(id);
         let heads = self.by_address.entry(ip).or_default();
         heads.all += 1;
-        heads.silent += 1;
+        heads.silent.insert(id);
     }
 
     fn speak(&mut self, id: ConnectionId, ip: IpAddr) {
         if self.silent.remove(&id)
             && let Some(heads) = self.by_address.get_mut(&ip)
         {
-            heads.silent -= 1;
+            heads.silent.remove(&id);
         }
     }
 

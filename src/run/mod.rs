@@ -7,7 +7,7 @@ mod clock;
 mod control_loop;
 mod effects;
 mod reload;
-pub mod setup;
+pub(crate) mod setup;
 mod shutdown;
 mod sound;
 

@@ -117,7 +117,7 @@ fn sipp_calls_over_a_connection_for_each_call() {
         return;
     }
     let server = Server::start();
-    Sipp::run(&server, CALL, &["-s", "answer", "-m", "60", "-r", "30", "-d", "300", "-t", "tn"]).succeed();
+    Sipp::run(&server, CALL, &["-s", "answer", "-m", "60", "-r", "30", "-d", "300", "-t", "tn", "-max_socket", "500"]).succeed();
     server.stop();
 }
 
