@@ -46,7 +46,7 @@ pub enum Again {
     Adds,
 }
 
-/// Texts of statements by kind and number of rows, kept over batches.
+/// Texts of statements by kind and number of rows, kept over batches; of one database.
 #[derive(Default)]
 pub struct Texts(HashMap<(&'static str, usize), Arc<str>>);
 
@@ -155,15 +155,19 @@ impl<'a> Changes<'a> {
 
     async fn carry_out(&mut self) -> Result<(), Error> {
         self.last.clear();
+        let mark = match self.tx {
+            Tx::Lite(_) => Mark::Plain,
+            Tx::Pg(_) => Mark::Numbered,
+        };
         for Rows { kind, rows } in self.rows.drain(..) {
             for chunk in chunks(rows) {
-                let sql = self.texts.get(kind.into, &chunk, |values| format!("{} VALUES {values} {}", kind.into, kind.conflict));
+                let sql = self.texts.get(kind.into, mark, &chunk, |values| format!("{} VALUES {values} {}", kind.into, kind.conflict));
                 self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
             }
         }
         for Sets { kind, rows } in self.sets.drain(..) {
             for chunk in chunks(rows) {
-                let sql = self.texts.get(kind.sql, &chunk, |values| kind.sql.replace("{values}", values));
+                let sql = self.texts.get(kind.sql, mark, &chunk, |values| kind.sql.replace("{values}", values));
                 self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
             }
         }
@@ -172,22 +176,36 @@ impl<'a> Changes<'a> {
 }
 
 impl Texts {
-    fn get(&mut self, kind: &'static str, rows: &[Vec<Value>], make: impl FnOnce(&str) -> String) -> Arc<str> {
-        let text = self.0.entry((kind, rows.len())).or_insert_with(|| make(&values(rows)).into());
+    fn get(&mut self, kind: &'static str, mark: Mark, rows: &[Vec<Value>], make: impl FnOnce(&str) -> String) -> Arc<str> {
+        let text = self.0.entry((kind, rows.len())).or_insert_with(|| make(&values(mark, rows)).into());
         Arc::clone(text)
     }
 }
 
-/// `($1, $2), ($3, $4)`
-fn values(rows: &[Vec<Value>]) -> String {
+/// How an argument's place is marked. SQLite looks a numbered one up by its name, one after the other, which takes longer the
+/// more there are; PostgreSQL knows numbers only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// `?`
+    Plain,
+    /// `$1`
+    Numbered,
+}
+
+/// `(?, ?), (?, ?)` or `($1, $2), ($3, $4)`
+fn values(mark: Mark, rows: &[Vec<Value>]) -> String {
     let mut out = String::new();
     let mut number = 0usize;
     for row in rows {
         out.push_str(if out.is_empty() { "(" } else { ", (" });
         for column in 0..row.len() {
             number += 1;
+            out.push_str(if column == 0 { "" } else { ", " });
             // Writing into a text cannot fail.
-            let _ = write!(out, "{}${number}", if column == 0 { "" } else { ", " });
+            let _ = match mark {
+                Mark::Plain => write!(out, "?"),
+                Mark::Numbered => write!(out, "${number}"),
+            };
         }
         out.push(')');
     }

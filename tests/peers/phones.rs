@@ -62,6 +62,15 @@ fn s23_caller_and_agent_hear_each_other_by_tone_and_the_recording_has_both_sides
 }
 
 #[test]
+fn an_echo_gives_the_caller_his_own_sound_back() {
+    let server = Server::start();
+    let (reports, good) = reports(phone(&["--to", &server.uri("echo"), "--wait", "300ms", "--tone", "700:2s", "--hangup-after", "500ms"]));
+    assert!(good);
+    assert!(hertz(&reports[0]).abs_diff(700) <= NEAR, "{}", reports[0]);
+    server.stop();
+}
+
+#[test]
 fn keys_choose_and_the_server_hangs_up() {
     let server = Server::start();
     let (reports, good) = reports(phone(&["--to", &server.uri("menu"), "--wait", "500ms", "--keys", "1"]));

@@ -37,7 +37,7 @@ dialplan: 1
 id: peers
 title: Real peers
 languages: [en-US]
-numbers: [answer, menu, music, line]
+numbers: [answer, menu, music, echo, line]
 start: which
 defaults:
   barge_in: dtmf
@@ -50,10 +50,12 @@ nodes:
     - branch:
         - {if: call.to == "menu", goto: menu}
         - {if: call.to == "music", goto: music}
+        - {if: call.to == "echo", goto: echo}
         - {if: call.to == "line", goto: line}
     - goto: answer
   answer: [{play: silence, times: forever}]
   music: [{play: music, times: forever}]
+  echo: [{play: echo}]
   menu:
     - menu:
         prompt: "Welcome. Press one."

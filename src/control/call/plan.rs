@@ -102,6 +102,7 @@ impl Call {
             Wish::Enqueue(ask) => self.join_line(*ask, After::Queue, world),
             Wish::Transfer { to, trunk, headers, ring } => self.transfer(&to, trunk.as_deref(), &headers, ring, world),
             Wish::Record { name, max } => self.ask_note(name, max, world),
+            Wish::Echo => self.hear(leg, leg, world),
             Wish::SetRecording { on: true } => self.start_recording(world),
             Wish::SetRecording { on: false } => self.stop_recording(world),
             Wish::Hangup { contained } => self.hang_up_after_words(contained, world),

@@ -293,6 +293,7 @@ impl Simulation {
             Wish::Callback { address, .. } => turn.notes.push(format!("callback to {address}")),
             Wish::SetLang(lang) => turn.notes.push(format!("language {lang}")),
             Wish::SetRecording { on } => turn.notes.push(format!("recording {}", if on { "on" } else { "off" })),
+            Wish::Echo => turn.notes.push("the caller hears himself".to_owned()),
             Wish::PlanFailed { why } => turn.notes.push(format!("FAILED {why}")),
             Wish::Hangup { contained } => turn.end = Some(End { contained }),
             _ => {}

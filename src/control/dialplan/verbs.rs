@@ -100,6 +100,8 @@ pub enum Sound {
     Music,
     /// `silence`: nothing; with `times: forever` the call just stays up.
     Silence,
+    /// `echo`: the caller hears himself until he hangs up, to test his line.
+    Echo,
 }
 
 /// A `confirm` step.

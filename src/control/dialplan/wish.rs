@@ -226,6 +226,8 @@ pub enum Wish {
         /// 1 to 5.
         score: u8,
     },
+    /// The caller hears himself from here on.
+    Echo,
     /// The recorder is switched.
     SetRecording {
         /// On or off.

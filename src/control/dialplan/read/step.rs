@@ -200,7 +200,11 @@ fn target(pairs: &[Pair], key: &str, context: &mut Context<'_>) -> Option<Target
 
 fn play(yaml: &Yaml, beside: &[Pair], context: &mut Context<'_>) -> Option<Verb> {
     let file = context.text(yaml, "play")?;
+    if file == "echo" && sibling(beside, "times").is_some_and(|yaml| yaml.scalar() != Some("forever")) {
+        context.mend("D104", yaml.at, "echo lasts until the caller hangs up", "take 'times' away");
+    }
     let times = match sibling(beside, "times") {
+        None if file == "echo" => None,
         None => Some(1),
         Some(yaml) if yaml.scalar() == Some("forever") => None,
         Some(yaml) => Some(context.number(yaml, "times", 1..=1000)?),
@@ -208,6 +212,7 @@ fn play(yaml: &Yaml, beside: &[Pair], context: &mut Context<'_>) -> Option<Verb>
     let sound = match file.as_str() {
         "music" => Sound::Music,
         "silence" => Sound::Silence,
+        "echo" => Sound::Echo,
         _ => Sound::File(file),
     };
     Some(Verb::Play(Play { sound, times }))

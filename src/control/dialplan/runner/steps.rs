@@ -147,11 +147,21 @@ impl Runner {
             self.wait = Wait::Nobody;
             return;
         }
+        if play.sound == Sound::Echo {
+            match self.memory.medium() {
+                super::Medium::Voice => {
+                    out.push(Wish::Echo);
+                    self.wait = Wait::Nobody;
+                }
+                super::Medium::Chat => self.next(),
+            }
+            return;
+        }
         if self.spot.stage == 0 {
             let prompt = match &play.sound {
                 Sound::File(file) => Prompt::File(file.clone()),
                 Sound::Music => Prompt::Music(None),
-                Sound::Silence => Prompt::Silence { ms: 1_000 },
+                Sound::Silence | Sound::Echo => Prompt::Silence { ms: 1_000 },
             };
             let times = usize::try_from(play.times.unwrap_or(1)).unwrap_or(1);
             self.voice.pending.extend(std::iter::repeat_n(prompt, times));
