@@ -4,11 +4,10 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
 INSERT INTO meta (name, value) VALUES ('applied_seq', 0);
 
 CREATE TABLE events (
-    seq BIGINT PRIMARY KEY, id TEXT NOT NULL UNIQUE, at BIGINT NOT NULL, type TEXT NOT NULL,
+    seq BIGINT PRIMARY KEY, id TEXT NOT NULL, at BIGINT NOT NULL, type TEXT NOT NULL,
     session TEXT, customer TEXT, data TEXT NOT NULL
 );
-CREATE INDEX events_session ON events (session, seq);
-CREATE INDEX events_type ON events (type, seq);
+CREATE INDEX events_session ON events (session, seq) WHERE session IS NOT NULL;
 
 CREATE TABLE customers (id TEXT PRIMARY KEY, name TEXT, lang TEXT, fields TEXT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL);
 CREATE TABLE customer_tags (customer TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (customer, tag));
@@ -30,7 +29,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_conversation ON sessions (conversation, id);
 CREATE INDEX sessions_customer ON sessions (customer, id);
-CREATE INDEX sessions_state ON sessions (state, id);
+CREATE INDEX sessions_open ON sessions (id) WHERE state <> 'closed';
 CREATE INDEX sessions_address ON sessions (channel, address);
 CREATE TABLE slots (session TEXT NOT NULL, slot TEXT NOT NULL, value TEXT NOT NULL, masked BIGINT NOT NULL, PRIMARY KEY (session, slot));
 CREATE TABLE node_visits (session TEXT NOT NULL, turn BIGINT NOT NULL, node TEXT NOT NULL, seq BIGINT PRIMARY KEY);

@@ -161,13 +161,15 @@ impl<'a> Changes<'a> {
         };
         for Rows { kind, rows } in self.rows.drain(..) {
             for chunk in chunks(rows) {
-                let sql = self.texts.get(kind.into, mark, &chunk, |values| format!("{} VALUES {values} {}", kind.into, kind.conflict));
+                let sql = self
+                    .texts
+                    .get(kind.into, mark, &chunk, |values| format!("{} VALUES {values} {}", mark.begin(kind.into), kind.conflict));
                 self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
             }
         }
         for Sets { kind, rows } in self.sets.drain(..) {
             for chunk in chunks(rows) {
-                let sql = self.texts.get(kind.sql, mark, &chunk, |values| kind.sql.replace("{values}", values));
+                let sql = self.texts.get(kind.sql, mark, &chunk, |values| mark.begin(kind.sql).replace("{values}", values));
                 self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
             }
         }
@@ -190,6 +192,21 @@ enum Mark {
     Plain,
     /// `$1`
     Numbered,
+}
+
+impl Mark {
+    /// SQLite keeps a copy of each page that a statement of many rows changes, to take back half of it. A batch that fails is taken
+    /// back as a whole, so that such copies are of no use.
+    fn begin(self, sql: &str) -> String {
+        match self {
+            Mark::Plain => match sql.split_once(' ') {
+                Some(("INSERT", rest)) => format!("INSERT OR FAIL {rest}"),
+                Some(("UPDATE", rest)) => format!("UPDATE OR FAIL {rest}"),
+                _ => sql.to_owned(),
+            },
+            Mark::Numbered => sql.to_owned(),
+        }
+    }
 }
 
 /// `(?, ?), (?, ?)` or `($1, $2), ($3, $4)`

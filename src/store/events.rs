@@ -49,9 +49,17 @@ impl Store {
     /// What the database says.
     pub async fn events(&self, span: &Span) -> Result<Vec<Event>, Error> {
         let kind = span.kind.as_deref().map(|kind| kind.replace('*', "%"));
-        let sql =
-            "SELECT * FROM events WHERE seq > $1 AND ($2 IS NULL OR session = $2) AND ($3 IS NULL OR type LIKE $3) ORDER BY seq LIMIT $4";
-        let rows = self.db.rows(sql, args![span.after, &span.session, kind, span.limit]).await?;
+        // By session there is an index, which a condition that may be absent would keep from being used.
+        let rows = match &span.session {
+            Some(session) => {
+                let sql = "SELECT * FROM events WHERE session = $1 AND seq > $2 AND ($3 IS NULL OR type LIKE $3) ORDER BY seq LIMIT $4";
+                self.db.rows(sql, args![session, span.after, kind, span.limit]).await?
+            }
+            None => {
+                let sql = "SELECT * FROM events WHERE seq > $1 AND ($2 IS NULL OR type LIKE $2) ORDER BY seq LIMIT $3";
+                self.db.rows(sql, args![span.after, kind, span.limit]).await?
+            }
+        };
         rows.iter().map(event).collect()
     }
 

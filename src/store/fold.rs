@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
@@ -20,6 +20,11 @@ use crate::control::time::Time;
 const BATCH: usize = 1_024;
 /// A database that cannot be reached is asked again after this.
 const RETRY: Duration = Duration::from_secs(1);
+/// After a batch the fold rests so many times as long as the batch took, at most [`LONGEST_REST`]: the busier the center, the larger
+/// the batches, and a page of the database that many facts touch is written once. A lone fact of a quiet center waits for nobody.
+const REST_TIMES: u32 = 16;
+/// The longest that the tables lie behind for the sake of larger batches.
+const LONGEST_REST: Duration = Duration::from_millis(200);
 /// Old files are looked for each time so many facts were applied.
 const PRUNE_EVERY: u64 = 100_000;
 
@@ -102,10 +107,13 @@ pub async fn run(
     let mut texts = Texts::default();
     loop {
         let upto = *durable.borrow_and_update();
+        let mut took = Duration::ZERO;
         while applied < upto {
             let (kept, batch) = source.next(applied, upto).await?;
             source = kept;
+            let began = Instant::now();
             fold(&db, &mut texts, &batch).await;
+            took += began.elapsed();
             let before = applied;
             applied = batch.last().map_or(applied, |last| last.seq);
             told.send_replace(applied);
@@ -113,10 +121,17 @@ pub async fn run(
                 segment::prune(&folder, applied).map_err(JournalError::Disk)?;
             }
         }
+        rest(&durable, took * REST_TIMES).await;
         if durable.changed().await.is_err() && *durable.borrow() == applied {
             return Ok(());
         }
     }
+}
+
+/// Rests, unless the log is closed meanwhile: a server that closes is not kept waiting.
+async fn rest(durable: &watch::Receiver<u64>, span: Duration) {
+    let mut closed = durable.clone();
+    let _ = tokio::time::timeout(span.min(LONGEST_REST), async move { while closed.changed().await.is_ok() {} }).await;
 }
 
 /// Applies a batch, whatever it takes: all at once, else one by one, and a fact that no table takes stands in `events` alone.
