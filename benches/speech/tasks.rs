@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use hotline::control::words::speech::Expect;
 use hotline::speech::engines::Engine;
+use hotline::speech::resample::resample;
 use hotline::speech::wav::Wav;
-use hotline::speech::{Engines, Reading};
+use hotline::speech::{Engines, RATE, Reading};
 
 use crate::clips::{self, Clip};
 use crate::coffee::Coffee;
@@ -18,7 +19,7 @@ const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six"
 pub fn run(engines: &Arc<Engines>, data: &Path, only: Option<&str>) {
     let mut clips = clips::read(data);
     for clip in &mut clips {
-        clip.pcm = clips::telephone(&clip.pcm);
+        clip.pcm = resample(&clips::line(&clip.pcm), 8_000, RATE);
     }
     let tasks: [(&str, &dyn Fn()); 8] = [
         ("coffee", &|| coffee(engines, data, &clips, Engine::Pocketsphinx)),

@@ -124,7 +124,8 @@ impl Server {
         let prompts = Prompts::start(setup::prompts(&settings)?)?;
         let journal = started.journal.clone();
         let (workers, answers) = (sound.workers, side.answers);
-        let effects = Effects { net, workers, prompts, lookups, chats, journal, facts: Vec::new(), answers, answered: Vec::new() };
+        let mut effects = Effects { net, workers, prompts, lookups, chats, journal, facts: Vec::new(), answers, answered: Vec::new() };
+        effects.prepare(&directory);
         let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);

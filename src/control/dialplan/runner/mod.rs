@@ -7,7 +7,7 @@ mod hand_over;
 mod hear;
 mod memory;
 mod menu;
-mod phrases;
+pub(super) mod phrases;
 mod secrets;
 mod slots;
 mod steps;
