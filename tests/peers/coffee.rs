@@ -191,6 +191,17 @@ pub fn stubborn(orders: &[Call], others: &[Vec<String>], labels: &Labels) -> Vec
     understood.zip(others).map(|(order, other)| vec![order.clips[0].clone(), other[0].clone()]).collect()
 }
 
+/// Calls as people read them: who said what, and what became of it.
+#[cfg(test)]
+fn told(calls: &[&Call], clips: &[Clip]) -> String {
+    let said = |id: &String| match clips.iter().find(|clip| clip.id == *id) {
+        Some(clip) => format!("{id} ({} {}: {})", clip.lang, clip.kind, clip.text),
+        None => id.clone(),
+    };
+    let line = |call: &&Call| format!("{} -> {:?}", call.clips.iter().map(said).collect::<Vec<_>>().join(", then "), call.order);
+    calls.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn s5_people_order_coffee_by_telephone_and_other_speech_is_refused_or_asked_back() {
     let Some((clips, labels)) = material() else { return };
@@ -198,19 +209,19 @@ fn s5_people_order_coffee_by_telephone_and_other_speech_is_refused_or_asked_back
     let orders = shop.call(some(&clips, &labels, Kind::Orders, EVERY_ORDER));
     let wrong: Vec<&Call> = orders.iter().filter(|call| !labels.is_right(call)).collect();
     println!("orders with every slot right: {} of {}", orders.len() - wrong.len(), orders.len());
-    assert!((orders.len() - wrong.len()) as f64 >= RIGHT * orders.len() as f64, "{wrong:#?}");
+    assert!((orders.len() - wrong.len()) as f64 >= RIGHT * orders.len() as f64, "{}", told(&wrong, &clips));
     assert!(orders.iter().all(|call| !call.is_made), "nothing is made before the caller said yes");
 
     let others = shop.call(some(&clips, &labels, Kind::Others, EVERY_OTHER));
     let taken: Vec<&Call> = others.iter().filter(|call| !call.order.is_empty()).collect();
     println!("other speech taken for an order: {} of {}", taken.len(), others.len());
-    assert!(taken.len() as f64 <= (TAKEN * others.len() as f64).ceil(), "{taken:#?}");
-    assert!(others.iter().all(|call| !call.is_made), "other speech never makes a coffee: {taken:#?}");
+    assert!(taken.len() as f64 <= (TAKEN * others.len() as f64).ceil(), "{}", told(&taken, &clips));
+    assert!(others.iter().all(|call| !call.is_made), "other speech never makes a coffee: {}", told(&taken, &clips));
 
     let foreign = some(&clips, &labels, Kind::Others, clips.len() / STUBBORN / 2);
     let stubborn = shop.call(stubborn(&orders, &foreign, &labels));
     let made: Vec<&Call> = stubborn.iter().filter(|call| call.is_made).collect();
     println!("other speech taken for yes: {} of {}", made.len(), stubborn.len());
-    assert!(made.is_empty(), "{made:#?}");
+    assert!(made.is_empty(), "{}", told(&made, &clips));
     shop.close();
 }

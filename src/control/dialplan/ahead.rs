@@ -91,7 +91,9 @@ nodes:
         let prompts = fixed_prompts(plan);
         let text = |text: &str, lang: &str| Prompt::Text { id: None, text: text.into(), lang: Lang::new(lang) };
         assert_eq!(prompts[0], text("您好。", "zh-CN"), "the first words first");
-        for wanted in [text("Hello.", "en-US"), text("请说单号。", "zh-CN"), text("抱歉，我没有听清。", "zh-CN"), Prompt::File("bye.wav".into())] {
+        for wanted in
+            [text("Hello.", "en-US"), text("请说单号。", "zh-CN"), text("抱歉，我没有听清。", "zh-CN"), Prompt::File("bye.wav".into())]
+        {
             assert_eq!(prompts.iter().filter(|prompt| **prompt == wanted).count(), 1, "{wanted:?}");
         }
         let valued = |prompt: &&Prompt| matches!(prompt, Prompt::Text { text, .. } if text.contains("单号。") && text.len() < 10 || text.contains("Order ."));

@@ -40,8 +40,8 @@ const LEVEL_PEAK: i32 = 10_362;
 const QUIETEST_PEAK: i32 = 2_500;
 /// Words so far are looked at this often, in samples: 200 ms.
 const PARTIAL_EVERY: usize = 3_200;
-/// Decoders in use at a time; each has 7 MB and an utterance needs two.
-const MOST_DECODERS: usize = 48;
+/// Decoders in use at a time, for 32 callers; each has 7 MB and an utterance needs two.
+const MOST_DECODERS: usize = 64;
 /// Idle decoders kept for their grammar.
 const MOST_IDLE: usize = 16;
 /// Grammars kept.
