@@ -77,7 +77,8 @@ fn sounds() -> Vec<(&'static str, Vec<i16>)> {
         })
         .collect();
     let wave = |at: usize, hertz: f32| (at as f32 * hertz * std::f32::consts::TAU / LINE as f32).sin();
-    let ringing = (0..5 * MINUTE).map(|at| if at / LINE % 6 < 2 { ((wave(at, 440.0) + wave(at, 480.0)) * 4_000.0) as i16 } else { 0 }).collect();
+    let ringing =
+        (0..5 * MINUTE).map(|at| if at / LINE % 6 < 2 { ((wave(at, 440.0) + wave(at, 480.0)) * 4_000.0) as i16 } else { 0 }).collect();
     vec![
         ("hold music", music.iter().copied().cycle().take(10 * MINUTE).collect()),
         ("silence", vec![0; 5 * MINUTE]),
@@ -92,8 +93,7 @@ fn utterances(line: &[i16]) -> Vec<Vec<i16>> {
     let (jobs, waiting) = bounded(JOBS);
     let hints = terms("en-US", Expect::Sentence, &[], None).hints;
     let (end_silence, max) = (Duration::from_millis(700), Duration::from_secs(20));
-    let listening =
-        Arc::new(Listening { turn: TurnId(1), lang: Lang::new("en-US"), expect: Expect::Sentence, hints, end_silence, max });
+    let listening = Arc::new(Listening { turn: TurnId(1), lang: Lang::new("en-US"), expect: Expect::Sentence, hints, end_silence, max });
     let mut tap = Tap::new(LegId(1), listening, jobs);
     let (mut out, mut open) = (Vec::new(), Vec::new());
     for (at, frame) in line.as_chunks::<FRAME>().0.iter().enumerate() {

@@ -4,6 +4,7 @@
 mod clips;
 mod coffee;
 #[path = "../../tests/peers/coffee.rs"]
+#[allow(dead_code, reason = "a bench needs a part of what tests need")]
 mod coffee_calls;
 mod listen;
 mod load;

@@ -5,7 +5,7 @@ pub mod calendar;
 pub mod check;
 pub mod desk;
 pub mod expr;
-mod hints;
+pub mod hints;
 pub mod knowledge;
 pub mod load;
 mod mend;

@@ -16,10 +16,13 @@ use crate::speech::recognizer::{Hearing, Reading, Recognizer, Terms};
 const MEAN: [f32; CEPSTRA] = [40.78, 26.40, -40.77, 27.95, -28.41, -4.45, -4.75, -21.13, 2.97, -17.16, 1.27, -6.03, -5.76];
 /// Score a frame that the grammar may fall behind the phone loop: here an utterance is as likely foreign as meant.
 const EVEN: f32 = -12.0;
-/// The same for a few short words, whose beginning costs a fixed score; there it tells little.
-const EVEN_WORDS: f32 = -19.0;
-const WORD_START: f32 = 400.0;
-const MOST_FOR_WORDS: f32 = 0.75;
+/// The same for a few short words: there the score that a whole word falls behind tells more than the score a frame, which silence
+/// around the word makes look good. At this value 47 of 60 spoken digits and 4 of 166 other clips pass, where by frames 50 and 78 did.
+const EVEN_WORDS: f32 = -1_150.0;
+/// How fast belief rises around it.
+const WORD_STEEPNESS: f32 = 0.006;
+/// However well a short word fits, a foreign one may fit as well: the plan is told to ask back.
+const MOST_FOR_WORDS: f32 = 0.7;
 /// A voice heard longer than the words of a result can take speaks of something else.
 const VOICE_GRACE_MS: u32 = 600;
 const VOICE_A_WORD_MS: u32 = 650;
@@ -385,13 +388,15 @@ fn judge(grammar: &mut Tuned, phones: &mut Decoder) -> Option<(String, f32)> {
     }
     let behind = (score - free) as f32;
     let belief = match grammar.kind {
-        Kind::Sentence => belief(behind / frames, EVEN),
-        // So few words say little against free phones: the plan is told to ask back.
-        Kind::Words => belief((behind + WORD_START) / frames, EVEN_WORDS).min(MOST_FOR_WORDS),
+        Kind::Sentence => belief(behind / frames, EVEN, STEEPNESS),
+        Kind::Words => belief(behind / text.split(' ').count() as f32, EVEN_WORDS, WORD_STEEPNESS).min(MOST_FOR_WORDS),
     };
     Some((text, belief))
 }
 
-fn belief(behind: f32, even: f32) -> f32 {
-    1.0 / (1.0 + (-(behind - even) * STEEPNESS).exp())
+fn belief(behind: f32, even: f32, steepness: f32) -> f32 {
+    1.0 / (1.0 + (-(behind - even) * steepness).exp())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,9 +13,9 @@ use crate::control::dialplan::plan::{
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
+use crate::control::words::LookupId;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::Prompt;
-use crate::control::words::LookupId;
 
 /// Steps without a pause, after which a plan goes in circles.
 const MOST_STEPS: usize = 500;
