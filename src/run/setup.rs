@@ -282,6 +282,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_set_for_all_languages_holds_for_each_that_is_not_named_and_another_machine_has_ours_behind_it() {
+        use engines::Engine::{Pocketsphinx, Remote, Whisper, Zipformer};
+        let built_in = speech::Config::default().live;
+        let named = BTreeMap::from([("*".to_owned(), Engine::Off), ("en".to_owned(), Engine::Pocketsphinx)]);
+        let mut orders = built_in.clone();
+        set(&mut orders, "*", Some(Vec::new()), &named);
+        set(&mut orders, "en", Some(vec![Pocketsphinx]), &named);
+        assert_eq!((&orders["*"], &orders["zh"], &orders["en"]), (&vec![], &vec![], &vec![Pocketsphinx]));
+        let mut orders = built_in;
+        set(&mut orders, "zh", Some(vec![Remote]), &BTreeMap::new());
+        assert_eq!(orders["zh"], [Remote, Whisper, Zipformer]);
+    }
+
+    #[test]
     fn only_a_host_that_is_fully_written_may_be_private() {
         assert_eq!(written_host("http://127.0.0.1:8080/pay?driver=").as_deref(), Some("127.0.0.1"));
         assert_eq!(written_host("http://[::1]:8080/pay").as_deref(), Some("::1"));

@@ -17,7 +17,7 @@ const MEAN: [f32; CEPSTRA] = [40.78, 26.40, -40.77, 27.95, -28.41, -4.45, -4.75,
 /// Score a frame that the grammar may fall behind the phone loop: here an utterance is as likely foreign as meant.
 const EVEN: f32 = -12.0;
 /// The same for a few short words: there the score that a whole word falls behind tells more than the score a frame, which silence
-/// around the word makes look good. At this value 47 of 60 spoken digits and 4 of 166 other clips pass, where by frames 50 and 78 did.
+/// around the word makes look good. At this value 47 of 60 spoken digits and 6 of 166 other clips pass, where by frames 50 and 78 did.
 const EVEN_WORDS: f32 = -1_150.0;
 /// How fast belief rises around it.
 const WORD_STEEPNESS: f32 = 0.006;
@@ -43,8 +43,8 @@ const LEVEL_PEAK: i32 = 10_362;
 const QUIETEST_PEAK: i32 = 2_500;
 /// Words so far are looked at this often, in samples: 200 ms.
 const PARTIAL_EVERY: usize = 3_200;
-/// Decoders in use at a time, for 32 callers; each has 7 MB and an utterance needs two.
-const MOST_DECODERS: usize = 64;
+/// Utterances listened to at a time; each needs two decoders of 7 MB.
+const MOST_UTTERANCES: usize = 32;
 /// Idle decoders kept for their grammar.
 const MOST_IDLE: usize = 16;
 /// Grammars kept.
@@ -170,6 +170,9 @@ impl Pool {
 
     /// An idle decoder of the same grammar, else any idle one, else a new one.
     fn decoder(&mut self, kind: Kind, wanted: Option<(Key, &Grammar)>) -> Result<Tuned, Nothing> {
+        if self.out >= MOST_UTTERANCES {
+            return Err(Nothing::Overloaded);
+        }
         let key = wanted.map(|(key, _)| key);
         let fits = |tuned: &Tuned| tuned.kind == kind && tuned.key == key;
         let place =
@@ -199,9 +202,6 @@ impl Pool {
     }
 
     fn load(&self, settings: &[(&str, &str)]) -> Result<Decoder, Nothing> {
-        if self.out * 2 >= MOST_DECODERS {
-            return Err(Nothing::Overloaded);
-        }
         Decoder::new(&self.model.acoustic, settings).ok_or_else(|| {
             tracing::error!("pocketsphinx does not load {}", self.model.acoustic.display());
             Nothing::Failed

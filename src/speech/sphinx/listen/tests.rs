@@ -72,7 +72,7 @@ fn without_anything_to_say_there_is_nothing_to_listen_for() {
 fn thirty_two_callers_are_heard_at_once_and_the_next_one_is_told() {
     let Some(mut sphinx) = sphinx() else { return };
     let menu = terms(Expect::Sentence, &["track my order"]);
-    let ears: Vec<_> = (0..MOST_DECODERS / 2).map(|nth| sphinx.hear(&menu).unwrap_or_else(|why| panic!("{nth}: {why:?}"))).collect();
+    let ears: Vec<_> = (0..MOST_UTTERANCES).map(|nth| sphinx.hear(&menu).unwrap_or_else(|why| panic!("{nth}: {why:?}"))).collect();
     assert!(matches!(sphinx.hear(&menu), Err(Nothing::Overloaded)));
     drop(ears);
     assert!(sphinx.hear(&menu).is_ok(), "who has spoken makes room");
