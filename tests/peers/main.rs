@@ -2,13 +2,10 @@
 //! temporary folder on free ports. A peer that is not installed is SKIPPED.
 
 mod baresip;
-<<<<<<< HEAD
 mod channels;
-=======
 #[path = "../../benches/speech/clips.rs"]
 mod clips;
 mod coffee;
->>>>>>> f767993 (Recorded people order coffee over RTP; fixed prompts are made before the first call)
 mod crash;
 mod malformed;
 mod names;
