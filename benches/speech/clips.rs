@@ -37,16 +37,15 @@ pub fn read(data: &Path) -> Vec<Clip> {
         .collect()
 }
 
-/// What a telephone line leaves of 16 kHz sound, again at 16 kHz.
-pub fn telephone(pcm: &[i16]) -> Vec<i16> {
+/// What a telephone line leaves of 16 kHz sound: 8 kHz.
+pub fn line(pcm: &[i16]) -> Vec<i16> {
     let mut sound: Vec<f64> = pcm.iter().map(|sample| f64::from(*sample)).collect();
     for _ in 0..2 {
         biquad(&mut sound, 300.0, Pass::High);
         biquad(&mut sound, 3_400.0, Pass::Low);
     }
     let narrow: Vec<i16> = sound.iter().map(|sample| sample.clamp(-32_768.0, 32_767.0) as i16).collect();
-    let line: Vec<i16> = resample(&narrow, 16_000, 8_000).into_iter().map(mulaw_and_back).collect();
-    resample(&line, 8_000, 16_000)
+    resample(&narrow, 16_000, 8_000).into_iter().map(mulaw_and_back).collect()
 }
 
 enum Pass {

@@ -3,7 +3,14 @@
 
 mod clips;
 mod coffee;
+#[path = "../../tests/peers/coffee.rs"]
+#[allow(dead_code, reason = "a bench needs a part of what tests need")]
+mod coffee_calls;
 mod listen;
+mod load;
+#[path = "../../tests/peers/stage.rs"]
+#[allow(dead_code, reason = "a bench needs a part of what tests need")]
+mod stage;
 mod tasks;
 
 use hotline::speech::{Config, Engines};

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use hotline::control::words::speech::Expect;
 use hotline::speech::engines::Engine;
+use hotline::speech::resample::resample;
 use hotline::speech::wav::Wav;
-use hotline::speech::{Engines, Reading};
+use hotline::speech::{Engines, RATE, Reading};
 
 use crate::clips::{self, Clip};
 use crate::coffee::Coffee;
+use crate::coffee_calls::{self, Call, Kind, Shop};
 use crate::listen::{Meter, terms};
+use crate::load;
 
 const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
@@ -18,9 +21,10 @@ const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six"
 pub fn run(engines: &Arc<Engines>, data: &Path, only: Option<&str>) {
     let mut clips = clips::read(data);
     for clip in &mut clips {
-        clip.pcm = clips::telephone(&clip.pcm);
+        clip.pcm = resample(&clips::line(&clip.pcm), 8_000, RATE);
     }
-    let tasks: [(&str, &dyn Fn()); 8] = [
+    let tasks: [(&str, &dyn Fn()); 11] = [
+        ("calls", &calls),
         ("coffee", &|| coffee(engines, data, &clips, Engine::Pocketsphinx)),
         ("digits", &|| digits(engines, &clips, Engine::Pocketsphinx)),
         ("words", &|| words(engines, &clips)),
@@ -28,6 +32,8 @@ pub fn run(engines: &Arc<Engines>, data: &Path, only: Option<&str>) {
         ("free-zh", &|| free(engines, &clips, "zh")),
         ("free-en", &|| free(engines, &clips, "en")),
         ("zipformer-digits", &|| digits(engines, &clips, Engine::Zipformer)),
+        ("quiet", &|| load::quiet(engines)),
+        ("callers", &|| load::callers(engines, &clips, &Coffee::read(data).grammar(), &Coffee::read(data).phrases())),
         ("zipformer-coffee", &|| coffee(engines, data, &clips, Engine::Zipformer)),
     ];
     for (name, task) in tasks {
@@ -80,6 +86,24 @@ fn coffee(engines: &Arc<Engines>, data: &Path, clips: &[Clip], engine: Engine) {
     }
     row(&format!("coffee orders, every slot exact, {engine:?}"), right, all, ">= 87 %", &mut meter);
     row(&format!("  other clips taken for an order, {engine:?}"), taken, other, "<= 2 %", &mut meter);
+}
+
+/// All clips over RTP against the real server.
+fn calls() {
+    let Some((clips, labels)) = coffee_calls::material() else { return };
+    let mut shop = Shop::open(&clips);
+    let count = |name: &str, part: usize, calls: &[Call]| {
+        println!("{name:<58} {:>6.1} % of {}", 100.0 * part as f64 / calls.len().max(1) as f64, calls.len());
+    };
+    let orders = shop.call(coffee_calls::some(&clips, &labels, Kind::Orders, 1));
+    count("calls: orders with every slot right", orders.iter().filter(|call| labels.is_right(call)).count(), &orders);
+    let others = coffee_calls::some(&clips, &labels, Kind::Others, 1);
+    let heard = shop.call(others.clone());
+    count("calls: other speech taken for an order and asked back", heard.iter().filter(|call| !call.order.is_empty()).count(), &heard);
+    count("calls: other speech that made a coffee", heard.iter().filter(|call| call.is_made).count(), &heard);
+    let stubborn = shop.call(coffee_calls::stubborn(&orders, &others, &labels));
+    count("calls: an order, then other speech taken for yes", stubborn.iter().filter(|call| call.is_made).count(), &stubborn);
+    shop.close();
 }
 
 fn digits(engines: &Arc<Engines>, clips: &[Clip], engine: Engine) {

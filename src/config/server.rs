@@ -439,7 +439,8 @@ impl FromStr for Engine {
             ("whisper", model) => Ok(Engine::Whisper(model.to_owned())),
             ("zipformer", model) => Ok(Engine::Zipformer(model.to_owned())),
             ("http" | "https", url) if url.starts_with("//") => Ok(Engine::Http(text.to_owned())),
-            ("ws" | "wss", url) if url.starts_with("//") => Ok(Engine::Ws(text.to_owned())),
+            ("ws", url) if url.starts_with("//") => Ok(Engine::Ws(text.to_owned())),
+            ("wss", _) => Err("wss: is not served; use ws: inside your network, or an https: engine".into()),
             _ => Err(format!(
                 "`{kind}` is no engine; {}",
                 did_you_mean(kind, ["auto", "pocketsphinx", "whisper", "zipformer", "http", "ws", "off"])

@@ -9,6 +9,7 @@ use super::resample::{Up, WIDE};
 use super::tone::power;
 use super::vad::{EchoGate, Vad};
 use super::{FRAME, Pcm};
+use crate::clock;
 use crate::control::words::LegId;
 use crate::control::words::speech::{Job, Listening};
 
@@ -153,7 +154,7 @@ impl Tap {
         if TICK * silent < self.listening.end_silence && TICK * ticks < self.listening.max {
             return Turned::Nothing;
         }
-        if !self.give(Job::Finish { leg: self.leg, turn: self.listening.turn }) {
+        if !self.give(Job::Finish { leg: self.leg, turn: self.listening.turn, at: clock::now() }) {
             self.owes_cancel = true;
             self.state = State::Deaf { silent };
             return Turned::Overloaded;

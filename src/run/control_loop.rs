@@ -37,8 +37,8 @@ pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effect
         let deadline = switch.poll_timeout().map(|at| clock.instant(at));
         match doors.next(deadline) {
             Next::Input(input) => {
-                switch.handle(clock.now(), input);
-                doors.take_more(&mut switch, clock);
+                take(&mut switch, clock, input, effects);
+                doors.take_more(&mut switch, clock, effects);
             }
             Next::Due => {}
             Next::Closed => return,
@@ -48,6 +48,13 @@ pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effect
             switch.handle_timeout(now);
         }
     }
+}
+
+fn take(switch: &mut Switch, clock: Clock, input: Input, effects: &mut Effects) {
+    if let Input::Directory(directory) = &input {
+        effects.prepare(directory);
+    }
+    switch.handle(clock.now(), input);
 }
 
 fn carry_out(switch: &mut Switch, effects: &mut Effects) -> After {
@@ -81,10 +88,10 @@ impl Doors {
         })
     }
 
-    fn take_more(&self, switch: &mut Switch, clock: Clock) {
+    fn take_more(&self, switch: &mut Switch, clock: Clock, effects: &mut Effects) {
         for _ in 1..BATCH {
             let Some(input) = self.first_waiting() else { return };
-            switch.handle(clock.now(), input);
+            take(switch, clock, input, effects);
         }
     }
 }

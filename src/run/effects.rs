@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
 
+use crate::control::dialplan::ahead::fixed_prompts;
 use crate::control::event::DomainEvent;
 use crate::control::surface::Output;
 use crate::control::words::CommandId;
 use crate::control::words::agent::{Refusal, Reply};
 use crate::control::words::chat::Send;
+use crate::control::words::directory::Directory;
 use crate::control::words::media::{Command, WorkerId};
 use crate::control_handle::Answers;
 use crate::lookups;
@@ -65,6 +67,13 @@ impl Effects {
             Output::Drained => return Next::Closed,
         }
         Next::Open
+    }
+
+    /// Makes the fixed prompts of all plans ahead, so that the first caller hears no silence. Recordings may have changed: what was
+    /// kept is forgotten.
+    pub fn prepare(&mut self, directory: &Directory) {
+        self.prompts.forget();
+        self.prompts.warm(directory.plans.values().flat_map(|plan| fixed_prompts(plan)));
     }
 
     /// Ends a step: its facts go to the log, then its answers to who asked.

@@ -121,10 +121,11 @@ impl Server {
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
         let (lookups, lookups_task) = lookups::start(started.store.clone(), setup::reach(&directory), control.clone())?;
         let (chats, chat_tasks) = chats(&started, adapters);
-        let prompts = Prompts::start(setup::prompts(&settings)?)?;
+        let prompts = Prompts::start(setup::prompts(&settings))?;
         let journal = started.journal.clone();
         let (workers, answers) = (sound.workers, side.answers);
-        let effects = Effects { net, workers, prompts, lookups, chats, journal, facts: Vec::new(), answers, answered: Vec::new() };
+        let mut effects = Effects { net, workers, prompts, lookups, chats, journal, facts: Vec::new(), answers, answered: Vec::new() };
+        effects.prepare(&directory);
         let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);

@@ -1,5 +1,6 @@
 //! Settings of the configuration in the form each part wants, and the secrets of the data folder.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::media::worker::Counts;
 use crate::net::certificate;
 use crate::net::tls::{self, Owner, Servers, Tls};
 use crate::qa::Scorecard;
+use crate::speech::prompts::Other;
 use crate::speech::{self, engines};
 use crate::store::{self, Store};
 use crate::telemetry::metrics;
@@ -62,27 +64,52 @@ pub fn tls(server: &Server) -> anyhow::Result<Option<Arc<Tls>>> {
 pub fn engines(server: &Server) -> anyhow::Result<speech::Config> {
     let mut config = speech::Config { models: server.folders.models.clone(), ..speech::Config::default() };
     for (lang, engine) in &server.speech.live {
-        if let Some(order) = order(&mut config.whisper, &server.folders.models, engine)? {
-            config.live.insert(lang.clone(), order);
-        }
+        let wanted = order(&mut config, &server.folders.models, lang, engine)?;
+        set(&mut config.live, lang, wanted, &server.speech.live);
     }
     for (lang, engine) in &server.speech.after_call {
-        if let Some(order) = order(&mut config.whisper, &server.folders.models, engine)? {
-            config.after_call.insert(lang.clone(), order);
-        }
+        let wanted = order(&mut config, &server.folders.models, lang, engine)?;
+        set(&mut config.after_call, lang, wanted, &server.speech.after_call);
     }
     Ok(config)
 }
 
+/// What is set for `*` holds for every language that is not named itself.
+fn set(
+    orders: &mut BTreeMap<String, Vec<engines::Engine>>,
+    lang: &str,
+    wanted: Option<Vec<engines::Engine>>,
+    named: &BTreeMap<String, Engine>,
+) {
+    let Some(wanted) = wanted else { return };
+    if lang == "*" {
+        for (_, own) in orders.iter_mut().filter(|(known, _)| *known == "*" || !named.contains_key(*known)) {
+            *own = before(wanted.clone(), Some(own));
+        }
+    } else {
+        let own = orders.get(lang).or_else(|| orders.get("*"));
+        let order = before(wanted, own);
+        orders.insert(lang.to_owned(), order);
+    }
+}
+
+/// Behind another machine stand the engines of this one: a network may fail.
+fn before(order: Vec<engines::Engine>, own: Option<&Vec<engines::Engine>>) -> Vec<engines::Engine> {
+    match order.as_slice() {
+        [engines::Engine::Remote] => order.into_iter().chain(own.into_iter().flatten().copied()).collect(),
+        _ => order,
+    }
+}
+
 /// `None`: the built-in order stays.
-fn order(whisper: &mut Option<PathBuf>, models: &Path, engine: &Engine) -> anyhow::Result<Option<Vec<engines::Engine>>> {
+fn order(config: &mut speech::Config, models: &Path, lang: &str, engine: &Engine) -> anyhow::Result<Option<Vec<engines::Engine>>> {
     Ok(match engine {
         Engine::Auto => None,
         Engine::Off => Some(Vec::new()),
         Engine::Pocketsphinx => Some(vec![engines::Engine::Pocketsphinx]),
         Engine::Zipformer(_) => Some(vec![engines::Engine::Zipformer]),
         Engine::Whisper(name) => {
-            *whisper = Some(model_file(&models.join(name)).with_context(|| {
+            config.whisper = Some(model_file(&models.join(name)).with_context(|| {
                 format!(
                     "speech engine whisper:{name}: no model file in {}; `hotline models pull {name}` gets it",
                     models.join(name).display()
@@ -91,7 +118,10 @@ fn order(whisper: &mut Option<PathBuf>, models: &Path, engine: &Engine) -> anyho
             Some(vec![engines::Engine::Whisper])
         }
         Engine::Http(url) | Engine::Ws(url) => {
-            bail!("speech engine {url}: this build has no remote engines; take auto, whisper, zipformer or pocketsphinx")
+            if let Some(other) = config.remotes.insert(lang.to_owned(), url.clone()).filter(|other| other != url) {
+                bail!("speech engine {url} of {lang}: {other} is named for it too; write the same URL for live and after_call");
+            }
+            Some(vec![engines::Engine::Remote])
         }
     })
 }
@@ -104,10 +134,8 @@ fn model_file(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The synthesizer's settings.
-///
-/// # Errors
-/// A voice that this build cannot speak with.
-pub fn prompts(server: &Server) -> anyhow::Result<speech::prompts::Config> {
+#[must_use]
+pub fn prompts(server: &Server) -> speech::prompts::Config {
     let mut config = speech::prompts::Config {
         folder: server.folders.prompts.clone(),
         cache: server.folders.data.join(PROMPT_CACHE),
@@ -116,12 +144,11 @@ pub fn prompts(server: &Server) -> anyhow::Result<speech::prompts::Config> {
     for (lang, voice) in &server.speech.voices {
         match voice {
             Voice::Espeak(name) => drop(config.voices.insert(lang.clone(), name.clone())),
-            Voice::Command(how) | Voice::Http(how) => {
-                bail!("voice {how} of {lang}: this build speaks with espeak-ng and with recorded prompts only")
-            }
+            Voice::Command(line) => drop(config.others.insert(lang.clone(), Other::Command(line.clone()))),
+            Voice::Http(url) => drop(config.others.insert(lang.clone(), Other::Http(url.clone()))),
         }
     }
-    Ok(config)
+    config
 }
 
 /// Private addresses that lookups may reach: hosts written into a plan or into the variables it uses, never a caller's words.
@@ -253,6 +280,20 @@ fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_set_for_all_languages_holds_for_each_that_is_not_named_and_another_machine_has_ours_behind_it() {
+        use engines::Engine::{Pocketsphinx, Remote, Whisper, Zipformer};
+        let built_in = speech::Config::default().live;
+        let named = BTreeMap::from([("*".to_owned(), Engine::Off), ("en".to_owned(), Engine::Pocketsphinx)]);
+        let mut orders = built_in.clone();
+        set(&mut orders, "*", Some(Vec::new()), &named);
+        set(&mut orders, "en", Some(vec![Pocketsphinx]), &named);
+        assert_eq!((&orders["*"], &orders["zh"], &orders["en"]), (&vec![], &vec![], &vec![Pocketsphinx]));
+        let mut orders = built_in;
+        set(&mut orders, "zh", Some(vec![Remote]), &BTreeMap::new());
+        assert_eq!(orders["zh"], [Remote, Whisper, Zipformer]);
+    }
 
     #[test]
     fn only_a_host_that_is_fully_written_may_be_private() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::recognizer::{Recognizer, Terms};
+use super::remote::{Far, Remote};
 use super::sphinx;
 use super::whisper::{self, Whisper};
 use super::zipformer::{self, Zipformer};
@@ -21,6 +22,8 @@ pub enum Engine {
     Zipformer,
     /// The embedded default for English menus and digits.
     Pocketsphinx,
+    /// Another machine, by HTTP or WebSocket.
+    Remote,
 }
 
 /// What the operator may set.
@@ -37,6 +40,8 @@ pub struct Config {
     pub live: BTreeMap<String, Vec<Engine>>,
     /// The order for recordings after the call.
     pub after_call: BTreeMap<String, Vec<Engine>>,
+    /// URLs of other machines that recognize, by primary language; `*` for all others.
+    pub remotes: BTreeMap<String, String>,
     /// Utterances that one thread listens to at a time; above: overloaded.
     pub utterances: usize,
     /// Jobs that wait for one thread (20 ms of one caller each); above: overloaded.
@@ -55,6 +60,7 @@ impl Default for Config {
             pocketsphinx: PathBuf::from("/usr/share/pocketsphinx/model/en-us"),
             live: order(&[Whisper, Zipformer], &[Whisper, Zipformer, Pocketsphinx], &[Whisper]),
             after_call: order(&[Whisper, Zipformer], &[Whisper, Zipformer], &[Whisper]),
+            remotes: BTreeMap::new(),
             utterances: 32,
             queue: 4_096,
         }
@@ -76,6 +82,9 @@ pub enum LoadError {
     /// The configured whisper model does not load.
     #[error(transparent)]
     Whisper(#[from] whisper::ModelError),
+    /// A configured URL cannot be one.
+    #[error("{0}")]
+    Remote(String),
 }
 
 /// Everything loaded once and shared by all threads.
@@ -86,6 +95,8 @@ pub struct Engines {
     sphinx: Option<Arc<sphinx::Model>>,
     /// By primary language; the first folder of a language by name.
     zipformers: BTreeMap<String, Arc<zipformer::Model>>,
+    /// By primary language or `*`.
+    remotes: BTreeMap<String, Arc<Remote>>,
     missing: Vec<String>,
 }
 
@@ -103,7 +114,9 @@ impl Engines {
         }
         let sphinx = sphinx::Model::load(&config.pocketsphinx).map_err(|why| missing.push(why)).ok().map(Arc::new);
         let zipformers = load_zipformers(&config.models, &mut missing);
-        Ok(Engines { config, whisper, sphinx, zipformers, missing })
+        let remote = |(lang, url): (&String, &String)| Ok((lang.clone(), Arc::new(Remote::new(url).map_err(LoadError::Remote)?)));
+        let remotes = config.remotes.iter().map(remote).collect::<Result<_, LoadError>>()?;
+        Ok(Engines { config, whisper, sphinx, zipformers, remotes, missing })
     }
 
     /// The settings these came from.
@@ -134,6 +147,12 @@ impl Engines {
         orders.keys().any(|lang| !self.serving(&Lang::new(lang), purpose).is_empty())
     }
 
+    /// Is any of the recognizers another machine?
+    #[must_use]
+    pub fn asks_others(&self) -> bool {
+        !self.remotes.is_empty()
+    }
+
     fn order(&self, lang: &Lang, purpose: Purpose) -> &[Engine] {
         let orders = match purpose {
             Purpose::Live => &self.config.live,
@@ -147,13 +166,24 @@ impl Engines {
             Engine::Whisper => self.whisper.as_ref().is_some_and(|model| model.code(lang.primary()).is_some()),
             Engine::Pocketsphinx => self.sphinx.is_some() && lang.primary() == "en",
             Engine::Zipformer => self.zipformers.contains_key(lang.primary()),
+            Engine::Remote => self.remote(lang).is_some(),
         }
+    }
+
+    fn remote(&self, lang: &Lang) -> Option<&Arc<Remote>> {
+        self.remotes.get(lang.primary()).or_else(|| self.remotes.get("*"))
+    }
+
+    /// A machine that fails is left alone for a while.
+    fn is_up(&self, engine: Engine, lang: &Lang) -> bool {
+        engine != Engine::Remote || self.remote(lang).is_some_and(|remote| remote.is_up())
     }
 
     /// The engine for a turn. A closed form in a language that PocketSphinx serves goes to its grammar before a streaming
     /// engine's free text, since that is right far more often (SPEECH.md); whisper keeps its place.
     fn choose(&self, terms: &Terms, purpose: Purpose) -> Option<Engine> {
-        let serving = self.serving(&terms.lang, purpose);
+        let mut serving = self.serving(&terms.lang, purpose);
+        serving.retain(|engine| self.is_up(*engine, &terms.lang));
         let first = *serving.first()?;
         let closed = is_closed(terms.expect, &terms.hints);
         if first == Engine::Zipformer && closed && serving.contains(&Engine::Pocketsphinx) {
@@ -236,8 +266,8 @@ impl Bench {
     /// # Errors
     /// `NoEngine` when it is not there, `Failed` when it cannot be made.
     pub fn recognizer(&mut self, engine: Engine, lang: &Lang) -> Result<&mut dyn Recognizer, Nothing> {
-        // Only zipformers differ by language.
-        let key = (engine, if engine == Engine::Zipformer { lang.primary().to_owned() } else { String::new() });
+        let differs = matches!(engine, Engine::Zipformer | Engine::Remote);
+        let key = (engine, if differs { lang.primary().to_owned() } else { String::new() });
         if !self.ready.contains_key(&key) {
             let made = self.make(engine, lang)?;
             self.ready.insert(key.clone(), made);
@@ -252,6 +282,7 @@ impl Bench {
                 Ok(Box::new(Whisper::new(model).map_err(failed)?))
             }
             Engine::Pocketsphinx => self.make_sphinx(),
+            Engine::Remote => Ok(Box::new(Far::new(self.engines.remote(lang).ok_or(Nothing::NoEngine)?))),
             Engine::Zipformer => {
                 let model = self.engines.zipformers.get(lang.primary()).ok_or(Nothing::NoEngine)?;
                 Ok(Box::new(Zipformer::new(model)))
@@ -280,3 +311,6 @@ fn failed(why: impl std::fmt::Display) -> Nothing {
     tracing::error!("a recognizer could not be made: {why}");
     Nothing::Failed
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod guard;
 pub mod models;
 pub mod prompts;
 pub mod recognizer;
+pub mod remote;
 pub mod resample;
 pub mod segment;
 pub mod sphinx;

@@ -61,6 +61,13 @@ pub trait Recognizer {
 pub trait Hearing {
     /// Takes more sound (16 kHz). Answers with the words so far when they changed.
     fn push(&mut self, pcm: &[i16]) -> Option<String>;
-    /// The utterance has ended.
+    /// The utterance has ended. An ear that has an [`Errand`] waits for another machine here.
     fn finish(self: Box<Self>) -> Result<Reading, Nothing>;
+    /// What is left to do by waiting for somebody else, instead of `finish`: for a thread that may wait.
+    fn errand(&mut self) -> Option<Errand> {
+        None
+    }
 }
+
+/// The end of an utterance that another machine hears.
+pub type Errand = Box<dyn FnOnce() -> Result<Reading, Nothing> + Send>;

@@ -20,7 +20,7 @@ use super::RATE;
 use super::guard;
 use super::recognizer::{Hearing, Reading, Recognizer, Terms};
 use super::segment::voiced_ms;
-use crate::control::words::speech::{Hints, Nothing};
+use crate::control::words::speech::{Expect, Hints, Nothing};
 
 /// No model unpacks to more.
 const LARGEST_MODEL: u64 = 4 << 30;
@@ -34,8 +34,11 @@ const CONTEXT_MARGIN: usize = 16;
 const LEAST_VOICE_MS: u32 = 80;
 /// Longer utterances are cut by the caller; this only bounds memory.
 const LONGEST: usize = RATE as usize * 60;
-/// Tokens of hints along with an utterance: more costs time and helps no more.
-const PROMPT_TOKENS: usize = 48;
+/// Tokens of hints along with an utterance: more costs time, and a long prompt makes small models leave out what they hear.
+const PROMPT_TOKENS: usize = 24;
+/// Names and labels steer the spelling; a phrase of more tokens is a sentence, which a model writes without help and may skip when
+/// it stands in the prompt already.
+const PHRASE_TOKENS: usize = 6;
 /// Tokens a second of sound, and what even the shortest may have: a loop ends here.
 const TOKENS_PER_SECOND: usize = 20;
 const TOKENS_AT_LEAST: usize = 24;
@@ -211,7 +214,7 @@ struct Desk {
 impl Desk {
     fn decode(&mut self, pcm: &[i16], terms: &Terms) -> Result<Reading, Nothing> {
         let samples: Vec<f32> = pcm.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
-        let prompt = self.prompt(&terms.hints);
+        let prompt = self.prompt(terms);
         let mut params = self.params(terms.lang.primary()).ok_or(Nothing::NoEngine)?;
         params.set_tokens(&prompt);
         params.set_audio_ctx(self.context_for(samples.len()));
@@ -261,9 +264,10 @@ impl Desk {
         Some(params)
     }
 
-    /// The node's phrases as tokens: words that the model should expect.
-    fn prompt(&mut self, hints: &Hints) -> Rc<Vec<i32>> {
-        if hints.phrases.is_empty() {
+    /// The node's short phrases as tokens: names that the model should expect. Yes, no and digits need no spelling.
+    fn prompt(&mut self, terms: &Terms) -> Rc<Vec<i32>> {
+        let hints: &Hints = &terms.hints;
+        if hints.phrases.is_empty() || matches!(terms.expect, Expect::YesNo | Expect::Digits) {
             return Rc::default();
         }
         if let Some(kept) = self.prompts.get(&hints.key) {
@@ -307,6 +311,9 @@ fn prompt_tokens(context: &WhisperContext, phrases: &[String]) -> Vec<i32> {
         let space = if phrase.is_ascii() { " " } else { "" };
         let text = format!("{space}{}", phrase.trim());
         let Ok(tokens) = context.tokenize(&text, PROMPT_TOKENS) else { continue };
+        if tokens.len() > PHRASE_TOKENS {
+            continue;
+        }
         if out.len() + tokens.len() > PROMPT_TOKENS {
             break;
         }

@@ -3,18 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::RATE;
 use super::engines::{Bench, Engines, Purpose};
-use super::recognizer::{Hearing, Reading, Terms};
+use super::recognizer::{Errand, Hearing, Reading, Terms};
+use crate::clock;
+use crate::control::time::Time;
 use crate::control::words::speech::{Event, Heard, Job, Listening, Nothing};
 use crate::control::words::{Lang, LegId, TurnId};
 
 /// Speech gives way to signalling and sound.
 const NICE: i32 = 10;
+
+/// Threads that wait for other machines, for one speech thread; each waits for one utterance.
+const WAITERS: usize = 4;
+/// Utterances that may stand in line for them; above: overloaded.
+const ERRANDS: usize = 32;
 
 /// A running speech thread. It ends when all senders are gone.
 #[derive(Debug)]
@@ -29,9 +36,11 @@ pub struct Handle {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn start(engines: &Arc<Engines>, number: usize, events: impl Fn(Event) + Send + 'static) -> std::io::Result<Handle> {
+pub fn start(engines: &Arc<Engines>, number: usize, events: impl Fn(Event) + Send + Sync + 'static) -> std::io::Result<Handle> {
     let (jobs, waiting) = bounded(engines.config().queue);
     let engines = engines.clone();
+    let events: Tell = Arc::new(events);
+    let errands = if engines.asks_others() { Some(Errands::start(number, &events)?) } else { None };
     let thread = std::thread::Builder::new().name(format!("speech-{number}")).spawn(move || {
         if let Err(why) = rustix::process::nice(NICE) {
             tracing::warn!("speech-{number} keeps normal priority: {why}");
@@ -39,16 +48,80 @@ pub fn start(engines: &Arc<Engines>, number: usize, events: impl Fn(Event) + Sen
         let limit = engines.config().utterances;
         let mut bench = Bench::new(engines, Purpose::Live);
         bench.warm();
-        Worker { bench, limit, open: BTreeMap::new(), events }.run(&waiting);
+        Worker { bench, limit, open: BTreeMap::new(), errands, events }.run(&waiting);
     })?;
     Ok(Handle { jobs, thread })
 }
 
-struct Worker<E> {
+/// Where results go.
+type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+
+struct Worker {
     bench: Bench,
     limit: usize,
     open: BTreeMap<(LegId, TurnId), Utterance>,
-    events: E,
+    errands: Option<Errands>,
+    events: Tell,
+}
+
+/// What is known of an utterance besides its sound.
+struct Circumstances {
+    leg: LegId,
+    turn: TurnId,
+    engine: Arc<str>,
+    lang: Lang,
+    offset: Duration,
+    samples: usize,
+    ended: Time,
+}
+
+impl Circumstances {
+    fn event(self, result: Result<Reading, Nothing>) -> Event {
+        let Circumstances { leg, turn, engine, lang, offset, samples, ended } = self;
+        let Reading { text, alternatives, confidence, pinyin } = match result {
+            Ok(reading) => reading,
+            Err(why) => return Event::Nothing { leg, turn, why },
+        };
+        let duration = Duration::from_micros(samples as u64 * 1_000_000 / u64::from(RATE));
+        let latency = clock::now().since(ended);
+        Event::Heard { leg, turn, heard: Heard { text, alternatives, confidence, lang, pinyin, engine, offset, duration, latency } }
+    }
+}
+
+/// Threads that wait for other machines, so that the speech thread need not.
+struct Errands {
+    line: Option<Sender<(Circumstances, Errand)>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Errands {
+    fn start(number: usize, events: &Tell) -> std::io::Result<Errands> {
+        let (line, waiting) = bounded::<(Circumstances, Errand)>(ERRANDS);
+        let start = |nth| {
+            let (waiting, events) = (waiting.clone(), events.clone());
+            let run = move || waiting.into_iter().for_each(|(circumstances, errand)| events(circumstances.event(errand())));
+            std::thread::Builder::new().name(format!("speech-{number}-far-{nth}")).spawn(run)
+        };
+        let threads = (0..WAITERS).map(start).collect::<std::io::Result<_>>()?;
+        Ok(Errands { line: Some(line), threads })
+    }
+
+    fn take(&self, circumstances: Circumstances, errand: Errand) -> Result<(), Event> {
+        let full = |circumstances: Circumstances| circumstances.event(Err(Nothing::Overloaded));
+        match &self.line {
+            Some(line) => line.try_send((circumstances, errand)).map_err(|error| full(error.into_inner().0)),
+            None => Err(full(circumstances)),
+        }
+    }
+}
+
+impl Drop for Errands {
+    fn drop(&mut self) {
+        self.line = None;
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
 }
 
 /// An utterance under way.
@@ -60,13 +133,13 @@ struct Utterance {
     samples: usize,
 }
 
-impl<E: Fn(Event)> Worker<E> {
+impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) {
         for job in jobs {
             match job {
                 Job::Begin { leg, listening, offset } => self.begin(leg, &listening, offset),
                 Job::Frames { leg, turn, pcm } => self.frames(leg, turn, &pcm),
-                Job::Finish { leg, turn } => self.finish(leg, turn),
+                Job::Finish { leg, turn, at } => self.finish(leg, turn, at),
                 Job::Cancel { leg, turn } => drop(self.open.remove(&(leg, turn))),
             }
         }
@@ -98,22 +171,21 @@ impl<E: Fn(Event)> Worker<E> {
         }
     }
 
-    fn finish(&mut self, leg: LegId, turn: TurnId) {
+    fn finish(&mut self, leg: LegId, turn: TurnId, ended: Time) {
         let Some(utterance) = self.open.remove(&(leg, turn)) else { return };
-        let ended = Instant::now();
-        let Utterance { hearing, engine, lang, offset, samples } = utterance;
-        match hearing.finish() {
-            Ok(reading) => {
-                let duration = Duration::from_micros(samples as u64 * 1_000_000 / u64::from(RATE));
-                let heard = heard(reading, engine, lang, [offset, duration, ended.elapsed()]);
-                (self.events)(Event::Heard { leg, turn, heard });
+        let Utterance { mut hearing, engine, lang, offset, samples } = utterance;
+        let circumstances = Circumstances { leg, turn, engine, lang, offset, samples, ended };
+        match (hearing.errand(), &self.errands) {
+            (Some(errand), Some(errands)) => {
+                if let Err(refused) = errands.take(circumstances, errand) {
+                    (self.events)(refused);
+                }
             }
-            Err(why) => (self.events)(Event::Nothing { leg, turn, why }),
+            (Some(errand), None) => (self.events)(circumstances.event(errand())),
+            (None, _) => (self.events)(circumstances.event(hearing.finish())),
         }
     }
 }
 
-fn heard(reading: Reading, engine: Arc<str>, lang: Lang, [offset, duration, latency]: [Duration; 3]) -> Heard {
-    let Reading { text, alternatives, confidence, pinyin } = reading;
-    Heard { text, alternatives, confidence, lang, pinyin, engine, offset, duration, latency }
-}
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 
 mod baresip;
 mod channels;
+#[path = "../../benches/speech/clips.rs"]
+mod clips;
+mod coffee;
 mod crash;
 mod malformed;
 mod names;

@@ -1,10 +1,11 @@
 //! The dialplan: one YAML file a hotline, read, checked, and run by one pure runner.
 
+pub mod ahead;
 pub mod calendar;
 pub mod check;
 pub mod desk;
 pub mod expr;
-mod hints;
+pub mod hints;
 pub mod knowledge;
 pub mod load;
 mod mend;

@@ -125,6 +125,13 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// The language that [`Texts::of`] really answers in, which is another one where a translation is missing.
+    #[must_use]
+    pub fn lang_of(&self, lang: &Lang) -> Lang {
+        let known = |tag: &&Lang| *tag == lang || tag.primary() == lang.primary();
+        self.by_lang.keys().find(known).or_else(|| self.by_lang.keys().next()).unwrap_or(lang).clone()
+    }
+
     /// The text in this language, in another form of the same language, or in the first one there is.
     #[must_use]
     pub fn of(&self, lang: &Lang) -> Option<&Template> {

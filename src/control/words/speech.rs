@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Lang, LegId, TurnId};
+use crate::control::time::Time;
 
 /// What kind of value the caller is asked for; engines and end-pointing adapt to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -74,7 +75,7 @@ pub struct Heard {
     pub offset: Duration,
     /// How long it was.
     pub duration: Duration,
-    /// From the last frame of speech to this text.
+    /// From the end of the utterance (its silence heard out) to this text, the wait for a recognizer included.
     pub latency: Duration,
 }
 
@@ -123,6 +124,8 @@ pub enum Job {
         leg: LegId,
         /// In which turn.
         turn: TurnId,
+        /// When it ended: what it waits in line counts as latency.
+        at: Time,
     },
     /// Forget the utterance: the turn was stopped, the leg closed or frames were lost on the way.
     Cancel {

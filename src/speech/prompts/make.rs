@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::cache::Cache;
-use super::synthesizer::{Espeak, Synthesizer};
+use super::synthesizer::{Espeak, SynthesisError, Synthesizer};
+use super::voices::OtherVoice;
 use super::{Config, below, music};
 use crate::control::words::Lang;
 use crate::control::words::media::Prompt;
@@ -18,16 +19,21 @@ const LONGEST_SECONDS: usize = 30 * 60;
 /// Makes sounds on the thread that it is called on.
 pub struct Maker {
     config: Config,
-    synthesizer: Box<dyn Synthesizer + Send>,
+    /// The best first; each speaks where those before it cannot.
+    synthesizers: Vec<Box<dyn Synthesizer + Send>>,
     cache: Cache,
 }
 
 impl Maker {
-    /// With the synthesizer that the settings name.
+    /// With the synthesizers that the settings name, and espeak-ng behind them.
     #[must_use]
     pub fn new(config: Config) -> Maker {
-        let synthesizer = Box::new(Espeak::new(&config));
-        Maker { cache: Cache::new(config.cache.clone()), synthesizer, config }
+        // A tag is nearer than a language, and a language nearer than `*`: the longest first.
+        let mut others: Vec<_> = config.others.iter().collect();
+        others.sort_by_key(|(lang, _)| std::cmp::Reverse(if *lang == "*" { 0 } else { lang.len() }));
+        let others = others.into_iter().map(|(lang, how)| Box::new(OtherVoice::new(lang, how.clone())) as Box<dyn Synthesizer + Send>);
+        let synthesizers = others.chain([Box::new(Espeak::new(&config)) as Box<dyn Synthesizer + Send>]).collect();
+        Maker { cache: Cache::new(config.cache.clone()), synthesizers, config }
     }
 
     /// Makes a sound.
@@ -60,13 +66,26 @@ impl Maker {
         if text.trim().is_empty() {
             return Ok(Vec::new());
         }
-        let key = Cache::key(&[&self.synthesizer.name(lang), text]);
-        if let Some(pcm) = self.cache.find(&key) {
-            return Ok(pcm);
+        let mut last = String::new();
+        for synthesizer in &mut self.synthesizers {
+            let key = Cache::key(&[&synthesizer.name(lang), text]);
+            if let Some(pcm) = self.cache.find(&key) {
+                return Ok(pcm);
+            }
+            match synthesizer.speak(text, lang) {
+                Ok(pcm) => {
+                    self.cache.keep(&key, &pcm);
+                    return Ok(pcm);
+                }
+                Err(SynthesisError::NoVoice(_)) if last.is_empty() => last = SynthesisError::NoVoice(lang.to_string()).to_string(),
+                Err(SynthesisError::NoVoice(_)) => {}
+                Err(why) => {
+                    tracing::warn!("a voice failed, the next one is asked: {why}");
+                    last = why.to_string();
+                }
+            }
         }
-        let pcm = self.synthesizer.speak(text, lang).map_err(|why| why.to_string())?;
-        self.cache.keep(&key, &pcm);
-        Ok(pcm)
+        Err(last)
     }
 }
 

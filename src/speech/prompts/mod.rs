@@ -7,6 +7,7 @@ mod cache;
 mod make;
 mod music;
 mod synthesizer;
+mod voices;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -17,6 +18,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, s
 
 pub use make::Maker;
 pub use synthesizer::{Espeak, SynthesisError, Synthesizer};
+pub use voices::{Other, OtherVoice};
 
 use crate::control::words::media::Prompt;
 use crate::media::sound::{Audio, Sound};
@@ -44,6 +46,8 @@ pub struct Config {
     pub speed: u16,
     /// Voices by language tag or primary language.
     pub voices: BTreeMap<String, String>,
+    /// Voices that are not espeak-ng's, by language tag, primary language or `*`; where they fail, espeak-ng speaks.
+    pub others: BTreeMap<String, Other>,
 }
 
 impl Default for Config {
@@ -56,6 +60,7 @@ impl Default for Config {
             espeak: PathBuf::from("espeak-ng"),
             speed: 155,
             voices: voices.into_iter().map(|(lang, voice)| (lang.to_owned(), voice.to_owned())).collect(),
+            others: BTreeMap::new(),
         }
     }
 }

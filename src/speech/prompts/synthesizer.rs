@@ -67,7 +67,7 @@ impl Espeak {
     }
 
     fn voice(&self, lang: &Lang) -> Option<&str> {
-        self.voices.get(&*lang.0).or_else(|| self.voices.get(lang.primary())).map(String::as_str)
+        self.voices.get(&*lang.0).or_else(|| self.voices.get(lang.primary())).or_else(|| self.voices.get("*")).map(String::as_str)
     }
 
     fn run(&self, voice: &str, text: &str) -> std::io::Result<Output> {

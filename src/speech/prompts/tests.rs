@@ -106,3 +106,85 @@ fn prompts_made_ahead_are_there_and_memory_stays_bounded() {
     }
     assert!(prompts.kept.len() <= KEPT);
 }
+
+/// A small WAV of one second, as a voice would write it.
+fn spoken() -> Vec<u8> {
+    let form = hound::WavSpec { channels: 1, sample_rate: 16_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut file = hound::WavWriter::new(&mut bytes, form).unwrap();
+    (0..16_000).for_each(|at| file.write_sample((at % 100 * 80) as i16).unwrap());
+    file.finalize().unwrap();
+    bytes.into_inner()
+}
+
+fn maker(folder: &Path, how: Other) -> Maker {
+    Maker::new(Config { others: [("en".to_owned(), how)].into(), espeak: "/nowhere/espeak".into(), ..config(folder) })
+}
+
+#[test]
+fn a_command_that_reads_text_and_writes_wav_is_a_voice() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("sound.wav");
+    std::fs::write(&sound, spoken()).unwrap();
+    let script = folder.path().join("speak.sh");
+    std::fs::write(&script, format!("cat > {}\ncat {}\n", folder.path().join("text").display(), sound.display())).unwrap();
+    let mut maker = maker(folder.path(), Other::Command(format!("sh {}", script.display())));
+    let audio = maker.make(&text("Hello, --you.", "en-US", None)).unwrap();
+    assert_eq!(audio.linear().len(), 8_000, "one second at the telephone's rate");
+    assert_eq!(std::fs::read_to_string(folder.path().join("text")).unwrap(), "Hello, --you.");
+    std::fs::remove_file(&sound).unwrap();
+    assert!(maker.make(&text("Hello, --you.", "en-US", None)).is_ok(), "what was spoken once is kept");
+    let other = maker.make(&text("你好", "zh-CN", None)).unwrap_err();
+    assert!(other.contains("espeak"), "the next voice was asked, and is not there: {other}");
+}
+
+#[test]
+fn a_voice_that_fails_or_takes_too_long_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, why) in [("false", "exit status"), ("/nowhere/piper", "does not start"), ("true", "no WAV file"), ("tail -f /dev/null", "no sound within")]
+    {
+        let mut voice = OtherVoice::new("*", Other::Command(line.into())).within(Duration::from_millis(300));
+        let said = voice.speak("Hello", &Lang::new("en")).unwrap_err().to_string();
+        assert!(said.contains(line) && said.contains(why), "{line}: {said}");
+    }
+    let failed = maker(folder.path(), Other::Command("false".into())).make(&text("Hello", "en-US", None)).unwrap_err();
+    assert!(failed.contains("espeak"), "the last of the voices says what is missing: {failed}");
+}
+
+#[test]
+fn an_openai_compatible_voice_is_asked_with_its_model_and_falls_back_when_it_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = spoken();
+    let (url, request) = voice_server(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", sound.len()), sound);
+    let audio = maker(folder.path(), Other::Http(format!("{url}?voice=amy&model=kokoro"))).make(&text("Hello.", "en-US", None)).unwrap();
+    assert_eq!(audio.linear().len(), 8_000);
+    let request = request.join().unwrap();
+    assert!(request.starts_with("POST /v1/audio/speech "), "{request}");
+    for part in ["\"voice\":\"amy\"", "\"model\":\"kokoro\"", "\"input\":\"Hello.\"", "\"response_format\":\"wav\""] {
+        assert!(request.contains(part), "{part}: {request}");
+    }
+    let (url, request) = voice_server("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy".into(), Vec::new());
+    let said = OtherVoice::new("*", Other::Http(url)).speak("Hello", &Lang::new("en")).unwrap_err().to_string();
+    assert!(said.contains("503") && said.contains("busy"), "{said}");
+    request.join().unwrap();
+}
+
+/// Answers one request; the request as text.
+fn voice_server(head: String, body: Vec<u8>) -> (String, std::thread::JoinHandle<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut request, mut part) = (Vec::new(), [0u8; 4_096]);
+        while !String::from_utf8_lossy(&request).contains('}') {
+            let length = stream.read(&mut part).unwrap();
+            assert!(length > 0, "the request was cut off");
+            request.extend_from_slice(&part[..length]);
+        }
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    (url, thread)
+}

@@ -56,7 +56,6 @@ unsafe extern "C" {
     fn ps_process_raw(decoder: *mut PsDecoder, data: *const i16, samples: usize, no_search: c_int, full_utt: c_int) -> c_int;
     fn ps_end_utt(decoder: *mut PsDecoder) -> c_int;
     fn ps_get_hyp(decoder: *mut PsDecoder, score: *mut i32) -> *const c_char;
-    fn ps_get_n_frames(decoder: *mut PsDecoder) -> c_int;
 }
 
 #[link(name = "sphinxbase")]
@@ -158,12 +157,6 @@ impl Decoder {
             if text.is_null() { None } else { Some(CStr::from_ptr(text).to_string_lossy().into_owned()) }
         };
         text.map(|text| (text, score))
-    }
-
-    /// Frames of 10 ms searched in this utterance.
-    pub fn frames(&self) -> i32 {
-        // SAFETY: reads a number.
-        unsafe { ps_get_n_frames(self.ptr.as_ptr()) }
     }
 }
 

@@ -41,8 +41,10 @@ impl Grammar {
             }
         }
         let mut choices = asked(expect);
+        // Each further phrase takes in more foreign speech: the words for yes and no are enough.
+        let given: &[String] = if expect == Expect::YesNo { &[] } else { &hints.phrases };
         let mut phrases = Vec::new();
-        for phrase in hints.phrases.iter().take(MOST_PHRASES).map(|phrase| plain(phrase)).filter(|phrase| !phrase.is_empty()) {
+        for phrase in given.iter().take(MOST_PHRASES).map(|phrase| plain(phrase)).filter(|phrase| !phrase.is_empty()) {
             let missing: Vec<&str> = phrase.split(' ').filter(|word| dictionary.pronunciations(word).is_empty()).collect();
             unknown.extend(missing.iter().map(|word| (*word).to_owned()));
             if missing.is_empty() && !phrases.contains(&phrase) {

@@ -21,6 +21,7 @@ pub use listen::Sphinx;
 #[derive(Debug)]
 pub struct Model {
     /// The acoustic model's folder.
+    #[cfg_attr(not(pocketsphinx), allow(dead_code, reason = "only the library reads it"))]
     acoustic: PathBuf,
     /// How words are said.
     dictionary: Dictionary,

@@ -144,3 +144,32 @@ fn a_file_that_is_no_model_is_named() {
     }
     assert!(Model::load(&folder.path().join("gone.bin")).unwrap_err().to_string().contains("gone.bin"));
 }
+
+/// A turn as the tap cuts it: silence before, and the silence that ended it.
+fn as_cut(pcm: &[i16]) -> Vec<i16> {
+    let quiet = |ms: usize| vec![0i16; ms * RATE as usize / 1_000];
+    [quiet(300), pcm.to_vec(), quiet(700)].concat()
+}
+
+#[test]
+fn a_menus_own_sentences_as_hints_take_nothing_from_what_is_said() {
+    let mut whisper = Whisper::new(&model()).unwrap();
+    let menu = ["我的订单到哪儿了", "快递怎么还没到", "查一下", "包裹什么时候送到", "查物流", "我要退货", "尺码不对想换", "退换货"];
+    let yes_no = crate::control::dialplan::hints::yes_no(&Lang::new("zh-CN"));
+    let yes_no: Vec<&str> = yes_no.phrases.iter().map(String::as_str).collect();
+    let asked = [(&[][..], Expect::Sentence), (&menu[..1], Expect::Sentence), (&menu[..], Expect::Sentence), (&yes_no[..], Expect::YesNo)];
+    let mut wrong = Vec::new();
+    for (file, said) in [("092-zh", "我的订单到哪儿了"), ("037-zh", "是的"), ("032-zh", "我想查询订单")] {
+        let pcm = Wav::read(&fixture(&format!("wav/{file}.wav"))).unwrap().mono(RATE);
+        for (way, sound) in [("alone", pcm.clone()), ("as cut", as_cut(&pcm))] {
+            for (hints, expect) in asked {
+                let terms = Terms { expect, ..terms("zh-CN", hints) };
+                let heard = decode(&mut whisper, &sound, &terms).map(|reading| (reading.text, reading.confidence));
+                if heard.as_ref().map(|(text, _)| text.as_str()) != Ok(said) {
+                    wrong.push(format!("{file} {way} with {} hints: {heard:?}", hints.len()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -110,6 +110,9 @@ impl Runner {
     /// Yes or no; a sentence that is surely something else goes there.
     fn yes_no_or_intent(&mut self, now: Time, heard: &Heard<'_>, out: &mut Vec<Wish>) -> YesNo {
         let answer = self.yes_or_no(now, heard.text);
+        if self.is_doubtful(answer, heard) {
+            return self.trace_yes_no(heard.text, None, out);
+        }
         if answer.is_some() && heard.text.chars().count() < LONG_ANSWER {
             return self.trace_yes_no(heard.text, answer, out);
         }
@@ -117,6 +120,14 @@ impl Runner {
             return YesNo::Gone;
         }
         self.trace_yes_no(heard.text, answer, out)
+    }
+
+    /// A small recognizer takes many a word for yes. What it hardly understood is asked back, and believed when it is said twice.
+    pub(super) fn is_doubtful(&mut self, answer: Option<bool>, heard: &Heard<'_>) -> bool {
+        if answer.is_none() || heard.confidence >= self.plan.defaults.thresholds.0 {
+            return false;
+        }
+        std::mem::replace(&mut self.tries.doubted, answer) != answer
     }
 
     fn trace_yes_no(&mut self, text: &str, answer: Option<bool>, out: &mut Vec<Wish>) -> YesNo {

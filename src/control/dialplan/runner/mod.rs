@@ -7,7 +7,7 @@ mod hand_over;
 mod hear;
 mod memory;
 mod menu;
-mod phrases;
+pub(super) mod phrases;
 mod secrets;
 mod slots;
 mod steps;
@@ -163,6 +163,8 @@ struct Tries {
     unmatched: u32,
     /// Keys are read out instead of asking for words.
     reads_keys: bool,
+    /// A yes or no that was hardly understood: it counts when it is said again.
+    doubted: Option<bool>,
 }
 
 /// What is being said and heard.

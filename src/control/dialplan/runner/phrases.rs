@@ -51,6 +51,22 @@ pub enum Phrase {
     ToPerson,
 }
 
+/// Those without a value: they can be made before they are wanted.
+pub const FIXED: [Phrase; 12] = [
+    Phrase::Pardon,
+    Phrase::NotValid,
+    Phrase::SayYesOrNo,
+    Phrase::UseKeys,
+    Phrase::OneMoment,
+    Phrase::Survey,
+    Phrase::Thanks,
+    Phrase::LeaveMessage,
+    Phrase::AskPhone,
+    Phrase::WillCall,
+    Phrase::Sorry,
+    Phrase::ToPerson,
+];
+
 /// The phrase in a language: Chinese, or else English.
 #[must_use]
 pub fn phrase(phrase: Phrase, lang: &Lang) -> &'static str {

@@ -305,6 +305,7 @@ impl Runner {
         match (better, self.yes_or_no(now, heard.text)) {
             (Found::Value(better), _) if better != *value => self.take_value(now, name, Found::Value(better), By::Words, out),
             (Found::Value(_), _) => self.readback_answered(now, name, value, true, out),
+            (_, answer) if self.is_doubtful(answer, heard) => self.unmatched(now, out),
             (_, Some(yes)) => {
                 let intent = if yes { "yes" } else { "no" }.to_owned();
                 out.push(Wish::Understood {

@@ -13,9 +13,9 @@ use crate::control::dialplan::plan::{
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
+use crate::control::words::LookupId;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::Prompt;
-use crate::control::words::{Lang, LookupId};
 
 /// Steps without a pause, after which a plan goes in circles.
 const MOST_STEPS: usize = 500;
@@ -125,13 +125,7 @@ impl Runner {
         let text = template.render(&self.view(now), self.lang.primary(), self.form());
         // A recorded prompt cannot say a value.
         let id = texts.id.clone().filter(|_| template.paths().next().is_none());
-        (!text.trim().is_empty()).then(|| Prompt::Text { id, text, lang: self.text_lang(texts) })
-    }
-
-    /// The language a text is really in, which is another one where a translation is missing.
-    fn text_lang(&self, texts: &Texts) -> Lang {
-        let known = |lang: &&Lang| **lang == self.lang || lang.primary() == self.lang.primary();
-        texts.by_lang.keys().find(known).or_else(|| texts.by_lang.keys().next()).cloned().unwrap_or_else(|| self.lang.clone())
+        (!text.trim().is_empty()).then(|| Prompt::Text { id, text, lang: texts.lang_of(&self.lang) })
     }
 
     /// Spoken in a call, written in a chat.

@@ -21,6 +21,7 @@ fn plan(id: &str) -> Arc<Plan> {
     let house = [
         file("desk.yaml", include_str!("../../../../dialplans/desk.yaml")),
         file("driver-hotline.yaml", include_str!("../../../../dialplans/driver-hotline.yaml")),
+        file("coffee-order.yaml", include_str!("../../../../dialplans/coffee-order.yaml")),
         file("where-is-my-order.yaml", include_str!("../../../../dialplans/where-is-my-order.yaml")),
     ];
     let files = if id == "bench" { bench.to_vec() } else { house.to_vec() };
@@ -97,6 +98,25 @@ fn the_greeting_is_said_and_listened_to_in_one_step() {
     assert_eq!(said(&wishes), "您好，这里是司机热线，请直接说您的问题。");
     talk.tell(Event::PromptFinished(play));
     assert_eq!(talk.runner.poll_timeout(), Some(BEGIN + Duration::from_secs(5)), "the no-input clock starts after the prompt");
+}
+
+#[test]
+fn a_yes_that_was_hardly_understood_is_asked_back_and_counts_when_it_is_said_again() {
+    let hardly = |text: &str| Event::Said { text: text.to_owned(), pinyin: None, confidence: 0.6 };
+    let is_made = |wishes: &[Wish]| wishes.iter().any(|wish| matches!(wish, Wish::Entered { node, .. } if node == "make"));
+    let mut talk = Talk::begin("coffee-order", Start::voice());
+    talk.say("espresso");
+    let asked = talk.tell(hardly("yes")).to_vec();
+    assert!(!is_made(&asked) && said(&asked).contains("press 1 for yes"), "{asked:?}");
+    let other = talk.tell(hardly("no")).to_vec();
+    assert!(!is_made(&other) && said(&other).contains("Shall I make it"), "another answer is no confirmation: {other:?}");
+    let mut talk = Talk::begin("coffee-order", Start::voice());
+    talk.say("espresso");
+    talk.tell(hardly("yes"));
+    assert!(is_made(talk.tell(hardly("yes"))));
+    let mut talk = Talk::begin("coffee-order", Start::voice());
+    talk.say("espresso");
+    assert!(is_made(talk.say("yes")), "a clear yes is not asked back");
 }
 
 #[test]

@@ -1,0 +1,179 @@
+//! Sound without words, and many callers at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use hotline::control::words::media::Prompt;
+use hotline::control::words::speech::{Expect, Job, Listening};
+use hotline::control::words::{Lang, LegId, TurnId};
+use hotline::media::FRAME;
+use hotline::media::tap::{Tap, Turned};
+use hotline::speech::engines::{Bench, Engine, Purpose};
+use hotline::speech::prompts::{Config, Maker};
+use hotline::speech::{Engines, Hearing, Terms};
+
+use crate::clips::Clip;
+use crate::listen::terms;
+
+/// Samples a second of a line.
+const LINE: usize = 8_000;
+const MINUTE: usize = 60 * LINE;
+const TICK: Duration = Duration::from_millis(20);
+/// SPEECH.md: live recognitions that one core carries, and the longest that a caller's frame may wait.
+const CALLERS: usize = 32;
+/// Each caller speaks so long.
+const TALK: Duration = Duration::from_secs(20);
+/// An utterance's jobs that wait at most: 20 s and what surrounds them.
+const JOBS: usize = 4_096;
+
+/// Half an hour in which nobody speaks: what the gate lets through, and the words that engines make of it.
+pub fn quiet(engines: &Arc<Engines>) {
+    let menu: Vec<String> = ["track my order", "speak to an agent", "opening hours", "cancel my booking"].map(str::to_owned).to_vec();
+    let ways = [
+        ("menu, PocketSphinx", Engine::Pocketsphinx, terms("en-US", Expect::Sentence, &menu, None)),
+        ("digits, PocketSphinx", Engine::Pocketsphinx, terms("en-US", Expect::Digits, &[], None)),
+        ("yes or no, PocketSphinx", Engine::Pocketsphinx, terms("en-US", Expect::YesNo, &[], None)),
+        ("free, mini-whisper", Engine::Whisper, terms("en-US", Expect::Sentence, &[], None)),
+        ("menu, zipformer en", Engine::Zipformer, terms("en-US", Expect::Sentence, &menu, None)),
+        ("free, zipformer zh", Engine::Zipformer, terms("zh-CN", Expect::Sentence, &[], None)),
+    ];
+    for (name, pcm) in sounds() {
+        let cut = utterances(&pcm);
+        let through: usize = cut.iter().map(Vec::len).sum();
+        println!("{name}: {} min, {} utterances of {} s let through", pcm.len() / MINUTE, cut.len(), through / 16_000);
+        for (way, engine, terms) in &ways {
+            let mut bench = Bench::new(engines.clone(), Purpose::Live);
+            let mut words = Vec::new();
+            for utterance in &cut {
+                let Ok(mut hearing) = bench.recognizer(*engine, &terms.lang).and_then(|one| one.hear(terms)) else { continue };
+                utterance.chunks(FRAME * 2).for_each(|frame| drop(hearing.push(frame)));
+                words.extend(hearing.finish().ok().map(|reading| reading.text));
+            }
+            if !words.is_empty() {
+                println!("  {way}: {} texts, for instance {:?}", words.len(), &words[..words.len().min(3)]);
+            }
+        }
+    }
+}
+
+fn sounds() -> Vec<(&'static str, Vec<i16>)> {
+    let config = Config { cache: std::env::temp_dir().join("hotline-bench-prompts"), ..Config::default() };
+    let music = Maker::new(config).make(&Prompt::Music(None)).expect("the built-in music is made").linear().to_vec();
+    let mut chance = 1u64;
+    let mut noise = move || {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    let white = |level: f32, noise: &mut dyn FnMut() -> f32| (0..5 * MINUTE).map(|_| (noise() * level) as i16).collect::<Vec<_>>();
+    let hiss = white(330.0, &mut noise);
+    // A street: low-passed, swelling and falling as cars pass.
+    let mut low = 0.0;
+    let street = (0..5 * MINUTE)
+        .map(|at| {
+            low += (noise() - low) * 0.12;
+            let swell = 0.3 + 0.7 * (at as f32 / LINE as f32 * 0.7).sin().powi(2);
+            (low * swell * 9_000.0) as i16
+        })
+        .collect();
+    let wave = |at: usize, hertz: f32| (at as f32 * hertz * std::f32::consts::TAU / LINE as f32).sin();
+    let ringing =
+        (0..5 * MINUTE).map(|at| if at / LINE % 6 < 2 { ((wave(at, 440.0) + wave(at, 480.0)) * 4_000.0) as i16 } else { 0 }).collect();
+    vec![
+        ("hold music", music.iter().copied().cycle().take(10 * MINUTE).collect()),
+        ("silence", vec![0; 5 * MINUTE]),
+        ("line hiss, -40 dBFS", hiss),
+        ("street noise, about -25 dBFS", street),
+        ("ringing tone", ringing),
+    ]
+}
+
+/// What the tap would hand over in turns that follow each other.
+fn utterances(line: &[i16]) -> Vec<Vec<i16>> {
+    let (jobs, waiting) = bounded(JOBS);
+    let hints = terms("en-US", Expect::Sentence, &[], None).hints;
+    let (end_silence, max) = (Duration::from_millis(700), Duration::from_secs(20));
+    let listening = Arc::new(Listening { turn: TurnId(1), lang: Lang::new("en-US"), expect: Expect::Sentence, hints, end_silence, max });
+    let mut tap = Tap::new(LegId(1), listening, jobs);
+    let (mut out, mut open) = (Vec::new(), Vec::new());
+    for (at, frame) in line.as_chunks::<FRAME>().0.iter().enumerate() {
+        let turned = tap.tick(frame, 0.0, TICK * at as u32);
+        collect(&waiting, &mut open);
+        if turned == Turned::Ended {
+            out.push(std::mem::take(&mut open));
+        }
+    }
+    out
+}
+
+fn collect(waiting: &Receiver<Job>, open: &mut Vec<i16>) {
+    for job in waiting.try_iter() {
+        match job {
+            Job::Begin { .. } => open.clear(),
+            Job::Frames { pcm, .. } => open.extend_from_slice(&pcm),
+            Job::Finish { .. } | Job::Cancel { .. } => {}
+        }
+    }
+}
+
+/// Callers who all speak at once on one thread: how long a tick of all of them takes, and what a frame waits at worst.
+pub fn callers(engines: &Arc<Engines>, clips: &[Clip], grammar: &str, phrases: &[String]) {
+    let speech: Vec<i16> = clips.iter().filter(|clip| clip.id.starts_with("en_coffee")).flat_map(|clip| clip.pcm.clone()).collect();
+    if speech.is_empty() {
+        return println!("callers at once: no clips");
+    }
+    let ways = [
+        ("PocketSphinx, coffee orders", Engine::Pocketsphinx, terms("en-US", Expect::Sentence, phrases, Some(grammar.to_owned()))),
+        ("zipformer en", Engine::Zipformer, terms("en-US", Expect::Sentence, phrases, None)),
+    ];
+    for (name, engine, terms) in ways {
+        let mut bench = Bench::new(engines.clone(), Purpose::Live);
+        let mut ears = match open(&mut bench, engine, &terms) {
+            Ok(ears) => ears,
+            Err(why) => {
+                println!("{name}: {why}");
+                continue;
+            }
+        };
+        let mut ticks = Vec::new();
+        let begun = Instant::now();
+        for tick in 0..TALK.as_millis() as usize / TICK.as_millis() as usize {
+            let started = Instant::now();
+            for (nth, ear) in ears.iter_mut().enumerate() {
+                let at = (nth * 50_021 + tick * FRAME * 2) % (speech.len() - FRAME * 2);
+                ear.push(&speech[at..at + FRAME * 2]);
+            }
+            ticks.push(started.elapsed());
+        }
+        let (spent, ends) = (begun.elapsed(), finish(ears));
+        ticks.sort();
+        println!(
+            "{name}: {CALLERS} callers for {TALK:?}: {:.2} of a core, a tick of all p50 {:.1} p99 {:.1} ms (bar 40), end of speech to text p95 {:.1} ms",
+            spent.as_secs_f64() / TALK.as_secs_f64(),
+            ticks[ticks.len() / 2].as_secs_f64() * 1e3,
+            ticks[ticks.len() * 99 / 100].as_secs_f64() * 1e3,
+            ends.as_secs_f64() * 1e3,
+        );
+    }
+}
+
+fn open(bench: &mut Bench, engine: Engine, terms: &Terms) -> Result<Vec<Box<dyn Hearing>>, String> {
+    let one = |nth: usize, bench: &mut Bench| {
+        let recognizer = bench.recognizer(engine, &terms.lang).map_err(|why| format!("not there: {why:?}"))?;
+        recognizer.hear(terms).map_err(|why| format!("only {nth} callers at once: {why:?}"))
+    };
+    (0..CALLERS).map(|nth| one(nth, bench)).collect()
+}
+
+fn finish(ears: Vec<Box<dyn Hearing>>) -> Duration {
+    let mut ends: Vec<Duration> = ears
+        .into_iter()
+        .map(|ear| {
+            let begun = Instant::now();
+            let _ = ear.finish();
+            begun.elapsed()
+        })
+        .collect();
+    ends.sort();
+    ends[ends.len() * 95 / 100]
+}
