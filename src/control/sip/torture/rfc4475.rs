@@ -161,7 +161,7 @@ fn calling() -> (Endpoint, crate::control::words::LegId, Message) {
     let mut end = endpoint(&[]);
     let leg = end.new_leg(START);
     let outgoing = Outgoing {
-        target: flow(Transport::Udp),
+        target: flow(Transport::Udp).into(),
         request_uri: "sip:user@example.edu".to_owned(),
         from: "<sip:user@example.com>".to_owned(),
         to: "<sip:user@example.edu>".to_owned(),
@@ -387,7 +387,7 @@ fn s3_3_14_register_with_a_url_escaped_header() {
     let mut end = endpoint(&[]);
     let leg = end.new_leg(START);
     let outgoing = Outgoing {
-        target: flow(Transport::Udp),
+        target: flow(Transport::Udp).into(),
         request_uri: contacts[0].clone(),
         from: "<sip:a@example.com>".to_owned(),
         to: "<sip:user@example.com>".to_owned(),
