@@ -38,8 +38,8 @@ pub(super) struct Reliable {
     pub wanted: Wanted,
     /// RSeq of the last one.
     rseq: u32,
-    /// CSeq number of the INVITE.
-    invite: u32,
+    /// CSeq number of the INVITE; the dialog's own goes on with each PRACK.
+    pub invite: u32,
     /// It waits for its PRACK.
     unacked: Option<Unpracked>,
     /// The next one, which must not go out before that (RFC 3262 §3).

@@ -114,7 +114,7 @@ impl Endpoint {
         state.reliable.close();
         state.stage = Stage::Up;
         state.last_sdp = sdp.clone();
-        let (timer, seq) = (state.timer, state.dialog.remote_seq.unwrap_or(0));
+        let (timer, seq) = (state.timer, state.reliable.invite);
         let ok = accepted(&reply, &contact, timer, &self.settings.user_agent, &sdp);
         self.send_200(now, leg, &reply, ok, Unacknowledged { seq, which: Which::First, offer });
         self.watch_session(now, leg);
