@@ -12,7 +12,7 @@ use crate::control::words::agent::{AgentCommand, AgentState};
 use crate::control::words::chat::{Content, Received};
 use crate::control::words::lookup::Finding;
 use crate::control::words::media::{Event, PlayOutcome};
-use crate::control::words::sip::{Flow, ListenerId, Transport};
+use crate::control::words::sip::{Flow, ListenerId, Located, Place, Transport};
 use crate::control::words::speech::{Event as Speech, Heard, Nothing};
 use crate::control::words::{AgentId, CommandId, Lang, QueueId};
 use crate::cursor::Cursor;
@@ -24,7 +24,7 @@ const METHODS: [&str; 13] =
     ["INVITE", "UPDATE", "BYE", "REFER", "INFO", "NOTIFY", "PRACK", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH", "CANCEL", "NEW"];
 const STATUSES: [u16; 20] = [100, 180, 183, 181, 200, 202, 302, 401, 404, 407, 408, 415, 422, 481, 486, 487, 491, 500, 503, 603];
 const DIRECTIONS: [&str; 4] = ["sendrecv", "sendonly", "recvonly", "inactive"];
-const EXTRAS: [&str; 24] = [
+const EXTRAS: [&str; 25] = [
     "",
     "Supported: 100rel, timer, replaces\r\n",
     "Require: 100rel\r\n",
@@ -35,6 +35,7 @@ const EXTRAS: [&str; 24] = [
     "Min-SE: 400\r\n",
     "Refer-To: <sip:7000@center.example>\r\n",
     "Refer-To: <sip:ben@10.0.2.1:5061>\r\nRefer-Sub: false\r\nSupported: norefersub\r\n",
+    "Refer-To: <sip:far@carrier.example>\r\n",
     "Refer-To: <sip:4001010@center.example>\r\nReferred-By: <sip:anna@center.example>\r\n",
     "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\n",
     "Event: message-summary\r\nExpires: 60\r\n",
@@ -266,7 +267,7 @@ impl Stage {
         let offer = cursor.one(&self.known.offers);
         let states = [AgentState::Available, AgentState::Away, AgentState::Offline, AgentState::Busy];
         let queue = QueueId::of_name(cursor.word(&["claims", "general", "none"]));
-        let to = cursor.word(&["9123", "7000", "sip:far@10.0.3.1", "801", "hotline:echo"]);
+        let to = cursor.word(&["9123", "7000", "sip:far@10.0.3.1", "sip:far@carrier.example", "801", "hotline:echo"]);
         let wish = match (cursor.below(8), session, offer) {
             (0, ..) => Some(AgentCommand::SetState { agent, state: states[cursor.below(4)], reason: None }),
             (1, _, Some(offer)) => Some(AgentCommand::Accept { offer }),
@@ -288,7 +289,25 @@ impl Stage {
         }
     }
 
+    fn located(&mut self, cursor: &mut Cursor<'_>) {
+        let Some(question) = cursor.one(&self.known.questions) else { return };
+        let place = |last: u8, priority: u16| {
+            let remote = std::net::SocketAddr::from(([10, 0, 3, last], 5060));
+            Place { flow: Flow { listener: ListenerId(0), transport: Transport::Udp, remote, connection: None }, priority, weight: 1 }
+        };
+        let located = match cursor.below(4) {
+            0 => Located::Nowhere,
+            1 => Located::Failed,
+            2 => Located::At { places: vec![place(1, 1)], keep: Duration::from_secs(1) },
+            _ => Located::At { places: vec![place(1, 1), place(2, 1), place(3, 2)], keep: Duration::from_secs(60) },
+        };
+        self.give(Input::Located(question, located));
+    }
+
     fn found(&mut self, cursor: &mut Cursor<'_>) {
+        if cursor.below(3) == 0 {
+            return self.located(cursor);
+        }
         let Some(lookup) = cursor.one(&self.known.lookups) else { return };
         let finding = match cursor.below(4) {
             0 => Finding::Found(json!({"name": "A", "language": "en-US", "status": 200, "body": {"orders": []}})),

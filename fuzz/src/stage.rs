@@ -19,7 +19,7 @@ use crate::control::time::Time;
 use crate::control::words::agent::Notice;
 use crate::control::words::directory::Directory;
 use crate::control::words::media::{Command, Event, LegStats, PlayOutcome};
-use crate::control::words::sip::{Flow, ListenerId, Transport};
+use crate::control::words::sip::{Flow, ListenerId, Transport, Whereabouts};
 use crate::control::words::{LegId, LookupId, OfferId, PlayId, RecordingId, SessionId, TurnId};
 
 /// Most that is remembered of each kind, so that the bytes can choose among it.
@@ -54,6 +54,7 @@ pub struct Known {
     pub offers: Vec<OfferId>,
     pub sessions: Vec<SessionId>,
     pub lookups: Vec<LookupId>,
+    pub questions: Vec<Whereabouts>,
 }
 
 /// The whole.
@@ -131,6 +132,7 @@ impl Stage {
             match output {
                 Output::Sip(sent) => self.hear(sent.bytes),
                 Output::Media(_, command) => self.media(command),
+                Output::Locate(question) => keep(&mut self.known.questions, question),
                 Output::Find(lookup, _) => keep(&mut self.known.lookups, lookup),
                 Output::Notify(_, Notice::Offered { offer, session, .. }) => {
                     keep(&mut self.known.offers, offer);
