@@ -8,6 +8,7 @@ use crate::control::sip::endpoint::Outgoing;
 use crate::control::sip::message::{Frame, Message, Method, Name, Uri, Via, frame, text};
 use crate::control::sip::{Endpoint, Happening};
 use crate::control::words::media::Codec;
+use crate::control::words::sip::Located;
 
 use super::START;
 
@@ -424,6 +425,10 @@ fn s3_4_1_a_call_of_rfc_2543_is_answered_acknowledged_and_ended() {
     let ack = head.replace("INVITE", "ACK").replace("user=phone\r\nCall-ID", &format!("user=phone;tag={tag}\r\nCall-ID")) + "\r\n";
     assert!(matches!(give(&mut end, &Bytes::from(ack), Transport::Udp).told[..], [Happening::Confirmed { .. }]));
     end.hang_up(START, leg, &[]);
+    // Nobody knows the recorded name: the request goes back the way the call came.
+    while let Some(question) = end.poll_question() {
+        end.located(START, question, Located::Failed);
+    }
     let bye = Message::parse(end.poll_transmit().unwrap().bytes).unwrap();
     // The recorded route has no lr: it is a strict router and gets the Request-URI.
     assert_eq!(bye.request_uri(), b"sip:UserB@example.com;maddr=ss1.example.com");
