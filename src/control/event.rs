@@ -199,6 +199,9 @@ pub enum Fact {
         from: String,
         to: String,
         sip_call_id: String,
+        /// Diversion, History-Info, P-Asserted-Identity (of trunks), Privacy, User-to-User and Reason of the INVITE.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        signalled: Vec<(String, String)>,
     },
     #[serde(rename = "call.answered")]
     CallAnswered { call: CallId },

@@ -108,7 +108,7 @@ static CLOSED: Set = Set {
 
 pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     match fact {
-        Fact::CallStarted { call, session, from, to: number, sip_call_id } => {
+        Fact::CallStarted { call, session, from, to: number, sip_call_id, .. } => {
             to.add(&STARTED, args![*call, *session, from, number, sip_call_id, "started", place.at]);
         }
         Fact::LegOpened { leg, call, role, uri } => to.add(&OPENED, args![*leg, *call, role, uri, place.at]),

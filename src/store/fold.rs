@@ -299,7 +299,7 @@ mod tests {
                 10 => {
                     Fact::SessionClosed { session, ending: word, disposition: "done".into(), contained: number < 25, duration_ms: number }
                 }
-                11 => Fact::CallStarted { call, session, from: word, to: "4001010".into(), sip_call_id: "x".into() },
+                11 => Fact::CallStarted { call, session, from: word, to: "4001010".into(), sip_call_id: "x".into(), signalled: Vec::new() },
                 12 => Fact::CallAnswered { call },
                 13 => Fact::CallBridged { call, agent: (number < 25).then_some(agent), leg },
                 14 => Fact::CallEnded { call, ending: word, sip_status: 200, our_fault: false, duration_ms: number },

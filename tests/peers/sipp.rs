@@ -12,6 +12,8 @@ pub const CALL: &str = include_str!("scenarios/call.xml");
 const REINVITE: &str = include_str!("scenarios/reinvite.xml");
 const KEYS: &str = include_str!("scenarios/keys.xml");
 const CANCEL: &str = include_str!("scenarios/cancel.xml");
+const RELIABLE: &str = include_str!("scenarios/reliable.xml");
+const EXTENSIONS: &str = include_str!("scenarios/extensions.xml");
 const REGISTER: &str = include_str!("scenarios/register.xml");
 
 /// A running SIPp; killed when dropped.
@@ -154,14 +156,34 @@ fn keys_by_info_choose_and_the_server_hangs_up() {
 }
 
 #[test]
-fn a_caller_who_gives_up_while_the_agent_rings_gets_487_and_the_agents_phone_falls_silent() {
+fn a_session_timer_is_refreshed_by_update_and_other_methods_get_their_answers() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    Sipp::run(&server, EXTENSIONS, &["-s", "music", "-m", "3", "-r", "3"]).succeed();
+    nothing_is_left(server);
+}
+
+#[test]
+fn a_caller_who_insists_on_reliable_ringing_gets_it() {
     if !installed("sipp") {
         return;
     }
     let server = Server::start();
     let mut facts = server.facts();
+    let mut agent = ringing_phone(&server);
+    facts.wait("agent.state", |data| data["state"] == "available");
+    Sipp::run(&server, RELIABLE, &["-s", "2001", "-m", "1"]).succeed();
+    // The phone was asked for one call; the CANCEL ended it, so that it ends by itself.
+    let _ = agent.wait().unwrap();
+    nothing_is_left(server);
+}
+
+/// Anna's phone, registered; it rings and is not answered.
+fn ringing_phone(server: &Server) -> Child {
     let address = server.sip("UDP").to_string();
-    let mut agent = phone(&[
+    phone(&[
         "--register",
         "--answer",
         "--user",
@@ -174,7 +196,17 @@ fn a_caller_who_gives_up_while_the_agent_rings_gets_487_and_the_agents_phone_fal
         "60s",
         "--longest",
         "60s",
-    ]);
+    ])
+}
+
+#[test]
+fn a_caller_who_gives_up_while_the_agent_rings_gets_487_and_the_agents_phone_falls_silent() {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    let mut facts = server.facts();
+    let mut agent = ringing_phone(&server);
     facts.wait("agent.state", |data| data["state"] == "available");
     Sipp::run(&server, CANCEL, &["-s", "2001", "-m", "1"]).succeed();
     // The phone was asked for one call; the CANCEL ended it, so that it ends by itself.

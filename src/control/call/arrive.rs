@@ -47,8 +47,13 @@ impl Call {
             room: RoomId::new(world.now, world.random),
             worker: leg.0,
         };
-        let party =
-            Party { address: invited.caller.clone(), name: invited.caller_name.clone(), entry: invited.user.clone(), agent: *agent };
+        let party = Party {
+            address: invited.caller.clone(),
+            name: invited.caller_name.clone(),
+            entry: invited.user.clone(),
+            agent: *agent,
+            carried: super::carried::carried(&invited.headers),
+        };
         let mut call = Call {
             ids,
             party,
@@ -61,7 +66,7 @@ impl Call {
             began: world.now,
             answered: None,
             sound: CallSound::default(),
-            transfers: 0,
+            moves: super::transfer::Moves::default(),
         };
         call.announce_arrival(invited, world);
         call.welcome(world);
@@ -72,7 +77,8 @@ impl Call {
         let Ids { call, session, .. } = self.ids;
         world.out.push(Effect::OwnLeg(self.caller));
         let (from, to, sip_call_id) = (self.party.address.clone(), self.party.entry.clone(), invited.call_id.clone());
-        world.out.push(Effect::Record(Fact::CallStarted { call, session, from, to, sip_call_id }));
+        let signalled = self.party.carried.clone();
+        world.out.push(Effect::Record(Fact::CallStarted { call, session, from, to, sip_call_id, signalled }));
         self.record_leg(self.caller, world);
     }
 
@@ -112,6 +118,7 @@ impl Call {
         if let Some(sdp) = sdp
             && self.leg_mut(leg).is_some_and(|leg| leg.accept(&sdp).is_ok())
         {
+            self.meet(leg, world);
             self.tune(leg, world);
         }
         if let Stage::Arriving { confirmed, .. } = &mut self.stage

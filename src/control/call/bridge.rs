@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::dial::DIRECT;
 use super::ending::Ending;
 use super::leg::{Dialog, Held};
 use super::route::Route;
@@ -10,13 +9,10 @@ use super::sound::Own;
 use super::{After, Call, Stage, World};
 use crate::control::dialplan::wish::{Event, QueueEnd};
 use crate::control::event::{Fact, SessionState};
-use crate::control::limits::TRANSFERS;
 use crate::control::session::effect::{Distribute, Effect, Signal};
 use crate::control::words::media::{Command, Prompt};
 use crate::control::words::{AgentId, LegId};
 
-/// 200 OK, in the NOTIFY of a transfer.
-const TRANSFERRED: u16 = 200;
 /// 488 Not Acceptable Here.
 const NOT_ACCEPTABLE: u16 = 488;
 
@@ -76,6 +72,7 @@ impl Call {
         let Some(leg) = self.leg_mut(id) else { return };
         let before = leg.held;
         if leg.accept(sdp).is_ok() {
+            self.meet(id, world);
             self.tune(id, world);
             self.on_held(id, before, world);
         }
@@ -155,6 +152,9 @@ impl Call {
 
     /// The agent or the far end left: back to the plan, or good-bye.
     fn on_peer_gone(&mut self, id: LegId, world: &mut World<'_>) {
+        if self.referrer_left(id, world) {
+            return;
+        }
         let Stage::Talking { peer, agent, after } = self.stage else { return };
         if peer != id {
             return;
@@ -184,22 +184,5 @@ impl Call {
         if agent.or(self.party.agent).is_some() {
             world.out.push(Effect::Distribute(Distribute::Released));
         }
-    }
-
-    /// An agent's phone asks to send the caller elsewhere (RFC 3515, blind).
-    pub(super) fn on_referred(&mut self, id: LegId, to: &str, world: &mut World<'_>) {
-        let Stage::Talking { peer, after, .. } = self.stage else {
-            self.refuse_refer(id, world);
-            return;
-        };
-        let route = world.routes.wished(to, None).filter(|_| id == peer && self.transfers < TRANSFERS);
-        let Some(route) = route else {
-            self.refuse_refer(id, world);
-            return;
-        };
-        self.transfers += 1;
-        world.signal(id, Signal::NotifyRefer(TRANSFERRED));
-        self.part(peer, world);
-        self.dial(&route, &[], DIRECT, after, world);
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::carried::{self, Trust};
 use super::ending::Ending;
 use super::leg::{Dialog, Leg, NewLeg, Role};
 use super::line::bare_line;
@@ -13,7 +14,7 @@ use super::{After, Call, Stage, World};
 use crate::control::dialplan::wish::{Event, QueueEnd, TransferEnd};
 use crate::control::limits::{DIRECT_RING, LEGS_OF_A_CALL, RINGBACK};
 use crate::control::session::effect::{Clock, Effect, Signal};
-use crate::control::sip::{Outgoing, Target};
+use crate::control::sip::{Contact, Outgoing, Target};
 use crate::control::words::directory::Credentials;
 use crate::control::words::media::{Codec, Prompt};
 use crate::control::words::sip::Transport;
@@ -32,11 +33,17 @@ const RINGING: u16 = 180;
 /// 183 Session Progress: early media.
 const PROGRESS: u16 = 183;
 
+/// Reason of the CANCEL to those whose call another phone took.
+const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+/// From of a caller who wishes to stay unknown (RFC 3323 §4.1.1.3).
+const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+
 /// One place to send an INVITE to.
 struct Place {
     target: Target,
     uri: String,
     role: Role,
+    trust: Trust,
     credentials: Option<Credentials>,
 }
 
@@ -87,16 +94,16 @@ impl Call {
         let lease = world.ports.lease(world.now, self.ids.worker)?;
         let id = LegId::new(world.now, world.random);
         let codecs = self.codecs_like_the_caller(world);
-        let Place { target, uri, role, credentials } = place;
+        let Place { target, uri, role, trust, credentials } = place;
         let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, codecs }, Dialog::Ringing, world.random);
         let sdp = leg.offer();
         self.legs.push(leg);
         let outgoing = Outgoing {
             target,
             to: format!("<{}>", uri.split(';').next().unwrap_or(&uri)),
+            from: self.from(trust, world),
+            headers: self.headers(headers, &uri, trust, world),
             request_uri: uri,
-            from: self.from(world),
-            headers: self.headers(headers),
             sdp,
             credentials,
         };
@@ -107,13 +114,16 @@ impl Call {
     }
 
     /// The caller's codec first, so that a bridge need not change it.
-    fn codecs_like_the_caller(&self, world: &World<'_>) -> Vec<Codec> {
+    pub(super) fn codecs_like_the_caller(&self, world: &World<'_>) -> Vec<Codec> {
         let first = self.leg(self.caller).and_then(Leg::codec);
         let rest = world.directory.codecs.iter().copied().filter(|codec| Some(*codec) != first);
         first.into_iter().chain(rest).collect()
     }
 
-    fn from(&self, world: &World<'_>) -> String {
+    fn from(&self, trust: Trust, world: &World<'_>) -> String {
+        if trust != Trust::House && carried::is_private(&self.party.carried) {
+            return ANONYMOUS.to_owned();
+        }
         let user: String = self.party.address.chars().filter(|c| c.is_ascii_alphanumeric() || "+-_.*#".contains(*c)).collect();
         let user = if user.is_empty() { "anonymous" } else { &user };
         let uri = format!("<sip:{user}@{}>", world.directory.domain);
@@ -126,8 +136,21 @@ impl Call {
         }
     }
 
+    /// What goes with a leg: what the caller's signalling said, as far as the far end may know it, and our own.
+    fn headers(&self, own: &[(String, String)], target: &str, trust: Trust, world: &World<'_>) -> Vec<(String, String)> {
+        let mut headers = self.screen_pop(own);
+        let is_ours = self.party.agent.is_some() || self.leg(self.caller).is_none();
+        let entry = format!("sip:{}@{}", self.party.entry, world.directory.domain);
+        // A call that begins in the house was sent on by nobody.
+        if !is_ours || trust == Trust::House {
+            let target = target.split([';', '?']).next().unwrap_or(target);
+            headers.extend(carried::onward(&self.party.carried, &carried::Onward { trust, entry: &entry, target }));
+        }
+        headers
+    }
+
     /// The screen pop of phones and old exchanges: our session, and User-to-User (RFC 7433) with it in hex.
-    fn headers(&self, own: &[(String, String)]) -> Vec<(String, String)> {
+    fn screen_pop(&self, own: &[(String, String)]) -> Vec<(String, String)> {
         let session = self.ids.session.to_string();
         let intent = match &self.stage {
             Stage::Line(line) => line.context.get("intent").and_then(|intent| intent.as_str().map(str::to_owned)),
@@ -146,11 +169,12 @@ impl Call {
     }
 
     pub(super) fn on_progress(&mut self, id: LegId, status: u16, sdp: Option<Bytes>, world: &mut World<'_>) {
-        let Stage::Dialling { legs, early, .. } = &mut self.stage else { return };
+        let Stage::Dialling { legs, early, .. } = &self.stage else { return };
         if !legs.contains(&id) || early.is_some() {
             return;
         }
         let alone = legs.len() == 1;
+        self.tell_referrer(status, world);
         match sdp.filter(|_| alone) {
             Some(sdp) => self.open_early(id, &sdp, world),
             None if self.answered.is_none() => {
@@ -205,7 +229,7 @@ impl Call {
             Stage::Dialling { legs, after, .. } if legs.contains(&id) => {
                 let others: Vec<LegId> = legs.iter().copied().filter(|other| *other != id).collect();
                 let after = *after;
-                self.cancel(&others, world);
+                self.cancel_others(&others, world);
                 world.out.push(Effect::Clock(Clock::Ring, None));
                 self.connect_dialled(id, after, world);
             }
@@ -224,6 +248,7 @@ impl Call {
             Some(Role::Agent(agent)) => Some(agent),
             _ => None,
         };
+        self.thank_referrer(world);
         self.pick_up(world);
         self.connect(id, agent, after, world);
         if let Some(agent) = agent.or(self.party.agent) {
@@ -266,6 +291,9 @@ impl Call {
     /// Nobody could be had.
     pub(super) fn dial_failed(&mut self, status: u16, after: After, world: &mut World<'_>) {
         self.stop_own(world);
+        if self.give_back(status, world) {
+            return;
+        }
         match (after, self.talk.is_some()) {
             (After::Transfer, true) => {
                 self.stage = Stage::Plan;
@@ -281,13 +309,22 @@ impl Call {
 
     /// Takes ringing legs back; their final answers are still to come.
     pub(super) fn cancel(&mut self, legs: &[LegId], world: &mut World<'_>) {
+        self.take_back(legs, || Signal::HangUp, world);
+    }
+
+    /// Takes back those who ring beside the one that answered: their phones need not show a missed call (RFC 3326).
+    pub(super) fn cancel_others(&mut self, legs: &[LegId], world: &mut World<'_>) {
+        self.take_back(legs, || Signal::HangUpBecause(ANSWERED_ELSEWHERE), world);
+    }
+
+    fn take_back(&mut self, legs: &[LegId], signal: impl Fn() -> Signal, world: &mut World<'_>) {
         for id in legs {
             let Some(leg) = self.leg_mut(*id).filter(|leg| leg.dialog == Dialog::Ringing) else { continue };
             leg.dialog = Dialog::Cancelling;
             if let Some(command) = leg.silence() {
                 self.media(command, world);
             }
-            world.signal(*id, Signal::HangUp);
+            world.signal(*id, signal());
         }
     }
 
@@ -327,14 +364,17 @@ fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
         Some(uri) => uri_place(uri, role, world).into_iter().collect(),
         None => {
             let contacts = world.endpoint.contacts(world.now, &known.user).into_iter();
-            contacts.map(|contact| Place { target: contact.flow.into(), uri: contact.uri, role, credentials: None }).collect()
+            let phone =
+                |contact: Contact| Place { target: contact.flow.into(), uri: contact.uri, role, trust: Trust::House, credentials: None };
+            contacts.map(phone).collect()
         }
     }
 }
 
 fn uri_place(uri: &str, role: Role, world: &World<'_>) -> Option<Place> {
     let uri = bare(uri);
-    route::target_of(world.directory, &uri).map(|target| Place { target, uri, role, credentials: None })
+    let trust = if matches!(role, Role::Agent(_)) { Trust::House } else { Trust::Stranger };
+    route::target_of(world.directory, &uri).map(|target| Place { target, uri, role, trust, credentials: None })
 }
 
 fn trunk_place(name: &str, number: &str, world: &World<'_>) -> Option<Place> {
@@ -342,7 +382,7 @@ fn trunk_place(name: &str, number: &str, world: &World<'_>) -> Option<Place> {
     let target = route::target(world.directory, &trunk.remote)?;
     let params = trunk.remote.wished().map_or("", Transport::uri_param);
     let uri = format!("sip:{number}@{}{params}", trunk.remote);
-    Some(Place { target, uri, role: Role::Far, credentials: trunk.credentials.clone() })
+    Some(Place { target, uri, role: Role::Far, trust: Trust::Trunk, credentials: trunk.credentials.clone() })
 }
 
 /// A URI without the brackets people write around it.

@@ -30,6 +30,7 @@ impl Call {
             Stage::Talking { agent, .. } => self.release_agent(agent, world),
             _ => {}
         }
+        self.drop_referrer(world);
         for clock in Clock::ALL {
             world.out.push(Effect::Clock(clock, None));
         }

@@ -80,8 +80,7 @@ pub struct Leg {
     lease: Option<Lease>,
     agreed: Option<Agreed>,
     codecs: Vec<Codec>,
-    origin: u64,
-    version: u64,
+    ours: Origin,
 }
 
 /// Is a leg held by its peer?
@@ -98,6 +97,15 @@ pub enum Held {
 struct Agreed {
     stream: Stream,
     answer: Option<Bytes>,
+}
+
+/// Our description as the peer has seen it.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    session: u64,
+    version: u64,
+    /// The last one: later ones keep its lines.
+    described: Option<Bytes>,
 }
 
 /// Everything a new leg needs to know.
@@ -121,7 +129,7 @@ impl Leg {
     pub fn new(new: NewLeg, dialog: Dialog, random: &mut Random) -> Leg {
         let NewLeg { id, role, uri, lease, codecs } = new;
         // RFC 4566 wants a number that fits 63 bits; version counts up from it without running over.
-        let origin = random.bits() >> 2;
+        let session = random.bits() >> 2;
         Leg {
             id,
             role,
@@ -133,16 +141,18 @@ impl Leg {
             lease: Some(lease),
             agreed: None,
             codecs,
-            origin,
-            version: origin,
+            ours: Origin { session, version: session, described: None },
         }
     }
 
     /// Our offer.
     #[must_use]
     pub fn offer(&mut self) -> Bytes {
-        self.version += 1;
-        self.local().map(|local| sdp::offer(&local)).unwrap_or_default()
+        self.ours.version += 1;
+        let Some(local) = self.local() else { return Bytes::new() };
+        let offer = self.ours.described.as_ref().map_or_else(|| sdp::offer(&local), |last| sdp::offer_again(&local, last));
+        self.ours.described = Some(offer.clone());
+        offer
     }
 
     /// Our answer to the peer's offer; what is agreed is kept.
@@ -150,8 +160,9 @@ impl Leg {
     /// # Errors
     /// [`Refused`] when nothing in the offer can be accepted.
     pub fn answer(&mut self, offer: &[u8]) -> Result<Bytes, Refused> {
-        self.version += 1;
+        self.ours.version += 1;
         let (answer, stream) = sdp::answer(&self.local().ok_or_else(no_port)?, offer)?;
+        self.ours.described = Some(answer.clone());
         self.agree(stream, Some(answer.clone()));
         Ok(answer)
     }
@@ -161,7 +172,11 @@ impl Leg {
     /// # Errors
     /// [`Refused`] when it rejects the audio.
     pub fn accept(&mut self, answer: &[u8]) -> Result<(), Refused> {
-        let stream = sdp::accept(&self.local().ok_or_else(no_port)?, answer)?;
+        let local = self.local().ok_or_else(no_port)?;
+        let stream = match &self.ours.described {
+            Some(offer) => sdp::accept_again(&local, offer, answer)?,
+            None => sdp::accept(&local, answer)?,
+        };
         self.agree(stream, None);
         Ok(())
     }
@@ -170,6 +185,17 @@ impl Leg {
     #[must_use]
     pub fn answered(&self) -> Option<Bytes> {
         self.agreed.as_ref().and_then(|agreed| agreed.answer.clone())
+    }
+
+    /// The origin of its description and the version it has come to.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.ours.clone()
+    }
+
+    /// Goes on from another leg's description: the peer is the same, and so must be the origin (RFC 3264 §8).
+    pub fn go_on_from(&mut self, origin: Origin) {
+        self.ours = origin;
     }
 
     /// The codec agreed.
@@ -232,8 +258,8 @@ impl Leg {
             address: lease.address,
             port: lease.port,
             codecs: self.codecs.clone(),
-            session: self.origin,
-            version: self.version,
+            session: self.ours.session,
+            version: self.ours.version,
             direction: Direction::SendRecv,
         })
     }

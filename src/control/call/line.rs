@@ -175,7 +175,7 @@ impl Call {
         let others: Vec<LegId> = ring.legs.iter().copied().filter(|other| *other != leg).collect();
         world.out.push(Effect::Clock(Clock::Announce, None));
         self.connect(leg, Some(ring.agent), after, world);
-        self.cancel(&others, world);
+        self.cancel_others(&others, world);
         world.out.push(Effect::Distribute(Distribute::Accepted(ring.offer)));
     }
 

@@ -6,6 +6,7 @@
 
 mod arrive;
 mod bridge;
+mod carried;
 mod dial;
 mod end;
 pub mod ending;
@@ -18,6 +19,7 @@ mod plan;
 pub mod ports;
 pub mod route;
 mod sound;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use super::random::Random;
 use super::session::Customer;
 use super::session::effect::{Clock, Effect, Signal};
 use super::session::talk::Talk;
-use super::sip::{Endpoint, Happening};
+use super::sip::{Consulted, Endpoint, Happening};
 use super::time::Time;
 use super::words::directory::Directory;
 use super::words::media::{Command, WorkerId};
@@ -39,6 +41,7 @@ use line::Line;
 pub use originate::Placing;
 use ports::Ports;
 use route::{Route, Routes};
+pub use transfer::{Between, Guest};
 
 /// What a call may look at and use while it decides.
 #[derive(Debug)]
@@ -85,6 +88,8 @@ pub struct Party {
     pub entry: String,
     /// The agent who calls, when it is one.
     pub agent: Option<AgentId>,
+    /// What else his signalling said, to be passed on.
+    carried: Vec<carried::Header>,
 }
 
 /// Where the call came to a conversation from, and where it goes back to.
@@ -140,7 +145,7 @@ pub struct Call {
     began: Time,
     answered: Option<Time>,
     sound: sound::CallSound,
-    transfers: u8,
+    moves: transfer::Moves,
 }
 
 /// What a call holds, for invariants.
@@ -211,9 +216,13 @@ impl Call {
             Happening::HungUp { leg } => self.on_leg_over(leg, Ending::CallerHungUp, world),
             Happening::Lost { leg, .. } => self.on_leg_over(leg, Ending::PeerLost, world),
             Happening::Key { leg, key } => self.on_key(leg, key, world),
-            Happening::Referred { leg, to } => self.on_referred(leg, &to, world),
+            Happening::Referred { leg, to, consulted } => {
+                let replaces = consulted.and_then(|consulted| if let Consulted::Elsewhere(value) = consulted { Some(value) } else { None });
+                self.on_referred(leg, &to, replaces, world);
+            }
+            Happening::ReofferFailed { leg, .. } => self.on_reoffer_failed(leg, world),
+            Happening::Texted { leg, text } => self.on_text(leg, text, world),
             Happening::Invited(_)
-            | Happening::ReofferFailed { .. }
             | Happening::Registered { .. }
             | Happening::TransferProgress { .. }
             | Happening::SignedOn { .. }

@@ -40,7 +40,7 @@ impl Call {
         let ids = Ids { call: CallId::new(world.now, world.random), session, room: RoomId::new(world.now, world.random), worker };
         let mut call = Call {
             ids,
-            party: Party { address, name: None, entry, agent: None },
+            party: Party { address, name: None, entry, agent: None, carried: Vec::new() },
             route,
             plan,
             caller: LegId::new(world.now, world.random),
@@ -50,10 +50,17 @@ impl Call {
             began: world.now,
             answered: None,
             sound: CallSound::default(),
-            transfers: 0,
+            moves: super::transfer::Moves::default(),
         };
         let (from, to_text) = (call.party.entry.clone(), call.party.address.clone());
-        world.out.push(Effect::Record(Fact::CallStarted { call: ids.call, session, from, to: to_text, sip_call_id: String::new() }));
+        world.out.push(Effect::Record(Fact::CallStarted {
+            call: ids.call,
+            session,
+            from,
+            to: to_text,
+            sip_call_id: String::new(),
+            signalled: Vec::new(),
+        }));
         call.caller = call.ring_one(&to, world).ok_or(Refused::NoPhone)?;
         call.stage = Stage::Dialling { legs: vec![call.caller], after: After::Direct, early: None, status: RANG_OUT };
         world.out.push(Effect::Clock(Clock::Ring, Some(world.now + DIRECT_RING)));

@@ -167,6 +167,13 @@ impl Call {
         }
     }
 
+    /// A line that somebody wrote on his phone (MESSAGE): it stands on the timeline beside what was said.
+    pub(super) fn on_text(&self, leg: crate::control::words::LegId, text: String, world: &mut World<'_>) {
+        let author = if leg == self.caller && self.party.agent.is_none() { Author::Customer } else { Author::Agent };
+        let line = session::Line { source: Some(PHONE_TEXT.to_owned()), ..session::Line::text(author, text) };
+        world.out.push(Effect::Say(Box::new(line)));
+    }
+
     /// Refuses a transfer that an agent's phone asked for.
     pub(super) fn refuse_refer(&self, leg: crate::control::words::LegId, world: &mut World<'_>) {
         world.signal(leg, Signal::NotifyRefer(NOT_FOUND));
@@ -175,6 +182,8 @@ impl Call {
 
 /// What made a line the plan says.
 const PLAN: &str = "plan";
+/// What made a line that came by MESSAGE.
+const PHONE_TEXT: &str = "phone";
 /// Nobody there.
 const NOT_FOUND: u16 = 404;
 

@@ -3,7 +3,7 @@
 mod describe;
 mod negotiate;
 
-pub use negotiate::{accept, answer};
+pub use negotiate::{accept, accept_again, answer};
 
 use std::net::IpAddr;
 
@@ -123,6 +123,30 @@ const USUAL_PTIME: u8 = 20;
 /// Our offer: one audio line with our codecs and telephone-event.
 #[must_use]
 pub fn offer(local: &Local) -> Bytes {
+    let mut text = describe::session(local);
+    put_offer(&mut text, local);
+    Bytes::from(text)
+}
+
+/// A later offer in the same session: every line of our last description keeps its place, rejected ones too (RFC 3264 §8).
+#[must_use]
+pub fn offer_again(local: &Local, last: &[u8]) -> Bytes {
+    let Some(lines) = sdp_types::Session::parse(last).ok().map(|session| session.medias).filter(|lines| !lines.is_empty()) else {
+        return offer(local);
+    };
+    let ours = lines.iter().position(|line| line.media == "audio" && line.port != 0).unwrap_or(0);
+    let mut text = describe::session(local);
+    for (at, line) in lines.iter().enumerate() {
+        if at == ours {
+            put_offer(&mut text, local);
+        } else {
+            describe::rejected(&mut text, line);
+        }
+    }
+    Bytes::from(text)
+}
+
+fn put_offer(text: &mut String, local: &Local) {
     let formats: Vec<(u8, Codec)> = local.codecs.iter().map(|codec| (codec.static_payload_type(), *codec)).collect();
     let audio = describe::Audio {
         port: local.port,
@@ -132,9 +156,7 @@ pub fn offer(local: &Local) -> Bytes {
         ptime: USUAL_PTIME,
         direction: local.direction,
     };
-    let mut text = describe::session(local);
-    describe::audio(&mut text, &audio);
-    Bytes::from(text)
+    describe::audio(text, &audio);
 }
 
 #[cfg(test)]

@@ -61,8 +61,21 @@ pub fn answer(local: &Local, offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
 /// # Errors
 /// [`Refused`] when the answer is broken or rejects the audio.
 pub fn accept(local: &Local, answer: &[u8]) -> Result<Stream, Refused> {
+    accept_line(local, 0, answer)
+}
+
+/// What the peer's answer to [`super::offer_again`] agreed: our audio line may stand behind rejected ones.
+///
+/// # Errors
+/// [`Refused`] when the answer is broken or rejects the audio.
+pub fn accept_again(local: &Local, offer: &[u8], answer: &[u8]) -> Result<Stream, Refused> {
+    let lines = parse(offer).map(|session| session.medias).unwrap_or_default();
+    accept_line(local, lines.iter().position(|line| line.media == "audio" && line.port != 0).unwrap_or(0), answer)
+}
+
+fn accept_line(local: &Local, at: usize, answer: &[u8]) -> Result<Stream, Refused> {
     let session = parse(answer)?;
-    let audio = session.medias.first().filter(|media| media.media == "audio").ok_or_else(|| broken("the answer has no audio line"))?;
+    let audio = session.medias.get(at).filter(|media| media.media == "audio").ok_or_else(|| broken("the answer has no audio line"))?;
     if audio.port == 0 {
         return Err(refused(304, "the answer rejects the audio"));
     }
@@ -70,8 +83,7 @@ pub fn accept(local: &Local, answer: &[u8]) -> Result<Stream, Refused> {
 }
 
 fn parse(text: &[u8]) -> Result<Session, Refused> {
-    Session::parse(text)
-        .map_err(|why| broken(&format!("the session description cannot be read: {why}").replace(['"', '\\', '\r', '\n'], " ")))
+    Session::parse(text).map_err(|why| broken(&format!("the session description cannot be read: {}", plain(&why.to_string()))))
 }
 
 fn stream(local: &Local, wanted: &Wanted) -> Stream {
@@ -136,9 +148,14 @@ fn flipped(direction: Direction) -> Direction {
     }
 }
 
+/// What the peer wrote, fit for a quoted string in a header.
 fn plain(text: &str) -> String {
-    text.replace(['"', '\\'], " ")
+    let clean = |letter: char| if letter.is_control() || matches!(letter, '"' | '\\') { ' ' } else { letter };
+    text.chars().take(SHOWN).map(clean).collect()
 }
+
+/// So much of what the peer wrote is repeated in a Warning, in characters.
+const SHOWN: usize = 120;
 
 /// What a payload type means: by its rtpmap, else by RFC 3551's static table.
 fn codec_of(media: &Media, payload_type: u8) -> Option<Codec> {

@@ -96,6 +96,39 @@ fn other_lines_are_rejected_in_their_place() {
 }
 
 #[test]
+fn a_later_offer_of_ours_keeps_the_lines_of_the_session_in_their_places() {
+    let theirs = peer("m=video 6000 RTP/AVP 31\r\nm=audio 5000 RTP/AVP 8\r\nm=application 9 UDP/BFCP *\r\n");
+    let (answered, _) = answer(&local(SendRecv), &theirs).unwrap();
+    let again = offer_again(&Local { version: 2, ..local(SendOnly) }, &answered);
+    let lines: Vec<String> = text(&again).lines().filter(|line| line.starts_with("m=")).map(str::to_owned).collect();
+    assert_eq!(lines, ["m=video 0 RTP/AVP 31", "m=audio 4000 RTP/AVP 8 0 101", "m=application 0 UDP/BFCP *"]);
+    assert!(text(&again).contains("a=sendonly\r\n") && text(&again).contains("o=hotline 7 2 "));
+    // And once more from that offer; the answer is read at the line that is ours.
+    assert_eq!(offer_again(&local(SendRecv), &again), offer_again(&local(SendRecv), &answered));
+    let reply = peer("m=video 0 RTP/AVP 31\r\nm=audio 7000 RTP/AVP 0\r\nm=application 0 UDP/BFCP *\r\n");
+    let stream = accept_again(&local(SendRecv), &again, &reply).unwrap();
+    assert_eq!((stream.codec, stream.remote), (Codec::Pcmu, Some("10.0.0.9:7000".parse().unwrap())));
+    let rejected = peer("m=video 0 RTP/AVP 31\r\nm=audio 0 RTP/AVP 0\r\nm=application 0 UDP/BFCP *\r\n");
+    assert_eq!(accept_again(&local(SendRecv), &again, &rejected).unwrap_err().status, 488);
+    assert_eq!(offer_again(&local(SendRecv), b"no description"), offer(&local(SendRecv)));
+}
+
+#[test]
+fn the_codec_may_change_in_mid_call_from_either_side() {
+    // Each offer is answered by itself: what was agreed before binds nobody (RFC 3264 §8.3.2).
+    for (formats, codec, payload_type) in
+        [("8 0", Codec::Pcma, 8), ("0", Codec::Pcmu, 0), ("0 8", Codec::Pcmu, 0), ("18 8", Codec::Pcma, 8)]
+    {
+        let offer = peer(&format!("m=audio 5000 RTP/AVP {formats}\r\n"));
+        let (reply, stream) = answer(&local(SendRecv), &offer).unwrap();
+        assert_eq!((stream.codec, stream.payload_type), (codec, payload_type), "{formats}");
+        assert!(text(&reply).contains(&format!("m=audio 4000 RTP/AVP {payload_type}\r\n")));
+        let stream = accept(&local(SendRecv), &offer).unwrap();
+        assert_eq!((stream.codec, stream.payload_type), (codec, payload_type), "{formats}");
+    }
+}
+
+#[test]
 fn ipv6_and_host_names() {
     let offer = b"v=0\r\no=- 1 1 IN IP6 2001:db8::9\r\ns=-\r\nc=IN IP6 2001:db8::9\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n";
     let here = Local { address: "2001:db8::1".parse().unwrap(), ..local(SendRecv) };
@@ -147,6 +180,20 @@ fn bare_line_feeds_and_bytes_that_are_no_text_do_not_panic() {
     let offer = String::from_utf8(peer("m=audio 5000 RTP/AVP 8\r\n")).unwrap().replace("\r\n", "\n");
     assert!(answer(&local(SendRecv), offer.as_bytes()).is_ok());
     assert!(answer(&local(SendRecv), b"v=0\r\n\xff\xfe\r\n").is_err());
+}
+
+#[test]
+fn a_warning_repeats_nothing_that_could_break_a_header() {
+    // Found by fuzzing: a control character of the peer's came through the parser's complaint.
+    let noisy: [&[u8]; 3] = [b"\x05v=0\x05vI=- 0 1 \x05IN v", b"v=0\r\no=\"\\\r\n", &[b'v', b'=', b'0', 0x1b, b'['].repeat(200)];
+    for offer in noisy {
+        let warning = answer(&local(SendRecv), offer).unwrap_err().warning;
+        let inner = warning.strip_prefix("399 hotline \"").and_then(|rest| rest.strip_suffix('"')).unwrap();
+        assert!(!inner.contains(|letter: char| letter.is_control() || matches!(letter, '"' | '\\')), "{warning:?}");
+        assert!(warning.len() < 400);
+    }
+    let transport = peer("m=audio 5000 RTP/\"SAVP\u{7} 8\r\n");
+    assert!(!answer(&local(SendRecv), &transport).unwrap_err().warning.contains('\u{7}'));
 }
 
 proptest::proptest! {

@@ -53,10 +53,14 @@ pub enum Signal {
     Invite(Box<Outgoing>),
     /// Ends it, whatever its state.
     HangUp,
+    /// The same, with a Reason header.
+    HangUpBecause(&'static str),
     /// 200 to a re-INVITE.
     AnswerOffer(Bytes),
     /// A failure to a re-INVITE.
     RefuseOffer(u16),
+    /// A re-INVITE with this description.
+    Reoffer(Bytes),
     /// Tells the one who transfers how it goes.
     NotifyRefer(u16),
 }

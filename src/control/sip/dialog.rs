@@ -63,7 +63,7 @@ impl Dialog {
             remote_tag: invite.share(invite.from().and_then(|from| from.tag()).unwrap_or_default()),
             local_seq: 0,
             remote_seq: invite.cseq().map(|cseq| cseq.number),
-            target: contact(invite),
+            target: target_of(invite),
             routes: invite.values(Name::RecordRoute).map(|value| invite.share(value)).collect(),
             flow,
             placed_by: Placed::ByPeer,
@@ -179,6 +179,15 @@ fn is_same(wished: Transport, ours: Transport) -> bool {
 /// The URI of the first Contact; empty when there is none.
 fn contact(message: &Message) -> Bytes {
     message.address(Name::Contact).map_or_else(Bytes::new, |contact| message.share(contact.uri.raw))
+}
+
+/// Where an INVITE's sender is reached; one of RFC 2543 without Contact at his From.
+fn target_of(invite: &Message) -> Bytes {
+    let target = contact(invite);
+    match invite.from() {
+        Some(from) if target.is_empty() => invite.share(from.uri.raw),
+        _ => target,
+    }
 }
 
 /// A request that came straight from its sender, whose Via or Contact shows another address than its packets, is translated on the way.

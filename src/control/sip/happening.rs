@@ -88,12 +88,21 @@ pub enum Happening {
         /// `0-9 * # A-D`.
         key: char,
     },
+    /// A line of text by MESSAGE within the call (RFC 3428).
+    Texted {
+        /// The leg.
+        leg: LegId,
+        /// What it says.
+        text: String,
+    },
     /// REFER in a dialog; answered 202 already. Report progress with `notify_refer`.
     Referred {
         /// The leg of the one who transfers.
         leg: LegId,
-        /// The Refer-To URI.
+        /// The Refer-To URI, without headers.
         to: String,
+        /// The dialog whose place the transferred side is to take (attended transfer).
+        consulted: Option<Consulted>,
     },
     /// A user's bindings changed (REGISTER, expiry).
     Registered {
@@ -125,6 +134,15 @@ pub enum Happening {
     },
 }
 
+/// The other call of an attended transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consulted {
+    /// It is with us: this leg of it.
+    Ours(LegId),
+    /// It is between others; the value of Replaces for the call to `to`.
+    Elsewhere(String),
+}
+
 /// A new call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invited {
@@ -150,6 +168,8 @@ pub struct Invited {
     pub headers: Vec<(String, String)>,
     /// The offer; `None` = late offer.
     pub sdp: Option<Bytes>,
+    /// The leg whose place this call takes (RFC 3891); checked.
+    pub replaces: Option<LegId>,
 }
 
 impl Happening {
@@ -168,6 +188,7 @@ impl Happening {
             | Happening::HungUp { leg }
             | Happening::Lost { leg, .. }
             | Happening::Key { leg, .. }
+            | Happening::Texted { leg, .. }
             | Happening::Referred { leg, .. }
             | Happening::TransferProgress { leg, .. } => Some(*leg),
             Happening::Invited(_) | Happening::Registered { .. } | Happening::SignedOn { .. } | Happening::SignOnFailed { .. } => None,

@@ -7,11 +7,15 @@ pub mod happening;
 mod locate;
 pub mod message;
 pub mod registrar;
+mod replaces;
 mod session_timer;
 pub mod transaction;
 
+#[cfg(test)]
+mod torture;
+
 pub use endpoint::{Accepting, Contact, Counts, Endpoint, Outgoing, Registration, Settings, Target};
-pub use happening::{Happening, Invited};
+pub use happening::{Consulted, Happening, Invited};
 pub use locate::{path, whereabouts};
 pub use message::{Malformed, Message};
 

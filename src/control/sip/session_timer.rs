@@ -6,6 +6,10 @@ use super::message::{Message, Name, text};
 
 /// The shortest session interval we take (RFC 4028 §4).
 pub const MIN_SE: u32 = 90;
+/// What we ask for in our INVITEs (RFC 4028 §4 advises 30 minutes).
+pub const ASKED: u32 = 1_800;
+/// A peer that insists on more than this gets no session of ours.
+pub const LONGEST: u32 = 7_200;
 /// The most a session ends before its expiry (RFC 4028 §10).
 const EARLY: Duration = Duration::from_secs(32);
 
@@ -58,6 +62,12 @@ impl SessionTimer {
             _ => Refresher::Peer,
         };
         Ok(Some(SessionTimer { seconds, refresher, known }))
+    }
+
+    /// The interval that a 422 to our request with `seconds` asks for instead; `None` when another try would be in vain.
+    #[must_use]
+    pub fn insisted(response: &Message, seconds: u32) -> Option<u32> {
+        response.number(Name::MinSe).filter(|least| *least > seconds && *least <= LONGEST)
     }
 
     /// What a 2xx to our request granted.

@@ -10,6 +10,7 @@ mod chats;
 mod perform;
 #[cfg(test)]
 mod tests;
+mod transfers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use super::session::chat::{Chat, Room};
 use super::session::effect::{Clock, Effect};
 use super::session::identity::PHONE;
 use super::session::{self, Opening, Restored, Sessions};
-use super::sip::{Accepting, Endpoint, Happening, Invited, Settings};
+use super::sip::{Accepting, Consulted, Endpoint, Happening, Invited, Settings};
 use super::surface::{Input, Output};
 use super::time::{Deadlines, Time};
 use super::words::agent::AgentState;
@@ -328,6 +329,7 @@ impl Switch {
         match happening {
             Happening::Invited(invited) => self.on_invited(now, &invited),
             Happening::Registered { user, contacts } => self.on_registered(now, &user, contacts),
+            Happening::Referred { leg, consulted: Some(Consulted::Ours(other)), .. } => self.join(now, leg, other),
             other => {
                 let session = other.leg().and_then(|leg| self.index.legs.get(&leg).copied());
                 if let Some(session) = session {
@@ -350,6 +352,9 @@ impl Switch {
             return Err(Refused::Full);
         }
         let agent = self.agent_of(invited.authenticated.as_deref());
+        if let Some(old) = invited.replaces {
+            return self.replace(now, invited, old, agent);
+        }
         let route = self.routes.dialled(&invited.user, &invited.request_uri).ok_or(Refused::UnknownNumber)?;
         if matches!(route, Route::Trunk { .. }) && invited.authenticated.is_none() {
             return Err(Refused::Forbidden);

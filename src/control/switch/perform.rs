@@ -102,8 +102,10 @@ impl Switch {
             Signal::Refuse(status) => self.endpoint.refuse(now, leg, status, &[]),
             Signal::Invite(outgoing) => self.endpoint.invite(now, leg, *outgoing),
             Signal::HangUp => self.endpoint.hang_up(now, leg, &[]),
+            Signal::HangUpBecause(reason) => self.endpoint.hang_up(now, leg, &[("Reason", reason)]),
             Signal::AnswerOffer(sdp) => self.endpoint.answer_offer(now, leg, sdp),
             Signal::RefuseOffer(status) => self.endpoint.refuse_offer(now, leg, status, &[]),
+            Signal::Reoffer(sdp) => self.endpoint.reoffer(now, leg, sdp),
             Signal::NotifyRefer(status) => self.endpoint.notify_refer(now, leg, status),
         }
     }

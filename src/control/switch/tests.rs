@@ -19,6 +19,8 @@ use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech::Heard;
 use crate::control::words::{CommandId, Lang, PlayId, QueueId, TurnId};
 
+mod transfers;
+
 const PLAN: &str = r#"
 dialplan: 1
 id: line
@@ -133,6 +135,8 @@ struct Scene {
     media: Vec<Command>,
     wishes: Vec<Output>,
     invites: Vec<String>,
+    /// What the phones sent.
+    sent: Vec<String>,
 }
 
 impl Scene {
@@ -150,6 +154,7 @@ impl Scene {
             media: Vec::new(),
             wishes: Vec::new(),
             invites: Vec::new(),
+            sent: Vec::new(),
         };
         scene.run();
         scene
@@ -166,6 +171,7 @@ impl Scene {
             for (port, phone) in [(CALLER, &mut self.caller), (AGENT, &mut self.agent)] {
                 while let Some(transmit) = phone.poll_transmit() {
                     idle = false;
+                    self.sent.push(String::from_utf8_lossy(&transmit.bytes).into_owned());
                     self.switch.handle(self.now, Input::Sip(received(port, transmit.bytes)));
                 }
                 while let Some(happening) = phone.poll_happening() {

@@ -133,6 +133,40 @@ mod tests {
         assert!(answer.ends_with(", opaque=\"5c\"") && !answer.contains("qop"));
     }
 
+    /// RFC 7616 §3.9.1, in the order in which the RFC's server sends them.
+    const TWO: &str = "SIP/2.0 401 X\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 GET\r\n\
+        WWW-Authenticate: Digest realm=\"http-auth@example.org\", qop=\"auth, auth-int\", algorithm=SHA-256, \
+        nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"\r\n\
+        WWW-Authenticate: Digest realm=\"http-auth@example.org\", qop=\"auth, auth-int\", algorithm=MD5, \
+        nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"\r\n\r\n";
+
+    fn met(response: &str) -> String {
+        let response = Message::parse(bytes::Bytes::from(response.to_owned())).unwrap();
+        let (challenge, header) = Challenge::of_response(&response).unwrap();
+        assert_eq!(header, Name::Authorization);
+        let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
+        let proof = Proof { user: "Mufasa", password: "Circle of Life", method: b"GET", uri: b"/dir/index.html", count: 1, cnonce };
+        proof.answer(&challenge)
+    }
+
+    #[test]
+    fn the_whole_exchange_of_rfc_7616_is_met_by_the_first_algorithm_we_know() {
+        let strong = met(TWO);
+        for part in [
+            "username=\"Mufasa\"",
+            "algorithm=SHA-256",
+            "nc=00000001",
+            "qop=auth",
+            "response=\"753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1\"",
+            "opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"",
+        ] {
+            assert!(strong.contains(part), "{part}\n{strong}");
+        }
+        // RFC 8760 §2.4: what we do not know is passed over, and the server's order decides.
+        let unknown_first = met(&TWO.replace("algorithm=SHA-256", "algorithm=SHA-512-256"));
+        assert!(unknown_first.contains("algorithm=MD5") && unknown_first.contains("response=\"8ca523f5e9506fed4657c9700eebdbec\""));
+    }
+
     #[test]
     fn a_challenge_we_cannot_meet_is_left_alone() {
         assert_eq!(Challenge::read(b"Digest realm=\"a\", nonce=\"b\", algorithm=SHA-512-256"), None);

@@ -234,6 +234,65 @@ mod tests {
     }
 
     #[test]
+    fn counts_go_up_and_a_replay_or_an_overtaken_one_is_stale() {
+        let mut nonces = Nonces::default();
+        let nonce = server(START).nonce(1);
+        for (count, fresh) in [(1, true), (2, true), (2, false), (1, false), (9, true), (5, false), (9, false), (10, true)] {
+            let verdict = judge(&proof("anna", "secret", &nonce, 1, count), START, &mut nonces);
+            assert_eq!(verdict, if fresh { Verdict::Proved("anna".to_owned()) } else { Verdict::Stale }, "nc={count}");
+        }
+        // Another nonce counts by itself.
+        let other = server(START).nonce(2);
+        assert!(matches!(judge(&proof("anna", "secret", &other, 1, 1), START, &mut nonces), Verdict::Proved(_)));
+    }
+
+    #[test]
+    fn a_nonce_lives_five_minutes_to_the_millisecond() {
+        for (age, alive) in [(0, true), (299_999, true), (300_000, true), (300_001, false), (86_400_000, false)] {
+            let mut nonces = Nonces::default();
+            let nonce = server(START).nonce(1);
+            let verdict = judge(&proof("anna", "secret", &nonce, 0, 1), START + Duration::from_millis(age), &mut nonces);
+            assert_eq!(verdict == Verdict::Proved("anna".to_owned()), alive, "{age} ms: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_does_not_use_the_count_up_and_is_never_called_stale() {
+        let mut nonces = Nonces::default();
+        let nonce = server(START).nonce(1);
+        assert_eq!(judge(&proof("anna", "guess", &nonce, 1, 1), START, &mut nonces), Verdict::Wrong);
+        assert!(matches!(judge(&proof("anna", "secret", &nonce, 1, 1), START, &mut nonces), Verdict::Proved(_)));
+        // An old nonce with a wrong password: the password is what is wrong.
+        let late = START + Duration::from_secs(400);
+        assert_eq!(judge(&proof("anna", "guess", &nonce, 1, 2), late, &mut nonces), Verdict::Wrong);
+        let [strong, _] = challenges("center", "n", &Verdict::Stale);
+        assert!(strong.ends_with(", stale=true") && !challenges("center", "n", &Verdict::Absent)[0].contains("stale"));
+    }
+
+    #[test]
+    fn a_proof_for_another_method_or_with_a_changed_field_is_wrong() {
+        let mut nonces = Nonces::default();
+        let nonce = server(START).nonce(1);
+        let good = String::from_utf8(proof("anna", "secret", &nonce, 1, 1).header(Name::Authorization).unwrap().to_vec()).unwrap();
+        for (from, to) in
+            [("nc=00000001", "nc=00000002"), ("cnonce=\"abc\"", "cnonce=\"abd\""), ("uri=\"sip:center\"", "uri=\"sip:other\"")]
+        {
+            assert!(good.contains(from), "{good}");
+            assert_eq!(judge(&request(&good.replace(from, to)), START, &mut nonces), Verdict::Wrong, "{from} → {to}");
+        }
+        let changed = format!("{}7{}", &nonce[..20], &nonce[21..]);
+        assert_ne!(changed, nonce);
+        assert_eq!(judge(&request(&good.replace(&nonce, &changed)), START, &mut nonces), Verdict::Stale, "not a nonce of ours");
+        for (from, to, why) in [
+            ("nc=00000001", "nc=xyz", "Authorization: nc is no hex number"),
+            ("qop=auth", "qop=auth-int", "Authorization: qop is not auth"),
+            ("algorithm=MD5", "algorithm=SHA-512-256", "Authorization: unknown algorithm"),
+        ] {
+            assert_eq!(judge(&request(&good.replace(from, to)), START, &mut nonces), Verdict::Broken(why), "{to}");
+        }
+    }
+
+    #[test]
     fn memory_is_bounded_and_what_was_forgotten_is_stale() {
         let mut nonces = Nonces::default();
         for made in 0..MAX_NONCES as u64 + 10 {

@@ -13,6 +13,7 @@ impl Endpoint {
             Alarm::Provisional => self.ring_again(now, id),
             Alarm::Glare => self.offer_again(now, id),
             Alarm::Refresh => self.refresh(now, id),
+            Alarm::Reliable => self.ring_reliably_again(now, id),
             Alarm::Silence => self.lose(now, id, "the session timer ran out"),
         }
     }

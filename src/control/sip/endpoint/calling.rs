@@ -9,7 +9,7 @@ use crate::control::sip::auth::{Challenge, Proof};
 use crate::control::sip::dialog::{Dialog, Placed, Reach};
 use crate::control::sip::happening::Happening;
 use crate::control::sip::message::{Message, Method, Name, Uri, Writer};
-use crate::control::sip::session_timer::SessionTimer;
+use crate::control::sip::session_timer::{ASKED, MIN_SE, SessionTimer};
 use crate::control::sip::transaction::request::{Change, again};
 use crate::control::sip::transaction::{Key, MAX_FORWARDS, Purpose};
 use crate::control::time::Time;
@@ -33,7 +33,7 @@ impl Endpoint {
         let dialog = dialog_of(&outgoing, way.first, reach, call_id, tag);
         let request = self.first_invite(&dialog, &outgoing, &hop.via);
         let key = self.keys.client(&hop.branch, Method::Invite);
-        let calling = Calling { key, branch: hop.branch.clone(), heard: Heard::Nothing, early: Bytes::new() };
+        let calling = Calling::new(key, hop.branch.clone());
         let mut state = Leg::new(tag, dialog, Stage::Calling(Box::new(calling)));
         state.login = outgoing.credentials.map(|credentials| Login { credentials, tries: 0 });
         state.last_sdp = outgoing.sdp;
@@ -54,6 +54,7 @@ impl Endpoint {
         let user = local.and_then(|local| local.uri.user).unwrap_or_default();
         writer.raw("Contact", self.contact(user, &dialog.flow, &dialog.target).as_bytes()).lines(ABILITIES);
         writer.header("User-Agent", &self.settings.user_agent);
+        writer.number(Name::SessionExpires.text(), ASKED).number(Name::MinSe.text(), MIN_SE);
         for (name, value) in &outgoing.headers {
             writer.header(name, value);
         }
@@ -68,14 +69,13 @@ impl Endpoint {
         if calling.heard == Heard::Nothing {
             calling.heard = Heard::Provisional;
         }
-        let sdp = response.sdp();
-        if let Some(sdp) = &sdp {
-            calling.early = sdp.clone();
-        }
-        if leg.leaving.is_some() {
+        let leaving = leg.leaving.is_some();
+        let is_news = self.acknowledge_provisional(now, id, flow, response);
+        if leaving {
             return self.cancel(now, id);
         }
-        if response.status() > 100 {
+        if is_news && response.status() > 100 {
+            let sdp = response.sdp();
             self.inbox.push_back(Happening::Progress { leg: id, status: response.status(), sdp });
         }
     }
@@ -87,7 +87,8 @@ impl Endpoint {
         if calling.heard == Heard::Provisional {
             calling.heard = Heard::Cancelled;
             let (invite, cancel) = (calling.key, self.keys.client(&calling.branch, Method::Cancel));
-            self.transactions.cancel(now, invite, cancel, &mut self.outbox);
+            let lines = leg.leaving.clone().unwrap_or_default();
+            self.transactions.cancel(now, (invite, cancel), &lines, &mut self.outbox);
         }
     }
 
@@ -99,7 +100,7 @@ impl Endpoint {
             return;
         }
         let calling = self.calls.legs.get(&id).and_then(|leg| match &leg.stage {
-            Stage::Calling(calling) if calling.key == key => Some(calling.early.clone()),
+            Stage::Calling(calling) if calling.key == key => Some(calling.early(tag)),
             _ => None,
         });
         let Some(early) = calling else { return self.end_fork(now, key, flow, invite, response) };
@@ -157,6 +158,9 @@ impl Endpoint {
         if !leaving && self.prove_again(now, id, Purpose::Invite(id), request, response) {
             return;
         }
+        if !leaving && self.ask_longer(now, id, request, response) {
+            return;
+        }
         if let Some(leg) = self.forget(id) {
             let status = if leg.leaving.is_some() { 487 } else { response.status() };
             self.inbox.push_back(Happening::Refused { leg: id, status });
@@ -183,16 +187,41 @@ impl Endpoint {
             count: 1,
             cnonce: &cnonce,
         };
+        self.send_again(now, id, (purpose, flow), request, (seq, &[(header, &proof.answer(&challenge))]));
+        true
+    }
+
+    /// A request of the leg once more as a new transaction, with other headers.
+    fn send_again(
+        &mut self,
+        now: Time,
+        id: LegId,
+        (purpose, flow): (Purpose, Flow),
+        request: &Message,
+        (cseq, headers): (u32, &[(Name, &str)]),
+    ) {
+        let before = self.calling_key(id);
         let hop = self.hop(&flow);
-        let bytes = again(request, &Change { via: &hop.via, cseq: seq, header: (header, &proof.answer(&challenge)) });
+        let bytes = again(request, &Change { via: &hop.via, cseq, headers });
         let key = self.keys.client(&hop.branch, request.method());
         if let Some(Stage::Calling(calling)) = self.calls.legs.get_mut(&id).map(|leg| &mut leg.stage) {
-            **calling = Calling { key, branch: hop.branch, heard: Heard::Nothing, early: Bytes::new() };
+            **calling = Calling::new(key, hop.branch);
         }
         if let Some(before) = before {
             self.ways.carry_over(before, now, key, &bytes);
         }
         self.transactions.open_client(now, key, request.method(), Transmit { flow, bytes }, purpose, &mut self.outbox);
+    }
+
+    /// 422 to our INVITE: it goes out again with the interval that the far end insists on (RFC 4028 §7.3).
+    fn ask_longer(&mut self, now: Time, id: LegId, request: &Message, response: &Message) -> bool {
+        let asked = request.number(Name::SessionExpires).unwrap_or(0);
+        let Some(least) = SessionTimer::insisted(response, asked).filter(|_| response.status() == 422) else { return false };
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return false };
+        leg.dialog.local_seq += 1;
+        let (seq, flow, least) = (leg.dialog.local_seq, leg.dialog.flow, least.to_string());
+        let headers = [(Name::SessionExpires, least.as_str()), (Name::MinSe, least.as_str())];
+        self.send_again(now, id, (Purpose::Invite(id), flow), request, (seq, &headers));
         true
     }
 
@@ -237,12 +266,18 @@ fn dialog_of(outgoing: &Outgoing, flow: Flow, reach: Reach, call_id: Bytes, tag:
         remote_tag: Bytes::new(),
         local_seq: 1,
         remote_seq: None,
-        target: Bytes::from(clean(&outgoing.request_uri).replace(' ', "%20")),
+        target: Bytes::from(without_headers(&clean(&outgoing.request_uri)).replace(' ', "%20")),
         routes: Vec::new(),
         flow,
         placed_by: Placed::ByUs,
         reach,
     }
+}
+
+/// A Request-URI carries no headers, and those that a registered contact asks for are not ours to obey (RFC 3261 §19.1.5).
+fn without_headers(uri: &str) -> &str {
+    let host = uri.find('@').unwrap_or(0);
+    uri[host..].find('?').map_or(uri, |at| &uri[..host + at])
 }
 
 fn bare_dialog(invite: &Message, local: Bytes, flow: Flow) -> Dialog {

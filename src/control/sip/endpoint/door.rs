@@ -1,5 +1,6 @@
 //! Requests as they come in: matched to what is known, checked, and sent to who deals with them.
 
+use super::leg::Stage;
 use super::reply::Reply;
 use super::{ABILITIES, Accepting, Endpoint, tag_number};
 use crate::control::sip::auth::{Algorithm, Server, Verdict, challenges};
@@ -11,7 +12,7 @@ use crate::control::words::LegId;
 use crate::control::words::sip::{Flow, Transmit};
 
 /// Extensions that a request may require.
-const SUPPORTED: [&str; 1] = ["timer"];
+const SUPPORTED: [&str; 4] = ["timer", super::reliable::REL, super::transfers::REPLACES, super::transfers::NO_SUBSCRIPTION];
 /// When a sender that found us full may try again, in seconds.
 const RETRY_AFTER: u32 = 5;
 
@@ -78,7 +79,13 @@ impl Endpoint {
     pub(super) fn leg_of(&self, request: &Message, to_tag: &[u8]) -> Option<LegId> {
         let id = *self.calls.by_tag.get(&tag_number(to_tag)?)?;
         let from_tag = request.from().and_then(|from| from.tag()).unwrap_or_default();
-        self.calls.legs.get(&id)?.dialog.is_with(request.call_id(), from_tag).then_some(id)
+        let leg = self.calls.legs.get(&id)?;
+        let rings = match &leg.stage {
+            // Whoever rings has an early dialog with us (RFC 3261 §12.1).
+            Stage::Calling(calling) => leg.dialog.call_id == request.call_id() && calling.forks.iter().any(|fork| fork.tag == from_tag),
+            _ => false,
+        };
+        (rings || leg.dialog.is_with(request.call_id(), from_tag)).then_some(id)
     }
 
     fn refuse_at_the_door(&mut self, flow: Flow, request: &Message) {
@@ -104,6 +111,7 @@ impl Endpoint {
             Method::Register => self.on_register(now, flow, request, reply),
             Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => Err(Stop::with(481)),
             Method::Refer => Err(Stop::with(403)),
+            Method::Subscribe => Err(no_such_event()),
             Method::Other => Err(Stop::with(501)),
             _ => Err(Stop::with(405)),
         }
@@ -172,6 +180,11 @@ impl Endpoint {
     }
 }
 
+/// We notify of transfers only, which REFER subscribes to (RFC 3515), and of nothing that SUBSCRIBE could ask for (RFC 6665 §4.2.1.1).
+pub(super) fn no_such_event() -> Stop {
+    Stop::lines(489, "Allow-Events: refer\r\n".to_owned())
+}
+
 /// What every request outside a dialog must meet (RFC 3261 §8.2.2).
 fn check(request: &Message) -> Result<(), Stop> {
     if request.max_forwards() == Some(0) && request.method() != Method::Options {
@@ -181,8 +194,9 @@ fn check(request: &Message) -> Result<(), Stop> {
     if scheme == Scheme::Other {
         return Err(Stop::with(416));
     }
-    let required = request.values(Name::Require).chain(request.values(Name::ProxyRequire));
-    let unknown: Vec<_> = required.filter(|token| !token.is_empty() && !is_supported(token)).map(text::lossy).collect();
+    // Proxy-Require is for proxies, and we are none (RFC 3261 §20.29).
+    let unknown: Vec<_> =
+        request.values(Name::Require).filter(|token| !token.is_empty() && !is_supported(token)).map(text::lossy).collect();
     if !unknown.is_empty() {
         return Err(Stop::lines(420, format!("Unsupported: {}\r\n", unknown.join(", "))));
     }

@@ -16,6 +16,8 @@ use crate::control::words::sip::{Flow, Transmit};
 
 /// How long after a failure the next try comes.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// No Retry-After keeps us away longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Challenges met in a row.
 const MAX_TRIES: u8 = 2;
 
@@ -140,7 +142,10 @@ impl Endpoint {
                     None => self.on_enrol_failed(now, number, 423),
                 }
             }
-            status if !self.enrol_with_proof(now, number, request, response) => self.on_enrol_failed(now, number, status),
+            status if !self.enrol_with_proof(now, number, request, response) => {
+                self.on_enrol_failed(now, number, status);
+                self.wait_as_told(now, number, response);
+            }
             _ => {}
         }
     }
@@ -172,11 +177,19 @@ impl Endpoint {
         let (method, uri) = (request.method_token(), request.request_uri());
         let proof = Proof { user: &credentials.user, password: &credentials.password, method, uri, count: 1, cnonce: &cnonce };
         let value = proof.answer(&challenge);
-        let bytes = again(request, &Change { via: &hop.via, cseq: enrolment.seq, header: (header, &value) });
+        let bytes = again(request, &Change { via: &hop.via, cseq: enrolment.seq, headers: &[(header, &value)] });
         let key = self.keys.client(&hop.branch, Method::Register);
         let request = Transmit { flow: target, bytes };
         self.transactions.open_client(now, key, Method::Register, request, Purpose::Register(number), &mut self.outbox);
         true
+    }
+
+    /// A registrar that says when it may be asked again is not asked earlier (RFC 3261 §20.33).
+    fn wait_as_told(&mut self, now: Time, number: u32, response: &Message) {
+        let told = response.number(Name::RetryAfter).map(|seconds| Duration::from_secs(u64::from(seconds)).min(LONGEST_WAIT));
+        if let Some(wait) = told.filter(|_| self.enrolments.all.contains_key(&number)) {
+            self.enrolments.due.set(number, now + wait.max(Duration::from_secs(1)));
+        }
     }
 
     pub(super) fn on_enrol_failed(&mut self, now: Time, number: u32, status: u16) {

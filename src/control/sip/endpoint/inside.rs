@@ -1,10 +1,10 @@
 //! Requests within a dialog.
 
+use super::Endpoint;
 use super::door::Stop;
 use super::leg::{Asked, Exchange, Leg, Offer, Stage, Which};
 use super::reply::Reply;
 use super::ringing::{accepted, check_body};
-use super::{ABILITIES, Endpoint};
 use crate::control::sip::happening::Happening;
 use crate::control::sip::message::{Message, Method, Name};
 use crate::control::sip::session_timer::{MIN_SE, SessionTimer};
@@ -18,6 +18,11 @@ const RETRY_WITHIN: u64 = 10;
 impl Endpoint {
     pub(super) fn on_request_inside(&mut self, now: Time, id: LegId, flow: Flow, request: &Message, reply: &Reply) -> Result<(), Stop> {
         let Some(leg) = self.calls.legs.get_mut(&id) else { return Err(Stop::with(481)) };
+        let early = [Method::Update, Method::Info, Method::Options, Method::Prack];
+        if matches!(leg.stage, Stage::Calling(_)) && !early.contains(&request.method()) {
+            // The callee ends an early dialog by refusing the INVITE, not by BYE (RFC 3261 §15).
+            return Err(Stop::with(481));
+        }
         if !leg.dialog.take_remote_seq(request.cseq().map_or(0, |cseq| cseq.number)) {
             return Err(Stop::why(500, "CSeq: a later request came before this one"));
         }
@@ -32,7 +37,9 @@ impl Endpoint {
             Method::Info => self.on_info(now, id, request, reply),
             Method::Refer => self.on_refer(now, id, request, reply),
             Method::Notify => self.on_notify(now, id, request, reply),
-            Method::Prack => Err(Stop::with(481)),
+            Method::Prack => self.on_prack(now, id, request, reply),
+            Method::Message => self.on_text(now, id, request, reply),
+            Method::Subscribe => Err(super::door::no_such_event()),
             Method::Other => Err(Stop::with(501)),
             _ => Err(Stop::with(405)),
         }
@@ -77,7 +84,7 @@ impl Endpoint {
         if is_update && sdp.is_none() {
             return self.on_refresh(now, id, request, reply, timer);
         }
-        ready_for_offer(leg)?;
+        ready_for_offer(leg, request)?;
         leg.dialog.refresh_target(request);
         let seq = request.cseq().map_or(0, |cseq| cseq.number);
         let offer = if sdp.is_some() { Offer::Theirs } else { Offer::Ours };
@@ -120,18 +127,16 @@ impl Endpoint {
         Ok(())
     }
 
-    fn on_refer(&mut self, now: Time, id: LegId, request: &Message, reply: &Reply) -> Result<(), Stop> {
-        let single = request.values(Name::ReferTo).count() == 1;
-        let to = request.address(Name::ReferTo).filter(|_| single).ok_or_else(|| Stop::why(400, "Refer-To: exactly one is needed"))?;
-        if !matches!(self.calls.legs.get(&id).map(|leg| &leg.stage), Some(Stage::Up)) {
-            return Err(Stop::with(603));
+    /// A line of text. What is no text is refused; the call goes on.
+    fn on_text(&mut self, now: Time, id: LegId, request: &Message, reply: &Reply) -> Result<(), Stop> {
+        if !request.content_type().eq_ignore_ascii_case("text/plain") {
+            return Err(Stop::lines(415, "Accept: text/plain\r\n".to_owned()));
         }
-        let to = String::from_utf8_lossy(to.uri.raw).into_owned();
-        let mut writer = reply.begin(202, "");
-        writer.raw("Contact", self.contact_of(id).as_bytes()).lines(ABILITIES);
-        self.respond(now, reply.key, 202, writer.finish());
-        self.notify_refer(now, id, 100);
-        self.inbox.push_back(Happening::Referred { leg: id, to });
+        self.respond(now, reply.key, 200, reply.begin(200, "").finish());
+        let text = String::from_utf8_lossy(request.body()).trim().to_owned();
+        if !text.is_empty() {
+            self.inbox.push_back(Happening::Texted { leg: id, text });
+        }
         Ok(())
     }
 
@@ -191,8 +196,16 @@ impl Endpoint {
 }
 
 /// May the peer offer now?
-fn ready_for_offer(leg: &Leg) -> Result<(), Stop> {
+fn ready_for_offer(leg: &Leg, request: &Message) -> Result<(), Stop> {
+    let tag = request.from().and_then(|from| from.tag()).unwrap_or_default();
     match (&leg.stage, &leg.exchange) {
+        // Before the 200 only UPDATE may, and only after a reliable answer (RFC 3311 §5.1).
+        (Stage::Incoming(_), Exchange::Idle) if leg.reliable.agreed && request.method() == Method::Update => Ok(()),
+        (Stage::Calling(calling), Exchange::Idle)
+            if request.method() == Method::Update && calling.forks.iter().any(|fork| fork.agreed && fork.tag == tag) =>
+        {
+            Ok(())
+        }
         (Stage::Up, Exchange::Ours(_)) => Err(Stop::with(491)),
         (Stage::Up, Exchange::Theirs(_)) => Err(Stop::lines(500, format!("Retry-After: {RETRY_WITHIN}\r\n"))),
         // Our 200 offered and its ACK brings the answer: a second offer now is glare.

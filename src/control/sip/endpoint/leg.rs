@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::reliable::Reliable;
 use super::reply::Reply;
 use crate::control::sip::dialog::Dialog;
 use crate::control::sip::message::Method;
@@ -34,6 +35,8 @@ pub(super) struct Leg {
     pub last_sdp: Bytes,
     /// An offer that waits until the exchange before it is over.
     pub next_offer: Option<Bytes>,
+    /// Provisional responses of ours that must arrive.
+    pub reliable: Reliable,
 }
 
 /// How far the leg is.
@@ -74,8 +77,33 @@ pub(super) struct Calling {
     pub key: Key,
     pub branch: String,
     pub heard: Heard,
+    /// Who rings, in the order of their first response.
+    pub forks: Vec<Fork>,
+}
+
+/// One of those whom our INVITE reached.
+#[derive(Debug, Clone)]
+pub(super) struct Fork {
+    pub tag: Bytes,
+    /// RSeq of his last reliable provisional response; 0 before one came.
+    pub rseq: u32,
     /// A description that came in a provisional response, for peers whose 200 has none.
     pub early: Bytes,
+    /// It came reliably: it is his answer, and he may offer anew.
+    pub agreed: bool,
+}
+
+impl Calling {
+    pub(super) fn new(key: Key, branch: String) -> Calling {
+        Calling { key, branch, heard: Heard::Nothing, forks: Vec::new() }
+    }
+
+    /// The description that the fork of this tag gave before his 200, else the last one that any gave.
+    pub(super) fn early(&self, tag: &[u8]) -> Bytes {
+        let with = |fork: &&Fork| !fork.early.is_empty();
+        let own = self.forks.iter().filter(with).find(|fork| fork.tag == tag);
+        own.or_else(|| self.forks.iter().rfind(with)).map_or_else(Bytes::new, |fork| fork.early.clone())
+    }
 }
 
 /// Whether a CANCEL may go out (RFC 3261 §9.1).
@@ -156,6 +184,13 @@ pub(super) enum Alarm {
     Refresh,
     /// The session timer ran out.
     Silence,
+    /// The reliable provisional response goes out again, or is given up (RFC 3262 §3).
+    Reliable,
+}
+
+impl Alarm {
+    /// All of them.
+    pub(super) const ALL: [Alarm; 6] = [Alarm::Answer, Alarm::Provisional, Alarm::Glare, Alarm::Refresh, Alarm::Silence, Alarm::Reliable];
 }
 
 impl Leg {
@@ -172,6 +207,7 @@ impl Leg {
             login: None,
             last_sdp: Bytes::new(),
             next_offer: None,
+            reliable: Reliable::none(),
         }
     }
 }

@@ -11,17 +11,27 @@ mod enrolment;
 mod inside;
 mod leg;
 mod offers;
+mod reliable;
 mod reply;
 mod responses;
 mod ringing;
 mod settings;
 mod telling;
+mod transfers;
 mod way;
 
+#[cfg(test)]
+mod expiry;
+#[cfg(test)]
+mod glare;
+#[cfg(test)]
+mod handovers;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod pair;
+#[cfg(test)]
+mod provisional;
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
@@ -50,7 +60,7 @@ use crate::control::words::LegId;
 use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
 /// What we understand, in every INVITE, its 2xx, 405 and OPTIONS.
-const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY\r\nSupported: timer\r\n";
+const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
 /// The one body of calls.
 const SDP: &str = "application/sdp";
 
@@ -80,6 +90,8 @@ struct Calls {
     /// By the INVITE that is not finally answered, for CANCEL.
     by_invite: HashMap<Key, LegId>,
     alarms: Deadlines<(LegId, Alarm)>,
+    /// Transfers that peers asked for.
+    referring: HashMap<LegId, transfers::Referring>,
 }
 
 /// Stands where no socket is open at all, in tests.
@@ -239,7 +251,8 @@ impl Endpoint {
     fn forget(&mut self, id: LegId) -> Option<Leg> {
         let leg = self.calls.legs.remove(&id)?;
         self.calls.by_tag.remove(&leg.tag);
-        for alarm in [Alarm::Answer, Alarm::Provisional, Alarm::Glare, Alarm::Refresh, Alarm::Silence] {
+        self.calls.referring.remove(&id);
+        for alarm in Alarm::ALL {
             self.calls.alarms.clear(&(id, alarm));
         }
         if let leg::Stage::Incoming(incoming) = &leg.stage {

@@ -8,8 +8,8 @@ use super::leg::{Alarm, Exchange, Stage};
 use super::{ABILITIES, Endpoint, SDP};
 use crate::control::sip::dialog::Placed;
 use crate::control::sip::happening::Happening;
-use crate::control::sip::message::{Method, Writer};
-use crate::control::sip::session_timer::Refresher;
+use crate::control::sip::message::{Message, Method, Name, Writer};
+use crate::control::sip::session_timer::{Refresher, SessionTimer};
 use crate::control::sip::transaction::Purpose;
 use crate::control::time::Time;
 use crate::control::words::LegId;
@@ -20,6 +20,10 @@ const GLARE_STEP: Duration = Duration::from_millis(10);
 const GLARE_OWNER: (u64, u64) = (210, 190);
 /// The other side waits up to 2 s, in steps.
 const GLARE_OTHER: (u64, u64) = (0, 200);
+
+/// A Retry-After of nothing is no wait, and one above this is a refusal (the RFC itself says up to 10 s).
+const NOT_AT_ONCE: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(10);
 
 impl Endpoint {
     /// Sends the offer that waits, when nothing else is under way.
@@ -70,6 +74,17 @@ impl Endpoint {
         self.calls.alarms.set((id, Alarm::Glare), now + GLARE_STEP * steps);
     }
 
+    /// The peer's own offer is under way and he says when ours may come again (RFC 3261 §14.2).
+    pub(super) fn offer_later(&mut self, now: Time, id: LegId, purpose: Purpose, response: &Message) -> bool {
+        let wait = response.number(Name::RetryAfter).map(|seconds| Duration::from_secs(u64::from(seconds)));
+        let Some(wait) = wait.filter(|wait| *wait <= SOON && purpose == Purpose::Reoffer(id)) else { return false };
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return false };
+        let Exchange::Ours(sdp) = std::mem::replace(&mut leg.exchange, Exchange::Idle) else { return false };
+        leg.exchange = Exchange::Glare(sdp);
+        self.calls.alarms.set((id, Alarm::Glare), now + wait.max(NOT_AT_ONCE));
+        true
+    }
+
     /// The second try after glare; a newer wish of the owner goes first.
     pub(super) fn offer_again(&mut self, now: Time, id: LegId) {
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
@@ -107,6 +122,24 @@ impl Endpoint {
             let sdp = leg.last_sdp.clone();
             self.send_offer(now, id, sdp, Purpose::Refresh(id));
         }
+    }
+
+    /// 422 to an offer or refresh of ours: it goes out again with the interval that the peer insists on.
+    pub(super) fn refresh_longer(&mut self, now: Time, id: LegId, purpose: Purpose, response: &Message) -> bool {
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return false };
+        let Some(timer) = leg.timer.as_mut() else { return false };
+        let Some(least) = SessionTimer::insisted(response, timer.seconds) else { return false };
+        timer.seconds = least;
+        match std::mem::replace(&mut leg.exchange, Exchange::Idle) {
+            Exchange::Ours(sdp) if purpose == Purpose::Reoffer(id) => {
+                leg.next_offer.get_or_insert(sdp);
+                self.offer_next(now, id);
+            }
+            // An UPDATE left the peer's own offer where it was.
+            theirs @ Exchange::Theirs(_) => leg.exchange = theirs,
+            _ => self.refresh(now, id),
+        }
+        true
     }
 
     /// The peer is gone: the owner is told once, and a BYE goes out in case he is not.

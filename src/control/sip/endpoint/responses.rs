@@ -3,7 +3,7 @@
 use super::Endpoint;
 use super::leg::{Exchange, Stage};
 use crate::control::sip::happening::Happening;
-use crate::control::sip::message::Message;
+use crate::control::sip::message::{Message, Name};
 use crate::control::sip::transaction::{Failed, Failure, Key, Passed, Purpose};
 use crate::control::time::Time;
 use crate::control::words::LegId;
@@ -11,6 +11,10 @@ use crate::control::words::sip::Flow;
 
 impl Endpoint {
     pub(super) fn on_response(&mut self, now: Time, flow: Flow, response: &Message) {
+        if response.values(Name::Via).count() != 1 {
+            // Meant for another: ours comes back with our Via alone (RFC 3261 §8.1.3.3).
+            return;
+        }
         let Some(key) = self.keys.response(response) else { return };
         let Some(Passed { purpose, request }) = self.transactions.response(now, key, response, &mut self.outbox) else { return };
         let Ok(request) = Message::parse(request) else { return };
@@ -48,6 +52,8 @@ impl Endpoint {
             481 | 408 => self.lose(now, id, "a request in the dialog found nobody"),
             491 => self.on_glare(now, id, purpose),
             _ if self.prove_again(now, id, purpose, request, response) => {}
+            422 if self.refresh_longer(now, id, purpose, response) => {}
+            500 | 503 if self.offer_later(now, id, purpose, response) => {}
             _ => self.on_reoffer_failed(now, id, purpose, status),
         }
     }
@@ -91,7 +97,7 @@ impl Endpoint {
         match status {
             ..=299 => {}
             // A NOTIFY that finds no subscription says nothing of the call (RFC 6665 §4.1.2.2).
-            481 | 408 if messages.0.header(crate::control::sip::message::Name::Event).is_some() => {}
+            481 | 408 if messages.0.header(Name::Event).is_some() => {}
             481 | 408 => self.lose(now, id, "a request in the dialog found nobody"),
             _ if self.prove_again(now, id, purpose, messages.0, messages.1) => {}
             _ if matches!(purpose, Purpose::Refer(_)) => self.inbox.push_back(Happening::TransferProgress { leg: id, status }),

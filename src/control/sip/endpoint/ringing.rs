@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::door::Stop;
 use super::leg::{Alarm, Incoming, Leg, Offer, Stage, Unacked, Which};
+use super::reliable::Reliable;
 use super::reply::Reply;
 use super::{ABILITIES, Accepting, Endpoint, SDP, put_headers, tag_text};
 use crate::control::sip::dialog::Dialog;
@@ -25,11 +26,18 @@ impl Endpoint {
     pub(super) fn on_invite(&mut self, now: Time, flow: Flow, invite: &Message, reply: &Reply, tag: u64) -> Result<(), Stop> {
         self.check_room()?;
         check_body(invite)?;
-        if invite.address(Name::Contact).is_none() {
+        check_accept(invite)?;
+        // A caller of RFC 2543 has no tag and may have no Contact: his From is where he is reached.
+        let is_old = invite.from().is_some_and(|from| from.tag().is_none());
+        if invite.address(Name::Contact).is_none() && !is_old {
             return Err(Stop::why(400, "Contact header is missing"));
         }
         let timer = SessionTimer::asked(invite).map_err(|_| Stop::lines(422, format!("Min-SE: {MIN_SE}\r\n")))?;
+        let replaces = self.replaced_by(invite)?;
         let authenticated = self.identify(now, flow, invite)?;
+        if let Some(old) = replaces {
+            self.may_replace(old, flow.remote.ip(), authenticated.as_ref())?;
+        }
         let id = self.new_leg(now);
         let sdp = invite.sdp();
         let offer = if sdp.is_some() { Offer::Theirs } else { Offer::Ours };
@@ -37,6 +45,7 @@ impl Endpoint {
         let mut leg = Leg::new(tag, Dialog::of_invite(invite, flow, reply.to()), Stage::Incoming(Box::new(incoming)));
         leg.timer = timer;
         leg.refresh_by = refresh_by(invite);
+        leg.reliable = Reliable::of(invite);
         self.calls.legs.insert(id, leg);
         self.calls.by_tag.insert(tag, id);
         self.calls.by_invite.insert(reply.key, id);
@@ -44,7 +53,7 @@ impl Endpoint {
         self.calls.alarms.set((id, Alarm::Provisional), now + STILL_RINGING);
         let trusted = self.settings.trusted.contains(&flow.remote.ip());
         let asserted = invite.address(Name::PAssertedIdentity).filter(|_| trusted);
-        let invited = Invited { at: now, authenticated, sdp, ..invited(id, flow, invite, asserted) };
+        let invited = Invited { at: now, authenticated, sdp, replaces, ..invited(id, flow, invite, asserted) };
         self.inbox.push_back(Happening::Invited(Box::new(invited)));
         Ok(())
     }
@@ -77,6 +86,9 @@ impl Endpoint {
 
     /// 180 or 183 to a call that came in, with early media when `sdp` is given.
     pub fn ring(&mut self, now: Time, leg: LegId, status: u16, sdp: Option<Bytes>) {
+        if self.ring_reliably(now, leg, status, sdp.as_ref()) {
+            return;
+        }
         let Some((contact, Stage::Incoming(incoming))) = self.contact_and_stage(leg) else { return };
         let mut writer = incoming.reply.begin(status, "");
         writer.raw("Contact", contact.as_bytes()).lines(ABILITIES);
@@ -89,14 +101,20 @@ impl Endpoint {
 
     /// 200 to a call that came in, with the answer, or our offer when the call came without one.
     pub fn answer(&mut self, now: Time, leg: LegId, sdp: Bytes) {
+        let waits = |state: &mut Leg| matches!(state.stage, Stage::Incoming(_)) && state.reliable.keeps(&sdp);
+        if self.calls.legs.get_mut(&leg).is_some_and(waits) {
+            return;
+        }
         let Some((contact, Stage::Incoming(incoming))) = self.contact_and_stage(leg) else { return };
         let (reply, offer) = (incoming.reply.clone(), incoming.offer);
         self.calls.by_invite.remove(&reply.key);
         self.calls.alarms.clear(&(leg, Alarm::Provisional));
+        self.calls.alarms.clear(&(leg, Alarm::Reliable));
         let Some(state) = self.calls.legs.get_mut(&leg) else { return };
+        state.reliable.close();
         state.stage = Stage::Up;
         state.last_sdp = sdp.clone();
-        let (timer, seq) = (state.timer, state.dialog.remote_seq.unwrap_or(0));
+        let (timer, seq) = (state.timer, state.reliable.invite);
         let ok = accepted(&reply, &contact, timer, &self.settings.user_agent, &sdp);
         self.send_200(now, leg, &reply, ok, Unacknowledged { seq, which: Which::First, offer });
         self.watch_session(now, leg);
@@ -221,9 +239,24 @@ pub(super) fn check_body(request: &Message) -> Result<(), Stop> {
     }
 }
 
+/// Our answers are session descriptions: who does not take them cannot be answered (RFC 4475 §3.3.15).
+fn check_accept(invite: &Message) -> Result<(), Stop> {
+    let named = invite.header(Name::Accept).is_some();
+    let takes = |value: &[u8]| {
+        let kind = text::trim(&value[..memchr::memchr(b';', value).unwrap_or(value.len())]);
+        kind.is_empty() || [SDP, "application/*", "*/*"].iter().any(|known| kind.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    match !named || invite.values(Name::Accept).any(takes) {
+        true => Ok(()),
+        false => Err(Stop::lines(406, format!("Warning: 399 hotline \"Accept must list {SDP}\"\r\n"))),
+    }
+}
+
 /// The owner's view of an INVITE.
 fn invited(leg: LegId, flow: Flow, invite: &Message, asserted: Option<Address<'_>>) -> Invited {
     let from = invite.from();
+    // What anybody can write is no assertion (RFC 3325 §5).
+    let theirs = |name: Name| !is_ours(name) && (name != Name::PAssertedIdentity || asserted.is_some());
     let caller = asserted.or(from).map(|address| address.uri.user_text().into_owned()).unwrap_or_default();
     Invited {
         leg,
@@ -235,8 +268,9 @@ fn invited(leg: LegId, flow: Flow, invite: &Message, asserted: Option<Address<'_
         caller_name: asserted.and_then(|address| address.name()).or_else(|| from.and_then(|from| from.name())),
         authenticated: None,
         call_id: text::lossy(invite.call_id()).into_owned(),
-        headers: invite.lines().filter(|(name, _, _)| !is_ours(*name)).map(|(_, name, value)| pair(name, value)).collect(),
+        headers: invite.lines().filter(|(name, _, _)| theirs(*name)).map(|(_, name, value)| pair(name, value)).collect(),
         sdp: None,
+        replaces: None,
     }
 }
 

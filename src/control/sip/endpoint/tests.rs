@@ -267,7 +267,7 @@ fn keys_and_transfers_travel_within_the_call() {
         }
     });
     assert!(pair.told[1].contains(&Happening::Key { leg: there, key: '#' }));
-    assert!(pair.told[1].contains(&Happening::Referred { leg: there, to: "sip:ben@center".to_owned() }));
+    assert!(pair.told[1].contains(&Happening::Referred { leg: there, to: "sip:ben@center".to_owned(), consulted: None }));
     let progress: Vec<_> = pair.told[0].iter().filter(|told| matches!(told, Happening::TransferProgress { .. })).collect();
     assert_eq!(progress, [&Happening::TransferProgress { leg, status: 100 }, &Happening::TransferProgress { leg, status: 200 }]);
 }

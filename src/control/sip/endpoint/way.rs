@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::leg::{Calling, Heard, Stage};
+use super::leg::{Calling, Stage};
 use super::{Endpoint, Hop, Target};
 use crate::control::sip::dialog::{Dialog, Next, Reach};
 use crate::control::sip::happening::Happening;
@@ -283,7 +283,7 @@ impl Endpoint {
             Purpose::Invite(id) => {
                 let Some(leg) = self.calls.legs.get_mut(&id) else { return };
                 if let Stage::Calling(calling) = &mut leg.stage {
-                    **calling = Calling { key, branch, heard: Heard::Nothing, early: Bytes::new() };
+                    **calling = Calling::new(key, branch);
                     leg.dialog.flow = here;
                 }
             }
@@ -346,7 +346,7 @@ impl Endpoint {
         let branch = invite.via().and_then(|via| via.branch()).map(|branch| String::from_utf8_lossy(branch).into_owned());
         let cancel = self.keys.client(&branch.unwrap_or_default(), Method::Cancel);
         if status < 200 && !self.transactions.has(cancel) {
-            self.transactions.cancel(now, key, cancel, &mut self.outbox);
+            self.transactions.cancel(now, (key, cancel), &[], &mut self.outbox);
         }
     }
 

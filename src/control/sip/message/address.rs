@@ -82,6 +82,9 @@ fn bare(value: &[u8]) -> Result<Address<'_>, &'static str> {
     Ok(Address { display: &[], uri: Uri::parse(text::trim(uri))?, params })
 }
 
+/// The one version there is.
+const VERSION: &[u8] = b"2.0";
+
 /// One Via value (RFC 3261 §20.42).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Via<'a> {
@@ -102,18 +105,22 @@ impl<'a> Via<'a> {
     /// What is wrong, for the reason phrase.
     pub fn parse(value: &'a [u8]) -> Result<Via<'a>, &'static str> {
         let via = Via::place(value)?;
+        let (_, rest) = slash(value)?;
+        if !slash(rest)?.0.eq_ignore_ascii_case(VERSION) {
+            return Err("it is not of SIP/2.0");
+        }
         text::params(via.params).find_map(Result::err).map_or(Ok(via), Err)
     }
 
-    /// Reads one value as far as an answer needs it: broken parameters are let be.
+    /// Reads one value as far as an answer needs it: broken parameters and other versions are let be (505 must find its way).
     ///
     /// # Errors
     /// What is wrong with the transport or the host.
     pub fn place(value: &'a [u8]) -> Result<Via<'a>, &'static str> {
         let (protocol, rest) = slash(value)?;
         let (version, rest) = slash(rest)?;
-        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
-            return Err("it is not of SIP/2.0");
+        if !protocol.eq_ignore_ascii_case(b"SIP") || version.is_empty() {
+            return Err("it is not of SIP");
         }
         let (transport, rest) = text::token(text::trim(rest));
         if transport.is_empty() || !rest.first().is_some_and(|byte| text::is_space(*byte)) {

@@ -11,8 +11,6 @@ mod write;
 
 #[cfg(test)]
 mod oracle;
-#[cfg(test)]
-mod torture;
 
 pub use address::{Address, CSeq, Via};
 pub use method::Method;

@@ -214,7 +214,11 @@ fn request_fault(uri: &[u8], version: &[u8]) -> Option<Malformed> {
     if !is_sip {
         return Some(malformed("the request line is not 'METHOD URI SIP/2.0'"));
     }
-    super::Uri::parse(uri).err().map(|why| malformed(format!("Request-URI: {why}")))
+    match super::Uri::parse(uri) {
+        Err(why) => Some(malformed(format!("Request-URI: {why}"))),
+        Ok(uri) if !uri.headers.is_empty() => Some(malformed("Request-URI: it must not carry headers")),
+        Ok(_) => None,
+    }
 }
 
 fn status_line(line: &[u8], begin: usize) -> Result<Start, Malformed> {
@@ -233,7 +237,10 @@ fn index(bytes: &[u8], from: usize) -> Result<(Vec<Entry>, u32, Option<Malformed
     let mut fault = None;
     let mut at = from;
     loop {
-        let line = next_line(bytes, at).ok_or_else(|| malformed("no empty line ends the headers"))?;
+        let Some(line) = next_line(bytes, at) else {
+            // What stands before can still say whom to answer.
+            return Ok((entries, span(bytes.len(), 0).start, fault.or(Some(malformed("no empty line ends the headers")))));
+        };
         if line.text_end == at {
             return Ok((entries, span(line.next, 0).start, fault));
         }

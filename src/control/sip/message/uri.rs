@@ -132,7 +132,7 @@ pub fn host_port(place: &[u8]) -> Result<(&[u8], Option<u16>), &'static str> {
     let (host, rest) = match place.strip_prefix(b"[") {
         Some(inner) => {
             let end = memchr::memchr(b']', inner).ok_or("an IPv6 address lacks ']'")?;
-            if std::str::from_utf8(&inner[..end]).ok().and_then(|text| text.parse::<std::net::Ipv6Addr>().ok()).is_none() {
+            if !is_ipv6(&inner[..end]) {
                 return Err("the text in brackets is no IPv6 address");
             }
             (&inner[..end], text::trim(&inner[end + 1..]))
@@ -154,6 +154,13 @@ pub fn host_port(place: &[u8]) -> Result<(&[u8], Option<u16>), &'static str> {
         None => return Err("text follows the host"),
     };
     Ok((host, port.and_then(|port| u16::try_from(port).ok())))
+}
+
+/// An IPv6 address, also with the third colon that RFC 3261's grammar put before an IPv4 tail (RFC 5118 §4.10).
+fn is_ipv6(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    address(text) || address(&text.replacen(":::", "::", 1))
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ fn fail(why: Failure, out: &mut Vec<Effect>) -> Option<State> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::table::{Finals, Row, assert_complete};
     use super::*;
     use Effect::{Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
@@ -99,7 +100,8 @@ mod tests {
     fn transitions_of_figure_6() {
         let done = [Clear(Timer::E), Clear(Timer::F), Pass];
         let done_udp = [&done[..], &[Set(Timer::K, T4)]].concat();
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row<State>> = vec![
+            (TRYING, Event::Fired(Timer::E), Unreliable, Some(State::Trying { interval: T1 * 2 }), vec![Send, Set(Timer::E, T1 * 2)]),
             (TRYING, Event::Response(100), Unreliable, Some(State::Proceeding), vec![Pass]),
             (TRYING, Event::Response(200), Unreliable, Some(State::Completed), done_udp.clone()),
             (TRYING, Event::Response(404), Reliable, None, done.to_vec()),
@@ -108,14 +110,13 @@ mod tests {
             (State::Proceeding, Event::Fired(Timer::E), Unreliable, Some(State::Proceeding), vec![Send, Set(Timer::E, T2)]),
             (State::Proceeding, Event::Response(183), Unreliable, Some(State::Proceeding), vec![Pass]),
             (State::Proceeding, Event::Response(500), Unreliable, Some(State::Completed), done_udp),
+            (State::Proceeding, Event::Response(500), Reliable, None, done.to_vec()),
             (State::Proceeding, Event::Fired(Timer::F), Unreliable, None, vec![Effect::Fail(Failure::Timeout)]),
             (State::Proceeding, Event::Broken, Reliable, None, vec![Effect::Fail(Failure::Broken)]),
             (State::Completed, Event::Response(200), Unreliable, Some(State::Completed), vec![]),
             (State::Completed, Event::Fired(Timer::E), Unreliable, Some(State::Completed), vec![]),
             (State::Completed, Event::Fired(Timer::K), Unreliable, None, vec![]),
         ];
-        for (state, event, path, next, effects) in table {
-            assert_eq!(step(state, event, path), (next, effects), "{state:?} {event:?} {path:?}");
-        }
+        assert_complete(Finals::Alike, &[TRYING, State::Proceeding, State::Completed], &table, super::step);
     }
 }

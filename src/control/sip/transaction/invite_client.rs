@@ -89,6 +89,7 @@ fn answered(state: State, status: u16, path: Path, out: &mut Vec<Effect>) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::table::{Finals, Row, assert_complete};
     use super::*;
     use Effect::{Acknowledge, Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
@@ -125,7 +126,8 @@ mod tests {
         let clear_ab = [Clear(Timer::A), Clear(Timer::B)];
         let to_accepted = [Clear(Timer::C), Clear(Timer::B), Set(Timer::M, PATIENCE), Pass];
         let to_completed = [Clear(Timer::C), Clear(Timer::B), Acknowledge, Pass, Set(Timer::D, PATIENCE)];
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row<State>> = vec![
+            (CALLING, Event::Fired(Timer::A), Unreliable, Some(State::Calling { interval: T1 * 2 }), vec![Send, Set(Timer::A, T1 * 2)]),
             (CALLING, Event::Fired(Timer::B), Unreliable, None, vec![Effect::Fail(Failure::Timeout)]),
             (CALLING, Event::Broken, Reliable, None, vec![Effect::Fail(Failure::Broken)]),
             (CALLING, Event::Response(100), Unreliable, Some(State::Proceeding), [&clear_ab[..], &[Set(Timer::C, TIMER_C), Pass]].concat()),
@@ -135,6 +137,7 @@ mod tests {
             (State::Proceeding, Event::Response(180), Unreliable, Some(State::Proceeding), vec![Set(Timer::C, TIMER_C), Pass]),
             (State::Proceeding, Event::Response(200), Unreliable, Some(State::Accepted), to_accepted.to_vec()),
             (State::Proceeding, Event::Response(603), Unreliable, Some(State::Completed), to_completed.to_vec()),
+            (State::Proceeding, Event::Response(603), Reliable, None, to_completed[..4].to_vec()),
             (
                 State::Proceeding,
                 Event::Fired(Timer::C),
@@ -154,8 +157,6 @@ mod tests {
             (State::Accepted, Event::Response(486), Unreliable, Some(State::Accepted), vec![]),
             (State::Accepted, Event::Fired(Timer::M), Unreliable, None, vec![]),
         ];
-        for (state, event, path, next, effects) in table {
-            assert_eq!(step(state, event, path), (next, effects), "{state:?} {event:?} {path:?}");
-        }
+        assert_complete(Finals::Apart, &[CALLING, State::Proceeding, State::Completed, State::Accepted], &table, super::step);
     }
 }

@@ -78,6 +78,7 @@ fn respond(status: u16, path: Path, out: &mut Vec<Effect>) -> State {
 #[cfg(test)]
 mod tests {
     use super::super::machine::T2;
+    use super::super::machine::table::{Finals, Row, assert_complete};
     use super::*;
     use Effect::{Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn transitions_of_figure_7_and_rfc_6026() {
         let clear_gh = [Clear(Timer::G), Clear(Timer::H)];
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row<State>> = vec![
             (State::Proceeding, Event::Request, Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Proceeding, Event::Respond(180), Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Proceeding, Event::Respond(200), Unreliable, Some(State::Accepted), vec![Send, Set(Timer::L, PATIENCE)]),
@@ -111,6 +112,7 @@ mod tests {
             (State::Proceeding, Event::Respond(486), Reliable, Some(COMPLETED), vec![Send, Set(Timer::H, PATIENCE)]),
             (State::Proceeding, Event::Ack, Unreliable, Some(State::Proceeding), vec![]),
             (State::Proceeding, Event::Broken, Reliable, Some(State::Proceeding), vec![]),
+            (COMPLETED, Event::Fired(Timer::G), Unreliable, Some(State::Completed { interval: T1 * 2 }), vec![Send, Set(Timer::G, T1 * 2)]),
             (COMPLETED, Event::Request, Unreliable, Some(COMPLETED), vec![Send]),
             (COMPLETED, Event::Respond(180), Unreliable, Some(COMPLETED), vec![]),
             (COMPLETED, Event::Ack, Unreliable, Some(State::Confirmed), [&clear_gh[..], &[Set(Timer::I, T4)]].concat()),
@@ -125,8 +127,6 @@ mod tests {
             (State::Accepted, Event::Ack, Unreliable, Some(State::Accepted), vec![Pass]),
             (State::Accepted, Event::Fired(Timer::L), Unreliable, None, vec![]),
         ];
-        for (state, event, path, next, effects) in table {
-            assert_eq!(step(state, event, path), (next, effects), "{state:?} {event:?} {path:?}");
-        }
+        assert_complete(Finals::Apart, &[State::Proceeding, COMPLETED, State::Confirmed, State::Accepted], &table, super::step);
     }
 }

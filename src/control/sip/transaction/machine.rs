@@ -114,3 +114,75 @@ pub enum Failure {
 pub(super) fn doubled(interval: Duration) -> Duration {
     (interval * 2).min(T2)
 }
+
+/// Tables that leave no pair of state and event out.
+#[cfg(test)]
+pub(super) mod table {
+    use super::{Effect, Event, Path, Timer};
+
+    /// State, event, path, next state, effects. A row for datagrams also counts for streams that have none of their own.
+    pub type Row<S> = (S, Event, Path, Option<S>, Vec<Effect>);
+
+    /// Every event of the RFCs, responses by their classes' edges.
+    fn every_event() -> Vec<Event> {
+        use Timer::{A, B, C, D, E, F, G, H, I, J, K, L, M};
+        let timers = [A, B, C, D, E, F, G, H, I, J, K, L, M].map(Event::Fired);
+        let statuses = [100, 180, 199, 200, 202, 299, 300, 401, 486, 503, 699];
+        let answers = statuses.iter().flat_map(|status| [Event::Respond(*status), Event::Response(*status)]);
+        [Event::Request, Event::Ack, Event::Broken].into_iter().chain(timers).chain(answers).collect()
+    }
+
+    /// Does a machine tell success from failure?
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Finals {
+        /// INVITE's do.
+        Apart,
+        /// To the others every final response is one.
+        Alike,
+    }
+
+    /// All statuses of a class are one to the machines.
+    fn class(event: Event, finals: Finals) -> Event {
+        let class = |status: u16| match status {
+            ..=199 => 100,
+            200..=299 => 200,
+            300.. if finals == Finals::Alike => 200,
+            300.. => 300,
+        };
+        match event {
+            Event::Respond(status) => Event::Respond(class(status)),
+            Event::Response(status) => Event::Response(class(status)),
+            other => other,
+        }
+    }
+
+    /// Each state meets each event on both paths: as the table says, and what it does not list changes nothing.
+    pub fn assert_complete<S: Copy + PartialEq + std::fmt::Debug>(
+        finals: Finals,
+        states: &[S],
+        table: &[Row<S>],
+        step: impl Fn(S, Event, Path, &mut Vec<Effect>) -> Option<S>,
+    ) {
+        for (state, event, path, _, _) in table {
+            let same = |row: &&Row<S>| row.0 == *state && class(row.1, finals) == class(*event, finals) && row.2 == *path;
+            let rows: Vec<_> = table.iter().filter(same).map(|row| (&row.3, &row.4)).collect();
+            assert!(rows.windows(2).all(|pair| pair[0] == pair[1]), "the table contradicts itself: {state:?} {event:?}");
+            assert!(states.contains(state), "{state:?} is not among the states");
+        }
+        for state in states {
+            for event in every_event() {
+                for path in [Path::Unreliable, Path::Reliable] {
+                    let row = |wanted: Option<Path>| {
+                        let fits = |row: &&Row<S>| {
+                            row.0 == *state && class(row.1, finals) == class(event, finals) && wanted.is_none_or(|path| row.2 == path)
+                        };
+                        table.iter().find(fits)
+                    };
+                    let expected = row(Some(path)).or(row(None)).map_or((Some(*state), Vec::new()), |row| (row.3, row.4.clone()));
+                    let mut out = Vec::new();
+                    assert_eq!((step(*state, event, path, &mut out), out), expected, "{state:?} {event:?} {path:?}");
+                }
+            }
+        }
+    }
+}

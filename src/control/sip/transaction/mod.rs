@@ -24,7 +24,7 @@ use crate::control::words::sip::{Flow, Transmit};
 /// Max-Forwards of what we send ourselves.
 pub const MAX_FORWARDS: u32 = 70;
 /// So many forks of one INVITE are told apart.
-const MAX_FORKS: usize = 16;
+pub const MAX_FORKS: usize = 16;
 
 /// What a client transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +45,22 @@ pub enum Purpose {
     Register(u32),
     /// CANCEL, or BYE to a surplus fork: its outcome is nobody's.
     Stray,
+}
+
+impl Purpose {
+    /// The same, for the leg's new name.
+    fn renamed(self, old: LegId, new: LegId) -> Purpose {
+        let named = |leg: LegId| if leg == old { new } else { leg };
+        match self {
+            Purpose::Invite(leg) => Purpose::Invite(named(leg)),
+            Purpose::Reoffer(leg) => Purpose::Reoffer(named(leg)),
+            Purpose::Refresh(leg) => Purpose::Refresh(named(leg)),
+            Purpose::Bye(leg) => Purpose::Bye(named(leg)),
+            Purpose::Refer(leg) => Purpose::Refer(named(leg)),
+            Purpose::Tell(leg) => Purpose::Tell(named(leg)),
+            Purpose::Register(_) | Purpose::Stray => self,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,6 +137,18 @@ fn path(flow: &Flow) -> Path {
 }
 
 impl Transactions {
+    /// What is under way for the leg `old` is for `new` from here on. Looks at all transactions: for rare events only.
+    pub fn rename(&mut self, old: LegId, new: LegId) {
+        let concerned = |slot: &Slot| slot.purpose.renamed(old, new) != slot.purpose;
+        let mut keys: Vec<Key> = self.slots.iter().filter(|(_, slot)| concerned(slot)).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        for key in keys {
+            if let Some(slot) = self.slots.get_mut(&key) {
+                slot.purpose = slot.purpose.renamed(old, new);
+            }
+        }
+    }
+
     /// Is there a transaction of this key?
     #[must_use]
     pub fn has(&self, key: Key) -> bool {
@@ -217,11 +245,11 @@ impl Transactions {
         known.is_some()
     }
 
-    /// Cancels our INVITE (RFC 3261 §9.1): CANCEL goes out, and after 64×T1 the INVITE fails by itself.
-    pub fn cancel(&mut self, now: Time, invite: Key, cancel: Key, out: &mut VecDeque<Transmit>) {
+    /// Cancels our INVITE (RFC 3261 §9.1): CANCEL goes out with these further lines, and after 64×T1 the INVITE fails by itself.
+    pub fn cancel(&mut self, now: Time, (invite, cancel): (Key, Key), lines: &[u8], out: &mut VecDeque<Transmit>) {
         let Some(slot) = self.slots.get(&invite) else { return };
         let Ok(request) = Message::parse(slot.last.clone()) else { return };
-        let transmit = Transmit { flow: slot.flow, bytes: request::cancel_of(&request) };
+        let transmit = Transmit { flow: slot.flow, bytes: request::cancel_of(&request, lines) };
         self.timers.set((invite, Timer::B), now + PATIENCE);
         self.open_client(now, cancel, Method::Cancel, transmit, Purpose::Stray, out);
     }

@@ -10,7 +10,7 @@ fn top_via(request: &Message) -> &[u8] {
 }
 
 /// What ACK and CANCEL take over from the INVITE (RFC 3261 §17.1.1.3, §9.1).
-fn derived(request: &Message, method: &str, to: &[u8]) -> Bytes {
+fn derived(request: &Message, method: &str, to: &[u8], lines: &[u8]) -> Bytes {
     let mut writer = Writer::request(method.as_bytes(), request.request_uri());
     writer.raw("Via", top_via(request));
     for route in request.headers(Name::Route) {
@@ -21,19 +21,20 @@ fn derived(request: &Message, method: &str, to: &[u8]) -> Bytes {
     writer.raw("To", to);
     writer.raw("Call-ID", request.call_id());
     writer.format("CSeq", format_args!("{} {method}", request.cseq().map_or(0, |cseq| cseq.number)));
+    writer.lines(lines);
     writer.finish()
 }
 
 /// The ACK of a failure: within the INVITE's transaction, its To from the response.
 #[must_use]
 pub fn ack_of_failure(invite: &Message, response: &Message) -> Bytes {
-    derived(invite, "ACK", response.header(Name::To).unwrap_or_default())
+    derived(invite, "ACK", response.header(Name::To).unwrap_or_default(), &[])
 }
 
-/// The CANCEL of an INVITE.
+/// The CANCEL of an INVITE, with further header lines such as Reason.
 #[must_use]
-pub fn cancel_of(invite: &Message) -> Bytes {
-    derived(invite, "CANCEL", invite.header(Name::To).unwrap_or_default())
+pub fn cancel_of(invite: &Message, lines: &[u8]) -> Bytes {
+    derived(invite, "CANCEL", invite.header(Name::To).unwrap_or_default(), lines)
 }
 
 /// What changes when a request is sent once more as a new transaction.
@@ -43,8 +44,8 @@ pub struct Change<'a> {
     pub via: &'a str,
     /// The new CSeq number.
     pub cseq: u32,
-    /// A header put in place of those of its name, as `Authorization`.
-    pub header: (Name, &'a str),
+    /// Headers put in place of those of their names, as `Authorization`.
+    pub headers: &'a [(Name, &'a str)],
 }
 
 /// The request once more: same Call-ID, From tag and content (RFC 3261 §8.1.3.5, §22.2).
@@ -52,16 +53,18 @@ pub struct Change<'a> {
 pub fn again(request: &Message, change: &Change<'_>) -> Bytes {
     let mut writer = Writer::request(request.method_token(), request.request_uri());
     writer.raw("Via", change.via.as_bytes());
-    let (replaced, value) = change.header;
     for (name, text, value) in request.lines() {
-        let rewritten = matches!(name, Name::Via | Name::CSeq | Name::ContentLength | Name::ContentType) || name == replaced;
+        let rewritten = matches!(name, Name::Via | Name::CSeq | Name::ContentLength | Name::ContentType)
+            || change.headers.iter().any(|(replaced, _)| *replaced == name);
         if !rewritten {
             writer.lines(text).lines(b": ").lines(value).lines(b"\r\n");
         }
     }
     let method = text::lossy(request.method_token());
     writer.format("CSeq", format_args!("{} {method}", change.cseq));
-    writer.header(replaced.text(), value);
+    for (name, value) in change.headers {
+        writer.header(name.text(), value);
+    }
     writer.body(&request.content_type(), request.body())
 }
 
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_request_again_keeps_its_content() {
-        let change = Change { via: "SIP/2.0/UDP me;branch=z9hG4bK2", cseq: 8, header: (Name::Authorization, "Digest x") };
+        let change = Change { via: "SIP/2.0/UDP me;branch=z9hG4bK2", cseq: 8, headers: &[(Name::Authorization, "Digest x")] };
         let again = Message::parse(again(&invite(), &change)).unwrap();
         assert_eq!(again.cseq().unwrap().number, 8);
         assert_eq!(again.header(Name::Authorization), Some(&b"Digest x"[..]));

@@ -38,13 +38,14 @@ pub fn step(state: State, event: Event, path: Path, out: &mut Vec<Effect>) -> Op
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::table::{Finals, Row, assert_complete};
     use super::*;
     use Effect::{Send, Set};
     use Path::{Reliable, Unreliable};
 
     #[test]
     fn transitions_of_figure_8() {
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row<State>> = vec![
             (State::Trying, Event::Request, Unreliable, Some(State::Trying), vec![]),
             (State::Trying, Event::Respond(100), Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Trying, Event::Respond(200), Unreliable, Some(State::Completed), vec![Send, Set(Timer::J, PATIENCE)]),
@@ -52,15 +53,13 @@ mod tests {
             (State::Proceeding, Event::Request, Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Proceeding, Event::Respond(183), Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Proceeding, Event::Respond(404), Unreliable, Some(State::Completed), vec![Send, Set(Timer::J, PATIENCE)]),
+            (State::Proceeding, Event::Respond(404), Reliable, None, vec![Send]),
             (State::Proceeding, Event::Broken, Reliable, None, vec![]),
             (State::Completed, Event::Request, Unreliable, Some(State::Completed), vec![Send]),
             (State::Completed, Event::Respond(500), Unreliable, Some(State::Completed), vec![]),
             (State::Completed, Event::Fired(Timer::J), Unreliable, None, vec![]),
             (State::Completed, Event::Broken, Reliable, None, vec![]),
         ];
-        for (state, event, path, next, effects) in table {
-            let mut out = Vec::new();
-            assert_eq!((step(state, event, path, &mut out), out), (next, effects), "{state:?} {event:?} {path:?}");
-        }
+        assert_complete(Finals::Alike, &[State::Trying, State::Proceeding, State::Completed], &table, step);
     }
 }

@@ -124,8 +124,9 @@ fn cancel_goes_out_and_the_invite_fails_when_nobody_answers_it() {
     table.open_client(Time(0), invite, Method::Invite, our("INVITE"), Purpose::Stray, &mut out);
     table.response(Time(1), invite, &response(180, "INVITE", "x"), &mut out);
     out.clear();
-    table.cancel(Time(2), invite, cancel, &mut out);
+    table.cancel(Time(2), (invite, cancel), b"Reason: SIP;cause=200\r\n", &mut out);
     assert!(out[0].bytes.starts_with(b"CANCEL sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bKme\r\n"));
+    assert!(out[0].bytes.ends_with(b"Reason: SIP;cause=200\r\nContent-Length: 0\r\n\r\n"));
     table.response(Time(3), cancel, &response(200, "CANCEL", "x"), &mut out);
     let mut failures = Vec::new();
     while let Some(at) = table.next() {
