@@ -299,4 +299,17 @@ impl Agents {
         let too_much = |desk: &&Desk| desk.held.values().all(|held| held.queue.is_some()) && desk.load() > desk.capacity();
         self.desks.values().filter(too_much).map(|desk| desk.agent.id).collect()
     }
+
+    /// Who is said to have a session and does not serve it, or serves one that is said to be somebody else's.
+    pub fn torn(&self) -> Vec<(AgentId, SessionId)> {
+        let serves = |agent: &AgentId, session: &SessionId| {
+            let held = self.desks.get(agent).and_then(|desk| desk.held.get(session));
+            held.is_some_and(|held| held.wrapping == Wrapping::No)
+        };
+        let said = self.holders.iter().map(|(session, agent)| (*agent, *session));
+        let held = self.desks.iter().flat_map(|(agent, desk)| desk.held.keys().map(|session| (*agent, *session)));
+        said.filter(|(agent, session)| !serves(agent, session))
+            .chain(held.filter(|(agent, session)| serves(agent, session) && self.holders.get(session) != Some(agent)))
+            .collect()
+    }
 }

@@ -160,6 +160,8 @@ pub struct Audit {
     pub offered: BTreeMap<SessionId, usize>,
     /// Agents above their capacity (must be empty).
     pub overloaded: Vec<AgentId>,
+    /// An agent and a session of which only one knows that he has it (must be empty).
+    pub torn: Vec<(AgentId, SessionId)>,
     /// A free agent and a session he may take that waits (must be empty).
     pub idle_while_waiting: Vec<(AgentId, SessionId)>,
 }
@@ -340,6 +342,7 @@ impl Acd {
                 sum
             }),
             overloaded: self.agents.overloaded(),
+            torn: self.agents.torn(),
             idle_while_waiting: self.missed_matches(now),
         }
     }
