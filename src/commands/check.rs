@@ -1,12 +1,15 @@
 //! `hotline check`: reads the configuration as `serve` would, prints every problem, and what the server would do.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::channels::Channel;
 use crate::config::files::Origin;
 use crate::config::problem::{Problem, Severity};
 use crate::config::{self, Config};
+use crate::control::dialplan::Plan;
 use crate::control::words::directory::{Directory, Target};
+use crate::run;
 
 /// Checks the configuration and says what the server would do with it.
 #[derive(clap::Args, Debug)]
@@ -22,12 +25,13 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Never; problems are its result.
+/// A voice that this build cannot speak with; all other problems are its result.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (problems, config) = match config::load(&args.config, 0) {
         Ok(config) => (config.warnings.clone(), Some(config)),
         Err(problems) => (problems, None),
     };
+    let problems = [problems, config.as_ref().map(silent).transpose()?.unwrap_or_default()].concat();
     print_problems(&problems);
     if let Some(config) = &config {
         print!("{}", plan_of(config));
@@ -36,6 +40,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     println!("{} error(s), {} warning(s)", errors, problems.len() - errors);
     let good = errors == 0 && (!args.strict || problems.is_empty());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prompts that callers would not hear.
+fn silent(config: &Config) -> anyhow::Result<Vec<Problem>> {
+    let prompts = run::prompts(&config.server)?;
+    let of_plan = |(id, plan): (&String, &Arc<Plan>)| prompts.silent(plan, config.plan_files.get(id).unwrap_or(id));
+    Ok(config.directory.plans.iter().flat_map(of_plan).map(Problem::from).collect())
 }
 
 /// Prints problems to standard error, one a line.

@@ -33,6 +33,7 @@ use crate::{api, channels, control_handle, lookups, net, speech, store};
 use clock::Clock;
 use control_loop::Doors;
 use effects::Effects;
+pub use setup::prompts;
 
 /// SIP messages that may wait for the rules; of these a part is kept for calls in progress (`net`).
 const SIP_DOOR: usize = 16_384;

@@ -16,6 +16,7 @@ mod originate;
 mod phrases;
 mod plan;
 pub mod ports;
+mod refer;
 pub mod route;
 mod sound;
 
@@ -118,6 +119,8 @@ enum Stage {
     Dialling { legs: Vec<LegId>, after: After, early: Option<LegId>, status: u16 },
     /// Two legs hear each other.
     Talking { peer: LegId, agent: Option<AgentId>, after: After },
+    /// The caller's own phone was asked to call somebody else.
+    Referring,
     /// The caller is by himself: echo, silence or music.
     Alone,
     /// Good-bye is being said.
@@ -212,10 +215,10 @@ impl Call {
             Happening::Lost { leg, .. } => self.on_leg_over(leg, Ending::PeerLost, world),
             Happening::Key { leg, key } => self.on_key(leg, key, world),
             Happening::Referred { leg, to } => self.on_referred(leg, &to, world),
+            Happening::TransferProgress { leg, status } => self.on_refer_progress(leg, status, world),
             Happening::Invited(_)
             | Happening::ReofferFailed { .. }
             | Happening::Registered { .. }
-            | Happening::TransferProgress { .. }
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. } => {}
         }

@@ -104,6 +104,7 @@ impl Switch {
             Signal::HangUp => self.endpoint.hang_up(now, leg, &[]),
             Signal::AnswerOffer(sdp) => self.endpoint.answer_offer(now, leg, sdp),
             Signal::RefuseOffer(status) => self.endpoint.refuse_offer(now, leg, status, &[]),
+            Signal::Refer(to) => self.endpoint.refer(now, leg, &to),
             Signal::NotifyRefer(status) => self.endpoint.notify_refer(now, leg, status),
         }
     }

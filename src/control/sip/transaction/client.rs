@@ -68,6 +68,9 @@ mod tests {
     use Effect::{Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
 
+    /// State, event, path; the state after it and what follows.
+    type Row = (State, Event, Path, Option<State>, Vec<Effect>);
+
     const TRYING: State = State::Trying { interval: T1 };
 
     fn step(state: State, event: Event, path: Path) -> (Option<State>, Vec<Effect>) {
@@ -99,7 +102,7 @@ mod tests {
     fn transitions_of_figure_6() {
         let done = [Clear(Timer::E), Clear(Timer::F), Pass];
         let done_udp = [&done[..], &[Set(Timer::K, T4)]].concat();
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row> = vec![
             (TRYING, Event::Response(100), Unreliable, Some(State::Proceeding), vec![Pass]),
             (TRYING, Event::Response(200), Unreliable, Some(State::Completed), done_udp.clone()),
             (TRYING, Event::Response(404), Reliable, None, done.to_vec()),

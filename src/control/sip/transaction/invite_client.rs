@@ -93,6 +93,9 @@ mod tests {
     use Effect::{Acknowledge, Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
 
+    /// State, event, path; the state after it and what follows.
+    type Row = (State, Event, Path, Option<State>, Vec<Effect>);
+
     const CALLING: State = State::Calling { interval: T1 };
 
     fn step(state: State, event: Event, path: Path) -> (Option<State>, Vec<Effect>) {
@@ -125,7 +128,7 @@ mod tests {
         let clear_ab = [Clear(Timer::A), Clear(Timer::B)];
         let to_accepted = [Clear(Timer::C), Clear(Timer::B), Set(Timer::M, PATIENCE), Pass];
         let to_completed = [Clear(Timer::C), Clear(Timer::B), Acknowledge, Pass, Set(Timer::D, PATIENCE)];
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row> = vec![
             (CALLING, Event::Fired(Timer::B), Unreliable, None, vec![Effect::Fail(Failure::Timeout)]),
             (CALLING, Event::Broken, Reliable, None, vec![Effect::Fail(Failure::Broken)]),
             (CALLING, Event::Response(100), Unreliable, Some(State::Proceeding), [&clear_ab[..], &[Set(Timer::C, TIMER_C), Pass]].concat()),

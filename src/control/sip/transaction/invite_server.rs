@@ -82,6 +82,9 @@ mod tests {
     use Effect::{Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
 
+    /// State, event, path; the state after it and what follows.
+    type Row = (State, Event, Path, Option<State>, Vec<Effect>);
+
     const COMPLETED: State = State::Completed { interval: T1 };
 
     fn step(state: State, event: Event, path: Path) -> (Option<State>, Vec<Effect>) {
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn transitions_of_figure_7_and_rfc_6026() {
         let clear_gh = [Clear(Timer::G), Clear(Timer::H)];
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row> = vec![
             (State::Proceeding, Event::Request, Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Proceeding, Event::Respond(180), Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Proceeding, Event::Respond(200), Unreliable, Some(State::Accepted), vec![Send, Set(Timer::L, PATIENCE)]),

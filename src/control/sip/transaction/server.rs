@@ -42,9 +42,12 @@ mod tests {
     use Effect::{Send, Set};
     use Path::{Reliable, Unreliable};
 
+    /// State, event, path; the state after it and what follows.
+    type Row = (State, Event, Path, Option<State>, Vec<Effect>);
+
     #[test]
     fn transitions_of_figure_8() {
-        let table: Vec<(State, Event, Path, Option<State>, Vec<Effect>)> = vec![
+        let table: Vec<Row> = vec![
             (State::Trying, Event::Request, Unreliable, Some(State::Trying), vec![]),
             (State::Trying, Event::Respond(100), Unreliable, Some(State::Proceeding), vec![Send]),
             (State::Trying, Event::Respond(200), Unreliable, Some(State::Completed), vec![Send, Set(Timer::J, PATIENCE)]),
