@@ -225,7 +225,7 @@ mod tests {
             .route("/pay", get(hit))
             .route("/gone", get(|| async { StatusCode::NOT_FOUND }))
             .route("/down", get(|| async { StatusCode::BAD_GATEWAY }))
-            .route("/slow", get(|| std::future::pending::<String>()));
+            .route("/slow", get(std::future::pending::<String>));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, router).await });

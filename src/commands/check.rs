@@ -1,15 +1,17 @@
 //! `hotline check`: reads the configuration as `serve` would, prints every problem, and what the server would do.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::channels::Channel;
 use crate::config::files::Origin;
 use crate::config::problem::{Problem, Severity};
 use crate::config::server::Server;
 use crate::config::{self, Config};
+use crate::control::dialplan::Plan;
 use crate::control::words::directory::{Directory, Target};
 use crate::net::certificate::{self, Facts};
-use crate::run::setup;
+use crate::run::{self, setup};
 
 /// Checks the configuration and says what the server would do with it.
 #[derive(clap::Args, Debug)]
@@ -25,7 +27,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Never; problems are its result.
+/// A voice that this build cannot speak with; all other problems are its result.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (problems, config) = match config::load(&args.config, 0) {
         Ok(config) => {
@@ -35,6 +37,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(problems) => (problems, None),
     };
+    let problems = [problems, config.as_ref().map(silent).transpose()?.unwrap_or_default()].concat();
     print_problems(&problems);
     if let Some(config) = &config {
         print!("{}", plan_of(config));
@@ -53,6 +56,13 @@ fn tls_problem(server: &Server) -> Option<Problem> {
     }
     let why = setup::tls(server).err()?;
     Some(Problem::of_file("[tls]", format!("{why:#}"), "name a certificate and its key in PEM, or none: then one is made"))
+}
+
+/// Prompts that callers would not hear.
+fn silent(config: &Config) -> anyhow::Result<Vec<Problem>> {
+    let prompts = run::prompts(&config.server)?;
+    let of_plan = |(id, plan): (&String, &Arc<Plan>)| prompts.silent(plan, config.plan_files.get(id).unwrap_or(id));
+    Ok(config.directory.plans.iter().flat_map(of_plan).map(Problem::from).collect())
 }
 
 /// Prints problems to standard error, one a line.

@@ -1,19 +1,22 @@
 //! `hotline dialplan`: lint plans, talk to one in the terminal, run its tests.
 
+mod graph;
+mod house;
+mod testing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context, bail};
 
 use crate::control::dialplan::check::close_options;
 use crate::control::dialplan::problem::has_error;
 use crate::control::dialplan::sim::{self, Simulation, World};
-use crate::control::dialplan::test_file::{self, Outcome, TestFile, Verdict};
+use crate::control::dialplan::test_file;
 use crate::control::dialplan::{Caller, Loaded, Medium, Plan, Problem, Source, Start, load};
 use crate::control::time::Time;
 use crate::control::words::Lang;
@@ -46,7 +49,10 @@ enum Work {
     Sim(Sim),
     /// Runs *.test.yaml
     #[command(after_help = "Example:\n  hotline dialplan test --junit out.xml\n\nExit status: 0 = all passed and covered, 1 = not.")]
-    Test(Test),
+    Test(testing::Args),
+    /// Draws a plan: its nodes, and what leads from one to the next
+    #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
+    Graph(graph::Args),
 }
 
 #[derive(clap::Args, Debug)]
@@ -85,15 +91,6 @@ struct Sim {
     mock: Vec<String>,
 }
 
-#[derive(clap::Args, Debug)]
-struct Test {
-    /// Single test files instead of the folder's
-    files: Vec<PathBuf>,
-    /// Writes JUnit XML there
-    #[arg(long)]
-    junit: Option<PathBuf>,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -106,8 +103,9 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
         Work::Sim(sim) => run_sim(dir.unwrap_or(usual), &sim),
         Work::Test(test) => {
             let beside = test.files.first().and_then(|file| file.parent()).filter(|folder| has_plans(folder));
-            run_tests(dir.or(beside).unwrap_or(usual), &test)
+            testing::run(dir.or(beside).unwrap_or(usual), &test)
         }
+        Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
     }
 }
 
@@ -148,12 +146,16 @@ fn is_test(path: &Path) -> bool {
 }
 
 fn run_lint(dir: &Path, lint: &Lint) -> anyhow::Result<ExitCode> {
+    let dir = lint.files.first().and_then(|file| file.parent()).unwrap_or(dir);
     let paths = if lint.files.is_empty() { yaml_files(dir)? } else { with_surroundings(&lint.files) };
     let (sources, mut problems) = read(&paths)?;
     let loaded = load(&sources, &environment());
     problems.extend(loaded.problems);
-    for plan in loaded.plans.values() {
-        problems.extend(close_options(plan, &plan.id));
+    let house = house::beside(dir);
+    for (id, plan) in &loaded.plans {
+        let file = loaded.files.get(id).unwrap_or(id);
+        problems.extend(close_options(plan, file));
+        problems.extend(house.findings(plan, file));
     }
     for source in sources.iter().filter(|source| is_test(Path::new(&source.name))) {
         problems.extend(test_file::read(source).err().unwrap_or_default());
@@ -290,135 +292,6 @@ fn print_turn(simulation: &Simulation) {
     }
 }
 
-/// A case's name and result.
-struct Ran {
-    file: String,
-    name: String,
-    line: usize,
-    outcome: Outcome,
-}
-
 fn has_plans(folder: &Path) -> bool {
     yaml_files(folder).is_ok_and(|files| files.iter().any(|file| !is_test(file)))
-}
-
-fn run_tests(folder: &Path, args: &Test) -> anyhow::Result<ExitCode> {
-    let loaded = loaded_for_mocks(folder)?;
-    let tests = test_files(folder, &args.files)?;
-    let began = Instant::now();
-    let mut ran = Vec::new();
-    for tests in &tests {
-        let plan = plan_named(&loaded, &tests.plan).with_context(|| tests.name.clone())?;
-        for case in &tests.cases {
-            ran.push(Ran { file: tests.name.clone(), name: case.name.clone(), line: case.line, outcome: test_file::run(case, &plan, 1) });
-        }
-    }
-    let took = began.elapsed();
-    let mut good = report(&ran);
-    good &= covered(&loaded, &tests, &ran)?;
-    let rate = ran.len() as f64 / took.as_secs_f64().max(1e-9);
-    println!("{} case(s) in {:.1} ms, {rate:.0} a second", ran.len(), took.as_secs_f64() * 1_000.0);
-    if let Some(path) = &args.junit {
-        fs::write(path, junit(&ran)).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The named test files; with them the others of the same plans, because coverage is a plan's, not a file's.
-fn test_files(folder: &Path, named: &[PathBuf]) -> anyhow::Result<Vec<TestFile>> {
-    let beside = yaml_files(folder)?.into_iter().filter(|path| is_test(path));
-    let mut paths: Vec<PathBuf> = named.to_vec();
-    paths.extend(beside.filter(|path| !named.iter().any(|known| same_file(known, path))));
-    let (sources, problems) = read(&paths)?;
-    problems.iter().for_each(|problem| eprintln!("{problem}"));
-    let mut tests = Vec::new();
-    for (at, source) in sources.iter().enumerate() {
-        match test_file::read(source) {
-            Ok(file) if named.is_empty() || at < named.len() || tests.iter().any(|known: &TestFile| known.plan == file.plan) => {
-                tests.push(file)
-            }
-            Ok(_) => {}
-            Err(problems) => {
-                problems.iter().for_each(|problem| eprintln!("{problem}"));
-                bail!("{} is no test file", source.name);
-            }
-        }
-    }
-    if tests.is_empty() || !problems.is_empty() {
-        bail!("there are no good *.test.yaml in {}", folder.display());
-    }
-    Ok(tests)
-}
-
-fn same_file(left: &Path, right: &Path) -> bool {
-    fs::canonicalize(left).ok().zip(fs::canonicalize(right).ok()).is_some_and(|(left, right)| left == right)
-}
-
-fn report(ran: &[Ran]) -> bool {
-    let mut failed = 0;
-    for one in ran {
-        match &one.outcome.verdict {
-            Verdict::Passed => println!("ok       {}:{} {}", one.file, one.line, one.name),
-            Verdict::Skipped(why) => println!("SKIPPED  {}:{} {}: {why}", one.file, one.line, one.name),
-            Verdict::Failed(why) => {
-                failed += 1;
-                println!("FAILED   {}:{} {}", one.file, one.line, one.name);
-                why.iter().for_each(|why| println!("         {why}"));
-                for (at, turn) in one.outcome.turns.iter().enumerate() {
-                    println!("         {at} {:?} → {} | {}", turn.input, turn.nodes.join(" → "), turn.said.join(" "));
-                }
-            }
-        }
-    }
-    let skipped = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Skipped(_))).count();
-    println!("{} passed, {failed} failed, {skipped} skipped", ran.len() - failed - skipped);
-    failed == 0
-}
-
-/// The coverage gates: all cases of a plan count together.
-fn covered(loaded: &Loaded, tests: &[TestFile], ran: &[Ran]) -> anyhow::Result<bool> {
-    let mut good = true;
-    let plans: BTreeSet<&str> = tests.iter().map(|tests| tests.plan.as_str()).collect();
-    for id in plans {
-        let plan = plan_named(loaded, id)?;
-        let files: Vec<&TestFile> = tests.iter().filter(|tests| tests.plan == id).collect();
-        let of_plan = ran.iter().filter(|one| files.iter().any(|file| file.name == one.file));
-        let entered: BTreeSet<String> = of_plan.flat_map(|one| one.outcome.entered.iter().cloned()).collect();
-        let (reached, missing) = test_file::coverage(&plan, &entered);
-        let wanted = files.iter().fold((0.0f32, 0.0f32), |most, file| (most.0.max(file.coverage.nodes), most.1.max(file.coverage.options)));
-        let enough = reached.nodes >= wanted.0 && reached.options >= wanted.1;
-        good &= enough;
-        let word = if enough { "covered " } else { "FAILED  " };
-        println!(
-            "{word} {id}: nodes {:.0} % (≥ {:.0}), options {:.0} % (≥ {:.0})",
-            reached.nodes * 100.0,
-            wanted.0 * 100.0,
-            reached.options * 100.0,
-            wanted.1 * 100.0
-        );
-        if !enough {
-            println!("         never entered: {}", missing.join(", "));
-        }
-    }
-    Ok(good)
-}
-
-fn junit(ran: &[Ran]) -> String {
-    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let failed = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Failed(_))).count();
-    let skipped = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Skipped(_))).count();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dialplans\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n",
-        ran.len()
-    );
-    for one in ran {
-        xml += &format!("  <testcase classname=\"{}\" name=\"{}\">", escape(&one.file), escape(&one.name));
-        match &one.outcome.verdict {
-            Verdict::Passed => {}
-            Verdict::Skipped(why) => xml += &format!("<skipped message=\"{}\"/>", escape(why)),
-            Verdict::Failed(why) => xml += &format!("<failure message=\"{}\"/>", escape(&why.join("; "))),
-        }
-        xml += "</testcase>\n";
-    }
-    xml + "</testsuite>\n"
 }

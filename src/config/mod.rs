@@ -15,6 +15,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::control::dialplan::Plan;
+use crate::control::dialplan::check::unstaffed_queues;
 use crate::control::dialplan::load::{self, Loaded};
 use crate::control::words::AgentId;
 use crate::control::words::directory::{Agent, Directory, Listener, Number, Target, Trunk, Worker};
@@ -62,6 +64,8 @@ pub struct Config {
     pub phones: Arc<Vec<Phone>>,
     /// What was read.
     pub sources: Sources,
+    /// The file of each plan.
+    pub plan_files: BTreeMap<String, String>,
     /// Warnings; errors are never in a `Config`.
     pub warnings: Vec<Problem>,
 }
@@ -104,12 +108,21 @@ pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
         let mend = "callers over IPv6 who have no IPv4 hear nothing; write [media] bind = \"::\" when all have IPv6";
         out.push(Problem::of_file(&texts.hotline.name, what, mend).as_warning());
     }
+    let plan_files = loaded.files.clone();
     let directory = directory(&server, calls, secret, &phones, trunks, loaded, &mut out);
+    out.extend(unstaffed(&directory, &plan_files));
     if any_error(&out) {
         return Err(out);
     }
     let sources = Sources { home: args.home.clone(), config: texts.origin, plans: plan_origin };
-    Ok(Config { directory: Arc::new(directory), server: Arc::new(server), phones: Arc::new(phones), sources, warnings: out })
+    Ok(Config { directory: Arc::new(directory), server: Arc::new(server), phones: Arc::new(phones), sources, plan_files, warnings: out })
+}
+
+/// D172: lines of plans that ask for skills nobody has.
+fn unstaffed(directory: &Directory, files: &BTreeMap<String, String>) -> Vec<Problem> {
+    let agents: Vec<&Agent> = directory.agents.values().collect();
+    let of_plan = |(id, plan): (&String, &Arc<Plan>)| unstaffed_queues(plan, files.get(id).unwrap_or(id), &agents);
+    directory.plans.iter().flat_map(of_plan).map(Problem::from).collect()
 }
 
 fn overrule(server: &mut Server, args: &Args) {

@@ -92,26 +92,13 @@ pub struct Scored {
 #[allow(missing_docs)] // the fields are named by the API's words; shapes: ids as text, `_ms` integers
 pub enum Fact {
     #[serde(rename = "customer.created")]
-    CustomerCreated {
-        customer: CustomerId,
-        name: Option<String>,
-        lang: Option<Lang>,
-    },
+    CustomerCreated { customer: CustomerId, name: Option<String>, lang: Option<Lang> },
     #[serde(rename = "customer.updated")]
     CustomerUpdated { customer: CustomerId, fields: Map<String, Value> },
     #[serde(rename = "identity.linked")]
-    IdentityLinked {
-        identity: IdentityId,
-        customer: CustomerId,
-        channel: String,
-        address: String,
-        level: String,
-    },
+    IdentityLinked { identity: IdentityId, customer: CustomerId, channel: String, address: String, level: String },
     #[serde(rename = "conversation.opened")]
-    ConversationOpened {
-        conversation: ConversationId,
-        customer: CustomerId,
-    },
+    ConversationOpened { conversation: ConversationId, customer: CustomerId },
     #[serde(rename = "session.created")]
     SessionCreated {
         session: SessionId,
@@ -129,38 +116,15 @@ pub enum Fact {
     #[serde(rename = "session.node")]
     NodeEntered { session: SessionId, node: String, turn: u32 },
     #[serde(rename = "session.understood")]
-    Understood {
-        session: SessionId,
-        message: Option<MessageId>,
-        text: String,
-        intents: Vec<Scored>,
-        decision: String,
-    },
+    Understood { session: SessionId, message: Option<MessageId>, text: String, intents: Vec<Scored>, decision: String },
     #[serde(rename = "session.slot")]
-    SlotFilled {
-        session: SessionId,
-        slot: String,
-        value: Value,
-        masked: bool,
-    },
+    SlotFilled { session: SessionId, slot: String, value: Value, masked: bool },
     #[serde(rename = "session.lookup")]
-    LookupDone {
-        session: SessionId,
-        name: String,
-        outcome: String,
-        value: Value,
-        took_ms: u64,
-    },
+    LookupDone { session: SessionId, name: String, outcome: String, value: Value, took_ms: u64 },
     #[serde(rename = "session.key")]
     KeyPressed { session: SessionId, key: char },
     #[serde(rename = "session.closed")]
-    SessionClosed {
-        session: SessionId,
-        ending: String,
-        disposition: String,
-        contained: bool,
-        duration_ms: u64,
-    },
+    SessionClosed { session: SessionId, ending: String, disposition: String, contained: bool, duration_ms: u64 },
     #[serde(rename = "message.created")]
     MessageCreated {
         message: MessageId,
@@ -179,19 +143,9 @@ pub enum Fact {
         buttons: Vec<(String, String)>,
     },
     #[serde(rename = "message.delivered")]
-    MessageDelivered {
-        message: MessageId,
-        session: SessionId,
-        channel: String,
-    },
+    MessageDelivered { message: MessageId, session: SessionId, channel: String },
     #[serde(rename = "message.undelivered")]
-    MessageUndelivered {
-        message: MessageId,
-        session: SessionId,
-        channel: String,
-        tries: u32,
-        why: String,
-    },
+    MessageUndelivered { message: MessageId, session: SessionId, channel: String, tries: u32, why: String },
     #[serde(rename = "call.started")]
     CallStarted {
         call: CallId,
@@ -210,100 +164,33 @@ pub enum Fact {
     #[serde(rename = "call.held")]
     CallHeld { call: CallId, leg: LegId, held: bool },
     #[serde(rename = "call.ended")]
-    CallEnded {
-        call: CallId,
-        ending: String,
-        sip_status: u16,
-        our_fault: bool,
-        duration_ms: u64,
-    },
+    CallEnded { call: CallId, ending: String, sip_status: u16, our_fault: bool, duration_ms: u64 },
     #[serde(rename = "leg.opened")]
-    LegOpened {
-        leg: LegId,
-        call: CallId,
-        role: String,
-        uri: String,
-    },
+    LegOpened { leg: LegId, call: CallId, role: String, uri: String },
     #[serde(rename = "leg.closed")]
-    LegClosed {
-        leg: LegId,
-        call: CallId,
-        why: String,
-        stats: super::words::media::LegStats,
-    },
+    LegClosed { leg: LegId, call: CallId, why: String, stats: super::words::media::LegStats },
     #[serde(rename = "session.queued")]
-    Queued {
-        session: SessionId,
-        queue: QueueId,
-        skills: Vec<String>,
-        priority: u8,
-        position: usize,
-    },
+    Queued { session: SessionId, queue: QueueId, skills: Vec<String>, priority: u8, position: usize },
     #[serde(rename = "session.dequeued")]
-    Dequeued {
-        session: SessionId,
-        queue: QueueId,
-        why: String,
-        waited_ms: u64,
-    },
+    Dequeued { session: SessionId, queue: QueueId, why: String, waited_ms: u64 },
     #[serde(rename = "session.offered")]
-    Offered {
-        offer: OfferId,
-        session: SessionId,
-        agent: AgentId,
-        queue: QueueId,
-        context: Value,
-    },
+    Offered { offer: OfferId, session: SessionId, agent: AgentId, queue: QueueId, context: Value },
     #[serde(rename = "offer.ended")]
-    OfferEnded {
-        offer: OfferId,
-        session: SessionId,
-        agent: AgentId,
-        end: OfferEnd,
-    },
+    OfferEnded { offer: OfferId, session: SessionId, agent: AgentId, end: OfferEnd },
     #[serde(rename = "session.assigned")]
     Assigned { session: SessionId, agent: AgentId },
     #[serde(rename = "agent.state")]
-    AgentState {
-        agent: AgentId,
-        state: AgentState,
-        reason: Option<String>,
-    },
+    AgentState { agent: AgentId, state: AgentState, reason: Option<String> },
     #[serde(rename = "recording.started")]
-    RecordingStarted {
-        recording: RecordingId,
-        session: SessionId,
-        path: String,
-    },
+    RecordingStarted { recording: RecordingId, session: SessionId, path: String },
     #[serde(rename = "recording.finished")]
-    RecordingFinished {
-        recording: RecordingId,
-        session: SessionId,
-        path: String,
-        duration_ms: u64,
-        bytes: u64,
-        sha256: String,
-    },
+    RecordingFinished { recording: RecordingId, session: SessionId, path: String, duration_ms: u64, bytes: u64, sha256: String },
     #[serde(rename = "recording.failed")]
-    RecordingFailed {
-        recording: RecordingId,
-        session: SessionId,
-        why: String,
-    },
+    RecordingFailed { recording: RecordingId, session: SessionId, why: String },
     #[serde(rename = "transcript.finished")]
-    TranscriptFinished {
-        recording: RecordingId,
-        session: SessionId,
-        engine: String,
-        utterances: Value,
-    },
+    TranscriptFinished { recording: RecordingId, session: SessionId, engine: String, utterances: Value },
     #[serde(rename = "transcript.failed")]
-    TranscriptFailed {
-        recording: RecordingId,
-        session: SessionId,
-        tries: u32,
-        why: String,
-    },
+    TranscriptFailed { recording: RecordingId, session: SessionId, tries: u32, why: String },
     #[serde(rename = "ticket.opened")]
     TicketOpened {
         ticket: TicketId,
@@ -316,11 +203,7 @@ pub enum Fact {
         fields: Map<String, Value>,
     },
     #[serde(rename = "ticket.state")]
-    TicketState {
-        ticket: TicketId,
-        state: String,
-        note: Option<String>,
-    },
+    TicketState { ticket: TicketId, state: String, note: Option<String> },
     #[serde(rename = "ticket.commented")]
     TicketCommented { ticket: TicketId, author: String, text: String },
     #[serde(rename = "customer.activity")]
@@ -339,21 +222,9 @@ pub enum Fact {
         mode: String,
     },
     #[serde(rename = "callback.promised")]
-    CallbackPromised {
-        callback: CallbackId,
-        session: SessionId,
-        queue: QueueId,
-        address: String,
-        why: String,
-    },
+    CallbackPromised { callback: CallbackId, session: SessionId, queue: QueueId, address: String, why: String },
     #[serde(rename = "evaluation.finished")]
-    EvaluationFinished {
-        evaluation: EvaluationId,
-        session: SessionId,
-        scorecard: String,
-        score: f32,
-        answers: Value,
-    },
+    EvaluationFinished { evaluation: EvaluationId, session: SessionId, scorecard: String, score: f32, answers: Value },
     #[serde(rename = "survey.answered")]
     SurveyAnswered { session: SessionId, survey: String, score: u8 },
     #[serde(rename = "plan.published")]

@@ -53,10 +53,7 @@ pub struct Deadlines<K> {
 
 impl<K: Copy + Ord + Hash> Default for Deadlines<K> {
     fn default() -> Self {
-        Deadlines {
-            by_time: BTreeSet::new(),
-            by_key: HashMap::new(),
-        }
+        Deadlines { by_time: BTreeSet::new(), by_key: HashMap::new() }
     }
 }
 

@@ -4,20 +4,26 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Which hosts may have private addresses; by default none.
+/// Which hosts may have private addresses; by default none. Copies share the list, so that one [`Guard::replace`] reaches all.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
-    private_hosts: Arc<[String]>,
+    private_hosts: Arc<ArcSwap<Vec<String>>>,
 }
 
 impl Guard {
     /// Hosts that may have private addresses: `127.0.0.1`, `shop.internal`; `*` allows all.
     #[must_use]
     pub fn new(private_hosts: Vec<String>) -> Guard {
-        Guard { private_hosts: private_hosts.into() }
+        Guard { private_hosts: Arc::new(ArcSwap::from_pointee(private_hosts)) }
+    }
+
+    /// Takes another list; a lookup that is under way goes by the one it began with.
+    pub fn replace(&self, private_hosts: Vec<String>) {
+        self.private_hosts.store(Arc::new(private_hosts));
     }
 
     /// An address written into the URL meets no resolver: it is checked here.
@@ -34,7 +40,7 @@ impl Guard {
     }
 
     fn allows(&self, host: &str) -> bool {
-        self.private_hosts.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(bare(host)))
+        self.private_hosts.load().iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(bare(host)))
     }
 }
 
@@ -87,6 +93,15 @@ fn is_public(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_list_reaches_every_copy_of_the_guard() {
+        let guard = Guard::new(vec!["10.0.0.8".to_owned()]);
+        let copy = guard.clone();
+        guard.replace(vec!["10.0.0.9".to_owned()]);
+        assert!(copy.check("http://10.0.0.9/pay").is_ok());
+        assert!(copy.check("http://10.0.0.8/pay").is_err_and(|why| why.contains("10.0.0.8")));
+    }
 
     #[test]
     fn private_addresses_are_told_from_public_ones() {

@@ -443,7 +443,7 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 2_000, "readable as the crash left it");
         fs::write(folder.path().join("foreign.wav"), b"not ours").unwrap();
-        assert_eq!(recover(folder.path()).unwrap(), [path.clone()]);
+        assert_eq!(recover(folder.path()).unwrap(), std::slice::from_ref(&path));
         assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 4_000);
         assert_eq!(recover(folder.path()).unwrap(), Vec::<PathBuf>::new(), "mended once");
     }

@@ -264,7 +264,9 @@ mod tests {
             .collect();
         assert!(levels[0] > levels[1] && levels[2] <= 1_100, "{levels:?}");
         player.speech_ended();
-        (0..100).for_each(|_| { let _ = player.fill_linear(&mut linear); });
+        (0..100).for_each(|_| {
+            let _ = player.fill_linear(&mut linear);
+        });
         assert_eq!(linear[0], 8_000);
         assert!(!player.is_ducked());
     }

@@ -111,9 +111,10 @@ fn fit_free(cases: &[Case], free: &[bool; FEATURES]) -> Logistic {
 fn solve(mut a: [[f64; FEATURES]; FEATURES], mut b: [f64; FEATURES]) -> [f64; FEATURES] {
     for i in 0..FEATURES {
         for row in i + 1..FEATURES {
-            let factor = a[row][i] / a[i][i];
-            for column in i..FEATURES {
-                a[row][column] -= factor * a[i][column];
+            let pivot = a[i];
+            let factor = a[row][i] / pivot[i];
+            for (cell, above) in a[row].iter_mut().zip(pivot).skip(i) {
+                *cell -= factor * above;
             }
             b[row] -= factor * b[i];
         }

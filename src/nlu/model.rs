@@ -188,12 +188,12 @@ impl Class {
 /// Deals each class's rows out in turn, so that each part has some of all.
 fn folds(labels: &[Option<usize>], classes: usize) -> Vec<usize> {
     let mut next = vec![0; classes + 1];
-    let mut deal = |label: &Option<usize>| {
+    let deal = |label: &Option<usize>| {
         let turn = &mut next[label.unwrap_or(classes)];
         *turn += 1;
         *turn - 1
     };
-    labels.iter().map(|label| deal(label)).collect()
+    labels.iter().map(deal).collect()
 }
 
 /// Makes the out-of-scope cases weigh their share, however many there are.

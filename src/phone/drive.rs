@@ -304,13 +304,15 @@ fn start_media(ip: std::net::IpAddr, disk: &disk::Handle, inbox: mpsc::Sender<In
         }
     })?;
     let config = WorkerConfig { id: WorkerId(0), bind: ip, ports: Ports::Any(PORTS), core: None, nice: 0, media_timeout: MEDIA_TIMEOUT };
-    let handle = media::start(config, disk.jobs.clone(), vec![utterances], move |report| match report {
+    #[expect(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
+    let report = move |report| match report {
         media::Report::Media(event) => inbox.try_send(Input::Sound(event)).map_err(|back| match back.into_inner() {
             Input::Sound(event) => media::Report::Media(event),
             _ => unreachable!("only sound was sent"),
         }),
         media::Report::Speech(_) => Ok(()),
-    })?;
+    };
+    let handle = media::start(config, disk.jobs.clone(), vec![utterances], report)?;
     Ok(handle)
 }
 

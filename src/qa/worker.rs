@@ -225,7 +225,7 @@ fn with_plan(mut transcribed: Transcribed, plan: Vec<Utterance>, bridged: Option
     let (agent, heard): (Vec<_>, Vec<_>) = transcribed.heard.into_iter().partition(of_agent);
     transcribed.heard = plan;
     for piece in heard {
-        let before = transcribed.heard.iter_mut().filter(|line| line.offset_ms <= piece.offset_ms + PROMPT_SLACK_MS).next_back();
+        let before = transcribed.heard.iter_mut().rfind(|line| line.offset_ms <= piece.offset_ms + PROMPT_SLACK_MS);
         if let Some(line) = before.filter(|line| piece.offset_ms <= line.offset_ms + line.duration_ms + PROMPT_SLACK_MS) {
             line.duration_ms = (piece.offset_ms + piece.duration_ms).saturating_sub(line.offset_ms);
         }

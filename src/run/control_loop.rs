@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::Receiver;
 
 use crate::control::surface::Input;
 use crate::control::switch::Switch;
@@ -82,10 +82,7 @@ impl Doors {
 
     /// What waits already: signalling before sound before the rest.
     fn first_waiting(&self) -> Option<Input> {
-        [&self.sip, &self.sound, &self.others].into_iter().find_map(|door| match door.try_recv() {
-            Ok(input) => Some(input),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        })
+        [&self.sip, &self.sound, &self.others].into_iter().find_map(|door| door.try_recv().ok())
     }
 
     fn take_more(&self, switch: &mut Switch, clock: Clock, effects: &mut Effects) {

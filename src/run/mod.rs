@@ -33,6 +33,7 @@ use crate::{api, channels, control_handle, lookups, net, speech, store};
 use clock::Clock;
 use control_loop::Doors;
 use effects::Effects;
+pub use setup::prompts;
 
 /// SIP messages that may wait for the rules; of these a part is kept for calls in progress (`net`).
 const SIP_DOOR: usize = 16_384;
@@ -119,7 +120,8 @@ impl Server {
         let state = setup::api_state(&settings, &started, &control, show, sound.counts.clone(), &cards)?;
         let after_call = after_call::worker(&settings, &started, &engines, cards);
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
-        let (lookups, lookups_task) = lookups::start(started.store.clone(), setup::reach(&directory), control.clone())?;
+        let guard = lookups::Guard::new(setup::reach(&directory));
+        let (lookups, lookups_task) = lookups::start(started.store.clone(), guard.clone(), control.clone())?;
         let (chats, chat_tasks) = chats(&started, adapters);
         let prompts = Prompts::start(setup::prompts(&settings))?;
         let journal = started.journal.clone();
@@ -135,7 +137,7 @@ impl Server {
             lookups_task,
             tokio::spawn(after_call.run()),
             tokio::spawn(shutdown::watch(control.clone())),
-            tokio::spawn(reload::run(files, control, shown)),
+            tokio::spawn(reload::run(files, control, shown, guard)),
             tokio::spawn(serve_api(listener, api::router(state))),
         ];
         tasks.extend(chat_tasks);

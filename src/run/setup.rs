@@ -17,7 +17,6 @@ use crate::config::server::{Engine, Server, Voice};
 use crate::control::dialplan::template::Part;
 use crate::control::words::directory::Directory;
 use crate::control_handle::ControlHandle;
-use crate::lookups::Guard;
 use crate::media::worker::Counts;
 use crate::net::certificate;
 use crate::net::tls::{self, Owner, Servers, Tls};
@@ -153,13 +152,13 @@ pub fn prompts(server: &Server) -> speech::prompts::Config {
 
 /// Private addresses that lookups may reach: hosts written into a plan or into the variables it uses, never a caller's words.
 #[must_use]
-pub fn reach(directory: &Directory) -> Guard {
+pub fn reach(directory: &Directory) -> Vec<String> {
     let lookups = directory.plans.values().flat_map(|plan| plan.values.lookups.values());
     let written = lookups.filter_map(|lookup| match lookup.url.parts.first() {
         Some(Part::Text(text)) => written_host(text),
         _ => None,
     });
-    Guard::new(written.collect())
+    written.collect()
 }
 
 /// The host of a URL's fixed beginning, when the beginning goes beyond it.

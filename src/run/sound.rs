@@ -83,6 +83,7 @@ fn worker_config(server: &Server, place: &Worker, media_timeout: std::time::Dura
 }
 
 /// A worker must never wait: what finds the door full goes back and comes again at the next tick.
+#[expect(clippy::result_large_err, reason = "what finds the door full comes back whole, as from every channel")]
 fn reporter(door: Sender<Input>) -> impl FnMut(Report) -> Result<(), Report> + Send + 'static {
     move |report| match door.try_send(input(report)) {
         Err(TrySendError::Full(input)) => output(input).map_or(Ok(()), Err),

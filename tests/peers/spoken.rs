@@ -59,7 +59,8 @@ fn s1_one_sentence_lands_two_levels_down_and_keys_reach_the_same_node() {
     let spoken = nodes(&server.log_of_facts());
     assert_eq!(spoken, [("main".to_owned(), 0), ("insurance".to_owned(), 1)]);
 
-    let keyed = phone(&["--to", &server.uri("4001010"), "--wait", "1s", "--keys", "3", "--wait", "1s", "--keys", "2", "--hangup-after", "1s"]);
+    let keyed =
+        phone(&["--to", &server.uri("4001010"), "--wait", "1s", "--keys", "3", "--wait", "1s", "--keys", "2", "--hangup-after", "1s"]);
     assert!(reports(keyed).1);
     let all = nodes(&server.log_of_facts());
     let by_keys: Vec<&str> = all[spoken.len()..].iter().map(|(node, _)| node.as_str()).collect();
@@ -72,7 +73,8 @@ fn s2_a_half_specific_sentence_is_led_on_without_a_restart() {
     let server = hotlines(NOWHERE);
     let mut facts = server.facts();
     let words = |text: &str| wav(&fixture(text));
-    let caller = phone(&["--to", &server.uri("4001010"), "--wav", &words("车坏了"), "--wav", &words("去哪儿修"), "--hangup-after", "reply"]);
+    let caller =
+        phone(&["--to", &server.uri("4001010"), "--wav", &words("车坏了"), "--wav", &words("去哪儿修"), "--hangup-after", "reply"]);
     facts.wait("session.node", |data| data["node"] == "repair");
     assert!(reports(caller).1);
     let visited = nodes(&server.log_of_facts());
@@ -111,7 +113,9 @@ fn s4_an_order_is_found_over_http_and_the_known_caller_is_asked_nothing() {
     let caller = phone(&["--to", &server.uri("4002020"), "--user", "13800138000", "--wav", &wav("092-zh.wav"), "--hangup-after", "reply"]);
     heard(&mut facts, "我的订单");
     facts.wait("session.lookup", |data| data["name"] == "track" && data["outcome"] == "found");
-    facts.wait("message.created", |data| data["author"] == "bot" && data["content"]["text"].as_str().is_some_and(|text| text.contains("杭州")));
+    facts.wait("message.created", |data| {
+        data["author"] == "bot" && data["content"]["text"].as_str().is_some_and(|text| text.contains("杭州"))
+    });
     assert!(reports(caller).1);
     let asked = server.log_of_facts();
     let asked = asked.iter().filter(|fact| fact["type"] == "message.created" && fact["data"]["author"] == "bot");
@@ -128,7 +132,18 @@ fn s18_a_lookup_that_never_answers_ends_at_a_human_who_knows_everything_said() {
     let address = server.sip("UDP").to_string();
     let agent = phone(&["--register", "--answer", "--user", "anna", "--password", "anna-secret", "--server", &address]);
     facts.wait("agent.state", |data| data["state"] == "available");
-    let caller = phone(&["--to", &server.uri("4002020"), "--user", "13800138001", "--wav", &wav("092-zh.wav"), "--wait", "20s", "--hangup-after", "1s"]);
+    let caller = phone(&[
+        "--to",
+        &server.uri("4002020"),
+        "--user",
+        "13800138001",
+        "--wav",
+        &wav("092-zh.wav"),
+        "--wait",
+        "20s",
+        "--hangup-after",
+        "1s",
+    ]);
     facts.wait("session.lookup", |data| data["outcome"] == "timed_out");
     let offered = facts.wait("session.offered", |_| true);
     let context = offered["context"].to_string();
@@ -159,7 +174,10 @@ fn shop() -> String {
             } else {
                 r#"{"total": 1, "orders": [{"no": "1234567890", "title": "茶"}]}"#
             };
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
             let _ = stream.write_all(answer.as_bytes());
         }
     });

@@ -42,6 +42,8 @@ pub struct Media {
     hears: BTreeSet<(LegId, LegId)>,
     /// How often a worker's last word gets lost (per mille).
     pub forgetful: u64,
+    /// The longest time from a leg's closing to its worker's last word, in milliseconds.
+    pub last_word_ms: u64,
     /// Legs whose last report was lost on purpose.
     pub forgotten: u64,
 }
@@ -181,7 +183,7 @@ impl Media {
             return Vec::new();
         }
         let stats = LegStats { received: 100, sent: 100, ..LegStats::default() };
-        let closed = Duration::from_millis(2 + random.below(40));
+        let closed = Duration::from_millis(2 + random.below(self.last_word_ms));
         let mut later = vec![(closed, Input::Media(Event::LegClosed { leg, stats }))];
         if let Some(turn) = found.turn.filter(|_| random.below(4) == 0) {
             // The recognizer was not done yet when the leg was closed.

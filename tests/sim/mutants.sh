@@ -22,6 +22,7 @@ cd "$scratch" || exit 2
         name=$(echo "${line%% *}" | sed 's/^md-5$/md5/; s/-/_/g')
         if grep -rqE "\b$name::" src tests; then echo "$line"; fi
     done
+    printf '\n[profile.dev]\nopt-level = 1\ndebug = false\n'
 } > Cargo.toml
 export CARGO_TARGET_DIR="${TARGET:-$root/target}"
 
@@ -45,8 +46,9 @@ for patch in "$root"/tests/sim/mutants/*.patch; do
     if simulate; then
         echo "MISSED  $name"; [ $worst -eq 2 ] || worst=1
     elif [ -s run.log ] && grep -q 'panicked at' run.log; then
-        why=$(grep -A1 -m1 'panicked at' run.log | tail -n 1 | cut -c1-110)
-        echo "caught  $name: $why"
+        why=$(grep -A1 -m1 'panicked at' run.log | tail -n 1 | cut -c1-100)
+        found=$(sed -n 's/.*failed at seed \([0-9]*\);.*/\1/p' run.log | sort -n | tr '\n' ' ')
+        echo "caught  $name: seeds ${found}: $why"
     else
         echo "BROKEN  $name: $(tail -n 1 build.log)"; worst=2
     fi

@@ -1,25 +1,27 @@
 //! The world: one clock, one queue of events, one center, many phones.
 
+mod carry;
+mod check;
+mod people;
+mod plan;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::DefaultHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use hotline::control::event::{DomainEvent, Fact};
 use hotline::control::random::Random;
-use hotline::control::sdp::Direction;
 use hotline::control::session::Restored;
-use hotline::control::sip::{Happening, Message, Received};
-use hotline::control::surface::{Input, Output};
+use hotline::control::sip::{Message, Received};
+use hotline::control::surface::Input;
 use hotline::control::switch::Switch;
 use hotline::control::time::Time;
-use hotline::control::words::agent::{AgentCommand, AgentState, Notice};
+use hotline::control::words::agent::{AgentCommand, AgentState};
 use hotline::control::words::directory::Directory;
 use hotline::control::words::media;
-use hotline::control::words::sip::{Flow, ListenerId, Located, Transport};
-use hotline::control::words::{AgentId, CommandId, LegId, OfferId, SessionId};
+use hotline::control::words::sip::{Flow, ListenerId, Transport};
+use hotline::control::words::{CommandId, LegId, OfferId, SessionId};
 
 use super::center::{self, AGENTS};
 use super::chats::Chatter;
@@ -84,6 +86,7 @@ enum Event {
     Caller(usize, CallerAct),
     Desk(usize, DeskAct),
     Line(usize),
+    Api(AgentCommand),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -146,13 +149,16 @@ struct Edges {
     commands: BTreeSet<CommandId>,
     chats: BTreeSet<SessionId>,
     drained: u32,
-    draining: bool,
+    drain_until: Option<Time>,
 }
 
 /// The crowd's phone stands before the desks', the far end's behind them.
 const CROWD: usize = 0;
 const FIRST_DESK: usize = 1;
 const FAR_DESK: usize = FIRST_DESK + AGENTS.len();
+/// A worker's last report of a leg comes within this.
+const QUICK_WORKER_MS: u64 = 40;
+const SLOW_WORKER_MS: u64 = 6_000;
 const CALL_GAP: u64 = 4_000_000;
 const LONGEST: Duration = Duration::from_hours(4);
 const NUMBERS: [&str; 10] = ["4001010", "4001010", "4001010", "4001010", "7000", "7000", "801", "anna", "9123", "4040404"];
@@ -187,6 +193,7 @@ impl World {
         let phones = addresses.collect::<Vec<_>>().into_iter().map(|at| Phone::new(now, &mut random, at)).collect();
         let mut media = Media::default();
         media.forgetful = if random.below(4) == 0 { 20 } else { 0 };
+        media.last_word_ms = if random.below(3) == 0 { SLOW_WORKER_MS } else { QUICK_WORKER_MS };
         let edges = Edges {
             media,
             store: Store::default(),
@@ -194,7 +201,7 @@ impl World {
             commands: BTreeSet::new(),
             chats: BTreeSet::new(),
             drained: 0,
-            draining: false,
+            drain_until: None,
         };
         World {
             now,
@@ -226,92 +233,6 @@ impl World {
 
     fn within(&mut self, from_ms: u64, to_ms: u64) -> Duration {
         Duration::from_millis(from_ms + self.below(to_ms - from_ms))
-    }
-
-    /// Everything people mean to do, before anything happens.
-    fn plan(&mut self, scale: Scale) {
-        for desk in 0..AGENTS.len() {
-            let first = self.within(1, 5_000);
-            self.after(first, Event::Desk(desk, DeskAct::Register));
-        }
-        let gap = CALL_GAP / (1 + self.below(6));
-        let span = Duration::from_micros(gap * scale.calls as u64);
-        for _ in 0..scale.calls {
-            self.plan_caller(span);
-        }
-        for number in 0..scale.chats {
-            let chatter = Chatter::new(number, &mut self.random);
-            self.chatters.push(chatter);
-            let begins = self.somewhere(span);
-            for _ in 0..1 + self.below(5) {
-                let delay = begins + self.within(0, 40_000);
-                self.after(delay, Event::Line(number));
-            }
-        }
-        for _ in 0..scale.calls / 10 {
-            let (desk, delay) = (usize::try_from(self.below(AGENTS.len() as u64)).expect("small"), self.somewhere(span));
-            let act = match self.below(8) {
-                0 => DeskAct::Unregister,
-                1..=3 => DeskAct::Register,
-                2 => DeskAct::State(AgentState::Away),
-                _ => DeskAct::State(AgentState::Available),
-            };
-            self.after(delay, Event::Desk(desk, act));
-        }
-        self.plan_operator(span);
-    }
-
-    /// Some operators reload, some drain.
-    fn plan_operator(&mut self, span: Duration) {
-        if self.below(3) == 0 {
-            let delay = self.somewhere(span);
-            let reload = Input::Directory(self.directory.clone());
-            self.after(delay, Event::Input(Box::new(reload)));
-        }
-        if self.below(4) == 0 {
-            let delay = span.mul_f64(0.8);
-            let until = self.now + delay + Duration::from_secs(self.below(40));
-            self.after(delay, Event::Input(Box::new(Input::Drain { until })));
-            self.edges.draining = true;
-        }
-    }
-
-    fn somewhere(&mut self, span: Duration) -> Duration {
-        Duration::from_micros(self.below(u64::try_from(span.as_micros()).expect("short")))
-    }
-
-    fn plan_caller(&mut self, span: Duration) {
-        let number = NUMBERS[usize::try_from(self.below(NUMBERS.len() as u64)).expect("small")];
-        let address = match self.below(20) {
-            0 => "anonymous".to_owned(),
-            _ => format!("1380000{:04}", self.below(120)),
-        };
-        let caller = self.callers.len();
-        self.callers.push(Caller { address, number, leg: None, port: 0 });
-        let begins = self.somewhere(span);
-        self.after(begins, Event::Caller(caller, CallerAct::Dial));
-        let patience = match self.below(10) {
-            0 => self.within(1, 400),
-            1 | 2 => self.within(400, 6_000),
-            3..=6 => self.within(6_000, 50_000),
-            _ => self.within(50_000, 160_000),
-        };
-        self.after(begins + patience, Event::Caller(caller, CallerAct::HangUp));
-        for _ in 0..self.below(4) {
-            let (delay, key) =
-                (begins + self.within(0, 30_000), ['1', '2', '3', '4', '5', '#', '0'][usize::try_from(self.below(7)).expect("small")]);
-            self.after(delay, Event::Caller(caller, CallerAct::Key(key)));
-        }
-        if self.below(8) == 0 {
-            let delay = begins + self.within(1_000, 30_000);
-            let length = self.within(300, 6_000);
-            self.after(delay, Event::Caller(caller, CallerAct::Hold));
-            self.after(delay + length, Event::Caller(caller, CallerAct::Resume));
-        }
-        if self.below(30) == 0 {
-            let delay = begins + self.within(1_000, 60_000);
-            self.after(delay, Event::Caller(caller, CallerAct::SoundLost));
-        }
     }
 
     /// Lets everything happen in its time.
@@ -368,6 +289,7 @@ impl World {
             Event::Caller(caller, act) => self.caller(caller, act),
             Event::Desk(desk, act) => self.desk(desk, act),
             Event::Line(number) => self.line(number),
+            Event::Api(command) => self.command(command),
         }
     }
 
@@ -398,278 +320,5 @@ impl World {
             self.edges.media.closed(self.now, port);
         }
         self.switch.handle(self.now, input);
-    }
-
-    fn caller(&mut self, number: usize, act: CallerAct) {
-        let now = self.now;
-        let (leg, port) = (self.callers[number].leg, self.callers[number].port);
-        let sound = self.edges.media.leg_at(port);
-        match (act, leg) {
-            (CallerAct::Dial, _) => {
-                let Caller { address, number: to, .. } = &self.callers[number];
-                let (leg, port) = self.phones[CROWD].dial(now, address, to);
-                self.by_leg.insert(leg, number);
-                self.callers[number].leg = Some(leg);
-                self.callers[number].port = port;
-            }
-            (CallerAct::HangUp, Some(leg)) => self.phones[CROWD].hang_up(now, leg),
-            (CallerAct::Hold, Some(leg)) => self.phones[CROWD].hold(now, leg, Direction::SendOnly),
-            (CallerAct::Resume, Some(leg)) => self.phones[CROWD].hold(now, leg, Direction::SendRecv),
-            (CallerAct::Key(key), Some(leg)) if self.phones[CROWD].is_up(leg) => match (sound, self.below(4)) {
-                (_, 0) => self.phones[CROWD].endpoint.send_key(now, leg, key),
-                (Some(leg), _) => self.input(Input::Media(media::Event::KeyPressed { leg, key })),
-                _ => {}
-            },
-            (CallerAct::SoundLost, Some(_)) => {
-                if let Some(leg) = sound {
-                    self.input(Input::Media(media::Event::MediaLost { leg }));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn desk(&mut self, desk: usize, act: DeskAct) {
-        let now = self.now;
-        let phone = &mut self.phones[FIRST_DESK + desk];
-        match act {
-            DeskAct::Register => phone.register(now, AGENTS[desk]),
-            DeskAct::Unregister => phone.endpoint.unregister(now, AGENTS[desk]),
-            DeskAct::Answer(leg) => drop(phone.answer(now, leg)),
-            DeskAct::Decline(leg, status) => phone.refuse(now, leg, status),
-            DeskAct::Hold(leg) => phone.hold(now, leg, Direction::SendOnly),
-            DeskAct::Resume(leg) => phone.hold(now, leg, Direction::SendRecv),
-            DeskAct::Refer(leg, to) if phone.is_up(leg) => phone.endpoint.refer(now, leg, to),
-            DeskAct::Refer(..) => {}
-            DeskAct::HangUp(leg) => phone.hang_up(now, leg),
-            DeskAct::State(state) => {
-                let agent = AgentId::of_name(AGENTS[desk]);
-                self.command(AgentCommand::SetState { agent, state, reason: None });
-            }
-            DeskAct::Chat(offer, session) => self.desk_chat(offer, session),
-        }
-    }
-
-    fn desk_chat(&mut self, offer: OfferId, session: SessionId) {
-        match self.below(8) {
-            0 => self.command(AgentCommand::Reject { offer }),
-            1 => {}
-            _ => {
-                self.command(AgentCommand::Accept { offer });
-                let content = hotline::control::words::chat::Content::Text { text: "你好".to_owned() };
-                self.command(AgentCommand::Say { session, client_id: "hello".to_owned(), agent: None, content });
-                if self.below(2) == 0 {
-                    self.command(AgentCommand::Close { session, disposition: Some("solved".to_owned()) });
-                }
-            }
-        }
-    }
-
-    fn command(&mut self, command: AgentCommand) {
-        let id = CommandId::new(self.now, &mut self.random);
-        self.edges.commands.insert(id);
-        self.switch.handle(self.now, Input::Agent(id, command));
-    }
-
-    /// A chat line; one in five comes twice.
-    fn line(&mut self, number: usize) {
-        let id = CommandId::new(self.now, &mut self.random);
-        let received = self.chatters[number].line(id, &mut self.random);
-        self.edges.commands.insert(id);
-        if self.below(5) == 0 {
-            let again = CommandId::new(self.now, &mut self.random);
-            self.edges.commands.insert(again);
-            let copy = hotline::control::words::chat::Received { command: again, ..received.clone() };
-            self.switch.handle(self.now, Input::Chat(copy));
-        }
-        self.switch.handle(self.now, Input::Chat(received));
-    }
-
-    /// Everything that came out is carried where it belongs, until nothing comes any more.
-    fn drain(&mut self) {
-        loop {
-            let mut idle = true;
-            while let Some(output) = self.switch.poll_output() {
-                idle = false;
-                self.output(output);
-            }
-            for number in 0..self.phones.len() {
-                while let Some(transmit) = self.phones[number].endpoint.poll_transmit() {
-                    let from = self.phones[number].at;
-                    self.send(from, transmit.flow, transmit.bytes);
-                }
-                while let Some(happening) = self.phones[number].endpoint.poll_happening() {
-                    idle = false;
-                    self.phones[number].note(&happening);
-                    self.react(number, happening);
-                }
-            }
-            if idle {
-                return;
-            }
-        }
-    }
-
-    fn send(&mut self, from: std::net::SocketAddr, flow: Flow, bytes: Bytes) {
-        for delay in self.network.carry(&mut self.random) {
-            let datagram = Datagram { from, to: flow.remote, bytes: bytes.clone() };
-            self.after(delay, Event::Wire(datagram));
-        }
-    }
-
-    fn output(&mut self, output: Output) {
-        match self.show {
-            Show::Digest => format!("{output:?}").hash(&mut self.hasher),
-            Show::Trace if !matches!(output, Output::Sip(_)) => println!("{:?}   {output:?}", self.now),
-            _ => {}
-        }
-        match output {
-            Output::Sip(transmit) => self.send(center::center(), transmit.flow, transmit.bytes),
-            // Nobody here has a name that DNS knows.
-            Output::Locate(question) => self.after(Duration::ZERO, Event::Input(Box::new(Input::Located(question, Located::Nowhere)))),
-            Output::Media(worker, command) => {
-                for (delay, input) in self.edges.media.command(self.now, worker, command, &mut self.random) {
-                    self.after(delay, Event::Input(Box::new(input)));
-                }
-            }
-            Output::Chat(send) => assert!(self.edges.chats.contains(&send.session) || send.buttons.is_empty(), "a chat line of no chat"),
-            Output::Answer(command, _) => assert!(self.edges.commands.remove(&command), "{command} was answered twice"),
-            Output::Find(lookup, question) => {
-                if let Some((delay, input)) = self.edges.store.answer(lookup, &question, &mut self.random) {
-                    self.after(delay, Event::Input(Box::new(input)));
-                }
-            }
-            Output::Journal(event) => self.journal(&event),
-            Output::Notify(agent, notice) => self.notice(agent, &notice),
-            Output::Drained => self.edges.drained += 1,
-        }
-    }
-
-    fn journal(&mut self, event: &DomainEvent) {
-        self.edges.ledger.write(event);
-        self.edges.store.fold(event);
-        if let Fact::CallBridged { call, leg, .. } = &event.fact {
-            self.edges.media.assert_bridged(self.edges.ledger.caller_of(*call), *leg);
-        }
-        if let Fact::SessionCreated { session, call: None, .. } = &event.fact {
-            self.edges.chats.insert(*session);
-        }
-        if let Fact::AgentState { agent, state: AgentState::Away, .. } = &event.fact {
-            self.call_back(*agent);
-        }
-    }
-
-    /// Who is away comes back some time.
-    fn call_back(&mut self, agent: AgentId) {
-        if let Some(desk) = AGENTS.iter().position(|name| AgentId::of_name(name) == agent) {
-            let delay = self.within(2_000, 30_000);
-            self.after(delay, Event::Desk(desk, DeskAct::State(AgentState::Available)));
-        }
-    }
-
-    fn notice(&mut self, agent: AgentId, notice: &Notice) {
-        let Notice::Offered { offer, session, .. } = notice else { return };
-        let desk = AGENTS.iter().position(|name| AgentId::of_name(name) == agent);
-        if let (Some(desk), true) = (desk, self.edges.chats.contains(session)) {
-            let delay = self.within(300, 9_000);
-            self.after(delay, Event::Desk(desk, DeskAct::Chat(*offer, *session)));
-        }
-    }
-
-    /// What people do when their phone rings, is answered, or falls silent.
-    fn react(&mut self, phone: usize, happening: Happening) {
-        match happening {
-            Happening::Invited(invited) => self.rung(phone, invited.leg),
-            Happening::Confirmed { leg, .. } if phone != CROWD => self.talk(phone, leg),
-            Happening::Offered { leg, .. } => self.phones[phone].endpoint.refuse_offer(self.now, leg, 488, &[]),
-            _ => {}
-        }
-    }
-
-    fn rung(&mut self, phone: usize, leg: LegId) {
-        let now = self.now;
-        let desk = phone - FIRST_DESK;
-        if phone == FAR_DESK && self.below(2) == 0 {
-            self.phones[phone].progress(now, leg);
-        } else {
-            self.phones[phone].endpoint.ring(now, leg, 180, None);
-        }
-        let act = match self.below(20) {
-            0 | 1 => DeskAct::Decline(leg, 486),
-            2 => DeskAct::Decline(leg, 603),
-            3 | 4 => return,
-            _ => DeskAct::Answer(leg),
-        };
-        let delay = self.within(50, 9_000);
-        self.after(delay, Event::Desk(desk, act));
-    }
-
-    fn talk(&mut self, phone: usize, leg: LegId) {
-        let desk = phone - FIRST_DESK;
-        if self.below(5) == 0 {
-            let (delay, length) = (self.within(500, 8_000), self.within(300, 5_000));
-            self.after(delay, Event::Desk(desk, DeskAct::Hold(leg)));
-            self.after(delay + length, Event::Desk(desk, DeskAct::Resume(leg)));
-        }
-        if self.below(6) == 0 {
-            let delay = self.within(500, 12_000);
-            let to = [
-                "sip:7000@center.example",
-                "sip:7000@center.example",
-                "sip:802@center.example",
-                "sip:far@10.0.3.1",
-                "sip:nobody@center.example",
-            ];
-            let to = to[usize::try_from(self.below(5)).expect("small")];
-            self.after(delay, Event::Desk(desk, DeskAct::Refer(leg, to)));
-        }
-        let delay = self.within(1_000, 40_000);
-        self.after(delay, Event::Desk(desk, DeskAct::HangUp(leg)));
-    }
-
-    /// The invariants, after each step.
-    fn check(&self) {
-        let audit = self.switch.audit(self.now);
-        assert!(audit.acd.overloaded.is_empty(), "A1: {:?} hold more than they may", audit.acd.overloaded);
-        assert!(audit.acd.waiting.values().all(|lines| *lines == 1), "A2: {:?}", audit.acd.waiting);
-        assert!(audit.acd.offered.values().all(|offers| *offers == 1), "A4: {:?}", audit.acd.offered);
-        assert!(audit.acd.idle_while_waiting.is_empty(), "A3: {:?}", audit.acd.idle_while_waiting);
-        let ports = audit.ports;
-        assert_eq!(ports.leased, audit.ports_held, "C2: ports are leased that no call holds");
-        let total: usize = self.directory.workers.iter().map(|worker| worker.ports.len()).sum();
-        assert_eq!(ports.free + ports.resting + ports.leased, total, "C2: a port is lost");
-        assert!(audit.contradictions.is_empty(), "C2: {:?}", audit.contradictions);
-        self.edges.ledger.assert_in_time(self.now);
-        assert!(self.edges.drained == 0 || audit.calls + audit.chats == 0, "a session runs on behind Drained");
-        assert_eq!(audit.legs, audit.legs_held, "C2: the index of legs is not what calls have");
-        assert!(audit.calls <= self.directory.limits.calls, "P5: more calls than allowed");
-        assert!(audit.machines >= audit.calls + audit.chats, "C1: a session counts that has no machine");
-        assert!(audit.sessions.1 <= audit.sessions.0, "C1: more sessions closed than opened");
-    }
-
-    fn is_at_rest(&self) -> bool {
-        let audit = self.switch.audit(self.now);
-        audit.machines == 0 && audit.busy.is_empty() && audit.sip.dialogs == 0 && audit.sip.transactions == 0 && audit.sessions.2 == 0
-    }
-
-    /// Nothing is left of anything.
-    fn settle(mut self) -> Tally {
-        let audit = self.switch.audit(self.now);
-        assert_eq!((audit.legs, audit.ports.leased, audit.clocks), (0, 0, 0), "C2: {audit:?}");
-        assert_eq!(audit.sessions.0, audit.sessions.1, "C1: sessions were opened and not closed");
-        assert_eq!(audit.waited_for, (0, 0), "C2: somebody still waits");
-        assert!(audit.busy.is_empty(), "A1: {:?} hold sessions that are over", audit.busy);
-        assert!(self.edges.commands.is_empty(), "commands without an answer: {:?}", self.edges.commands);
-        assert_eq!(self.edges.drained, u32::from(self.edges.draining), "a drain ends in Drained, once");
-        self.edges.media.assert_empty();
-        self.edges.ledger.assert_settled(self.edges.media.forgotten);
-        assert_eq!(self.phones[CROWD].open(), 0, "C1: a caller's INVITE has no final answer");
-        let Edges { ledger, .. } = &self.edges;
-        self.tally.sessions = ledger.sessions();
-        self.tally.offers = ledger.offers();
-        self.tally.bridged = ledger.bridged;
-        self.tally.endings.clone_from(&ledger.endings);
-        self.tally.digest = self.hasher.finish();
-        self.tally
     }
 }

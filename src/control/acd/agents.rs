@@ -151,28 +151,12 @@ impl Agents {
 
     /// He holds a session that came past the lines.
     pub fn hold(&mut self, agent: AgentId, session: SessionId, cost: u32) {
-        self.take(
-            agent,
-            session,
-            Held {
-                cost,
-                queue: None,
-                wrapping: Wrapping::No,
-            },
-        );
+        self.take(agent, session, Held { cost, queue: None, wrapping: Wrapping::No });
     }
 
     /// An offer reserves its cost before it rings.
     pub fn reserve(&mut self, agent: AgentId, session: SessionId, cost: u32, queue: QueueId) {
-        self.take(
-            agent,
-            session,
-            Held {
-                cost,
-                queue: Some(queue),
-                wrapping: Wrapping::No,
-            },
-        );
+        self.take(agent, session, Held { cost, queue: Some(queue), wrapping: Wrapping::No });
     }
 
     fn take(&mut self, agent: AgentId, session: SessionId, held: Held) {
@@ -220,11 +204,7 @@ impl Agents {
     /// The sessions he wraps up.
     pub fn wrapping(&self, agent: AgentId) -> Vec<SessionId> {
         let held = self.desks.get(&agent).map(|desk| desk.held.iter());
-        held.into_iter()
-            .flatten()
-            .filter(|(_, held)| held.wrapping == Wrapping::Yes)
-            .map(|(session, _)| *session)
-            .collect()
+        held.into_iter().flatten().filter(|(_, held)| held.wrapping == Wrapping::Yes).map(|(session, _)| *session).collect()
     }
 
     /// Who has it, and out of which queue it came.
@@ -254,10 +234,7 @@ impl Agents {
     /// The sum of his levels in these skills; `None` when one is missing.
     pub fn level(&self, agent: AgentId, skills: &[String]) -> Option<u32> {
         let desk = self.desks.get(&agent)?;
-        skills
-            .iter()
-            .map(|skill| desk.agent.skills.get(skill).map(|level| u32::from(*level)))
-            .sum()
+        skills.iter().map(|skill| desk.agent.skills.get(skill).map(|level| u32::from(*level))).sum()
     }
 
     /// Since when he has had nothing new.
@@ -267,10 +244,7 @@ impl Agents {
 
     /// Sessions he was given today.
     pub fn served_today(&self, now: Time, agent: AgentId) -> u32 {
-        self.desks
-            .get(&agent)
-            .filter(|desk| desk.day == now.0 / MICROS_A_DAY)
-            .map_or(0, |desk| desk.served_today)
+        self.desks.get(&agent).filter(|desk| desk.day == now.0 / MICROS_A_DAY).map_or(0, |desk| desk.served_today)
     }
 
     /// His state as people see it.
@@ -298,5 +272,18 @@ impl Agents {
     pub fn overloaded(&self) -> Vec<AgentId> {
         let too_much = |desk: &&Desk| desk.held.values().all(|held| held.queue.is_some()) && desk.load() > desk.capacity();
         self.desks.values().filter(too_much).map(|desk| desk.agent.id).collect()
+    }
+
+    /// Who is said to have a session and does not serve it, or serves one that is said to be somebody else's.
+    pub fn torn(&self) -> Vec<(AgentId, SessionId)> {
+        let serves = |agent: &AgentId, session: &SessionId| {
+            let held = self.desks.get(agent).and_then(|desk| desk.held.get(session));
+            held.is_some_and(|held| held.wrapping == Wrapping::No)
+        };
+        let said = self.holders.iter().map(|(session, agent)| (*agent, *session));
+        let held = self.desks.iter().flat_map(|(agent, desk)| desk.held.keys().map(|session| (*agent, *session)));
+        said.filter(|(agent, session)| !serves(agent, session))
+            .chain(held.filter(|(agent, session)| serves(agent, session) && self.holders.get(session) != Some(agent)))
+            .collect()
     }
 }

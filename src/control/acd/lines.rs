@@ -85,19 +85,7 @@ impl Lines {
         let place = (u8::MAX - item.ask.priority, now, self.joined, session);
         let sticky = sticky_agent(now, &item);
         self.lines.entry(item.ask.queue).or_default().insert(place);
-        self.waiting.insert(
-            session,
-            Waiting {
-                item,
-                cost,
-                sticky,
-                since: now,
-                place,
-                climbed: 0,
-                widened: Vec::new(),
-                offer: None,
-            },
-        );
+        self.waiting.insert(session, Waiting { item, cost, sticky, since: now, place, climbed: 0, widened: Vec::new(), offer: None });
         self.position(session).unwrap_or(1)
     }
 
@@ -171,19 +159,11 @@ impl Lines {
         if due > now {
             return Step::Later { next: due };
         }
-        let Some(queue) = waiting
-            .item
-            .ask
-            .overflow
-            .get(index)
-            .filter(|_| now < waiting.since + max_wait)
-            .and_then(|step| step.widen)
+        let Some(queue) = waiting.item.ask.overflow.get(index).filter(|_| now < waiting.since + max_wait).and_then(|step| step.widen)
         else {
             let ladder = waiting.item.ask.overflow.len();
             let by_step = waiting.item.ask.overflow.get(index).is_some_and(|step| step.widen.is_none());
-            return Step::Over {
-                index: if by_step { index } else { ladder },
-            };
+            return Step::Over { index: if by_step { index } else { ladder } };
         };
         waiting.climbed += 1;
         waiting.widened.push(queue);
@@ -200,21 +180,13 @@ impl Lines {
 
     /// Sessions whose queue is not configured.
     pub fn outside(&self, queues: &BTreeMap<QueueId, Queue>) -> Vec<SessionId> {
-        self.waiting
-            .values()
-            .filter(|waiting| !queues.contains_key(&waiting.item.ask.queue))
-            .map(|waiting| waiting.item.session)
-            .collect()
+        self.waiting.values().filter(|waiting| !queues.contains_key(&waiting.item.ask.queue)).map(|waiting| waiting.item.session).collect()
     }
 
     /// Who stands in how many home lines.
     pub fn waiting(&self) -> BTreeMap<SessionId, usize> {
-        let mut sum: BTreeMap<SessionId, usize> = self
-            .waiting
-            .values()
-            .filter(|waiting| waiting.is_in_line())
-            .map(|waiting| (waiting.item.session, 0))
-            .collect();
+        let mut sum: BTreeMap<SessionId, usize> =
+            self.waiting.values().filter(|waiting| waiting.is_in_line()).map(|waiting| (waiting.item.session, 0)).collect();
         for place in self.lines.values().flatten() {
             *sum.entry(place.3).or_insert(0) += 1;
         }
@@ -248,11 +220,6 @@ fn sticky_agent(now: Time, item: &Item) -> Option<AgentId> {
 
 /// When the next step of the ladder is due; the queue's own limit ends every ladder.
 fn next_step(waiting: &Waiting, max_wait: Duration) -> Time {
-    let step = waiting
-        .item
-        .ask
-        .overflow
-        .get(waiting.climbed)
-        .map_or(max_wait, |step| step.after.min(max_wait));
+    let step = waiting.item.ask.overflow.get(waiting.climbed).map_or(max_wait, |step| step.after.min(max_wait));
     waiting.since + step
 }

@@ -48,11 +48,7 @@ impl Acd {
         let mut missed = Vec::new();
         for waiting in self.lines.all() {
             for queue in waiting.queues() {
-                for agent in self
-                    .agents
-                    .serving(queue)
-                    .filter(|agent| self.rank(now, waiting, queue, *agent).is_some())
-                {
+                for agent in self.agents.serving(queue).filter(|agent| self.rank(now, waiting, queue, *agent).is_some()) {
                     missed.push((agent, waiting.item.session));
                 }
             }
@@ -87,9 +83,7 @@ impl Acd {
 
     /// True while the session is kept for the agent who knows the case, and he is signed in.
     fn waits_for_another(&self, waiting: &Waiting, agent: AgentId) -> bool {
-        waiting
-            .sticky
-            .is_some_and(|known| known != agent && self.agents.state(known) != AgentState::Offline)
+        waiting.sticky.is_some_and(|known| known != agent && self.agents.state(known) != AgentState::Offline)
     }
 
     fn offer(&mut self, now: Time, session: SessionId, agent: AgentId, out: &mut Vec<Effect>) {
@@ -101,12 +95,7 @@ impl Acd {
         self.lines.ring(session, offer);
         self.offers.insert(offer, Offer { session, agent });
         self.timers.set(Timer::Ring(offer), now + ring);
-        out.push(Effect::Offer {
-            offer,
-            session,
-            agent,
-            queue,
-        });
+        out.push(Effect::Offer { offer, session, agent, queue });
         self.announce(agent, out);
     }
 }

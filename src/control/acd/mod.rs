@@ -160,6 +160,8 @@ pub struct Audit {
     pub offered: BTreeMap<SessionId, usize>,
     /// Agents above their capacity (must be empty).
     pub overloaded: Vec<AgentId>,
+    /// An agent and a session of which only one knows that he has it (must be empty).
+    pub torn: Vec<(AgentId, SessionId)>,
     /// A free agent and a session he may take that waits (must be empty).
     pub idle_while_waiting: Vec<(AgentId, SessionId)>,
 }
@@ -232,10 +234,7 @@ impl Acd {
         let session = item.session;
         self.leave(now, session, out);
         let Some(queue) = self.queues.get(&item.ask.queue) else {
-            out.push(Effect::Overflow {
-                session,
-                index: item.ask.overflow.len(),
-            });
+            out.push(Effect::Overflow { session, index: item.ask.overflow.len() });
             return;
         };
         let (queue, cost, max_wait) = (queue.id, cost(queue, &item.channel), queue.max_wait);
@@ -280,9 +279,7 @@ impl Acd {
         let Some((agent, queue)) = self.agents.holder(session) else {
             return;
         };
-        let wrap_up = queue
-            .and_then(|id| self.queues.get(&id))
-            .map_or(Duration::ZERO, |queue| queue.wrap_up);
+        let wrap_up = queue.and_then(|id| self.queues.get(&id)).map_or(Duration::ZERO, |queue| queue.wrap_up);
         if wrap_up.is_zero() {
             self.free(now, agent, session, out);
         } else {
@@ -340,6 +337,7 @@ impl Acd {
                 sum
             }),
             overloaded: self.agents.overloaded(),
+            torn: self.agents.torn(),
             idle_while_waiting: self.missed_matches(now),
         }
     }
@@ -376,12 +374,7 @@ impl Acd {
 
     /// The next step of the overflow ladder. An item that rings just now is dealt with when its offer ends.
     fn climb(&mut self, now: Time, session: SessionId, out: &mut Vec<Effect>) {
-        let Some(max_wait) = self
-            .lines
-            .queue_of(session)
-            .and_then(|id| self.queues.get(&id))
-            .map(|queue| queue.max_wait)
-        else {
+        let Some(max_wait) = self.lines.queue_of(session).and_then(|id| self.queues.get(&id)).map(|queue| queue.max_wait) else {
             return;
         };
         match self.lines.climb(now, session, max_wait) {
@@ -410,11 +403,7 @@ impl Acd {
         let Some(Offer { session, agent }) = self.offers.get(&offer).copied() else {
             return;
         };
-        let missed = self
-            .lines
-            .queue_of(session)
-            .and_then(|id| self.queues.get(&id))
-            .map_or(AgentState::Away, |queue| queue.missed);
+        let missed = self.lines.queue_of(session).and_then(|id| self.queues.get(&id)).map_or(AgentState::Away, |queue| queue.missed);
         self.agents.missed(now, agent, missed);
         self.leave_in_peace(now, agent);
         self.end_offer(now, offer, OfferEnd::TimedOut, out);
@@ -458,12 +447,7 @@ impl Acd {
             return;
         };
         self.timers.clear(&Timer::Ring(offer));
-        out.push(Effect::OfferEnded {
-            offer,
-            session,
-            agent,
-            end,
-        });
+        out.push(Effect::OfferEnded { offer, session, agent, end });
     }
 
     fn remove(&mut self, now: Time, session: SessionId, why: Left, out: &mut Vec<Effect>) {
@@ -471,21 +455,11 @@ impl Acd {
         for timer in [Timer::Ladder(session), Timer::Sticky(session), Timer::Callback(session)] {
             self.timers.clear(&timer);
         }
-        out.push(Effect::Dequeued {
-            session,
-            queue,
-            why,
-            waited: now.since(since),
-        });
+        out.push(Effect::Dequeued { session, queue, why, waited: now.since(since) });
     }
 
     fn withdraw_from(&mut self, now: Time, agent: AgentId, out: &mut Vec<Effect>) {
-        let offers: Vec<OfferId> = self
-            .offers
-            .iter()
-            .filter(|(_, offer)| offer.agent == agent)
-            .map(|(id, _)| *id)
-            .collect();
+        let offers: Vec<OfferId> = self.offers.iter().filter(|(_, offer)| offer.agent == agent).map(|(id, _)| *id).collect();
         for offer in offers {
             let session = self.offers[&offer].session;
             self.end_offer(now, offer, OfferEnd::Withdrawn, out);

@@ -53,10 +53,7 @@ fn center(agents: Vec<Agent>) -> Acd {
     let mut acd = Acd::new(1);
     let directory = Directory {
         agents: agents.into_iter().map(|agent| (agent.id, agent)).collect(),
-        queues: [queue("claims"), queue("general")]
-            .into_iter()
-            .map(|queue| (queue.id, queue))
-            .collect(),
+        queues: [queue("claims"), queue("general")].into_iter().map(|queue| (queue.id, queue)).collect(),
         ..Directory::default()
     };
     acd.configure(at(0), &directory, &mut Vec::new());
@@ -75,12 +72,7 @@ fn item(number: u128, channel: &str, skills: &[&str]) -> Item {
         overflow: vec![],
         callback_after: None,
     };
-    Item {
-        session: session(number),
-        channel: channel.into(),
-        ask,
-        last_agent: None,
-    }
+    Item { session: session(number), channel: channel.into(), ask, last_agent: None }
 }
 
 fn sign_in(acd: &mut Acd, name: &str, now: Time) -> Vec<Effect> {
@@ -153,10 +145,7 @@ fn a_missed_offer_goes_to_the_next_agent_and_the_first_is_away() {
     sign_in(&mut acd, BEN, at(1));
     enqueue(&mut acd, at(2), item(1, "voice", &[]));
     let out = due(&mut acd, at(22));
-    assert_eq!(
-        offers(&out).iter().map(|offer| offer.2).collect::<Vec<_>>(),
-        [AgentId::of_name(BEN)]
-    );
+    assert_eq!(offers(&out).iter().map(|offer| offer.2).collect::<Vec<_>>(), [AgentId::of_name(BEN)]);
     assert_eq!(acd.state(AgentId::of_name(ANNA)), AgentState::Away);
     assert_sound(&acd, at(22));
 }
@@ -192,25 +181,13 @@ fn nobody_free_waits_then_overflows_by_the_ladder() {
     let mut acd = center(vec![agent(ANNA, &[], 1.0)]);
     let mut waiting = item(1, "voice", &[]);
     waiting.ask.overflow = vec![
-        Overflow {
-            after: Duration::from_secs(90),
-            widen: Some(QueueId::of_name("general")),
-        },
-        Overflow {
-            after: Duration::from_secs(240),
-            widen: None,
-        },
+        Overflow { after: Duration::from_secs(90), widen: Some(QueueId::of_name("general")) },
+        Overflow { after: Duration::from_secs(240), widen: None },
     ];
     enqueue(&mut acd, at(0), waiting);
     assert_eq!(due(&mut acd, at(90)), []);
     let out = due(&mut acd, at(240));
-    assert!(
-        out.contains(&Effect::Overflow {
-            session: session(1),
-            index: 1
-        }),
-        "{out:?}"
-    );
+    assert!(out.contains(&Effect::Overflow { session: session(1), index: 1 }), "{out:?}");
     assert_eq!(acd.poll_timeout(), None, "no clock is left");
 }
 
@@ -254,10 +231,7 @@ fn s30_an_agent_who_goes_offline_gives_the_offer_back_to_the_front() {
     sign_in(&mut acd, BEN, at(2));
     let mut out = Vec::new();
     acd.set_state(at(3), AgentId::of_name(ANNA), AgentState::Offline, None, &mut out);
-    assert_eq!(
-        offers(&out).iter().map(|offer| (offer.1, offer.2)).collect::<Vec<_>>(),
-        [(session(1), AgentId::of_name(BEN))]
-    );
+    assert_eq!(offers(&out).iter().map(|offer| (offer.1, offer.2)).collect::<Vec<_>>(), [(session(1), AgentId::of_name(BEN))]);
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl Call {
 
     /// What a single far end says before it answers is heard: announcements of the telephone network.
     fn open_early(&mut self, id: LegId, sdp: &Bytes, world: &mut World<'_>) {
-        if !self.leg_mut(id).is_some_and(|leg| leg.accept(sdp).is_ok()) {
+        if self.leg_mut(id).is_none_or(|leg| leg.accept(sdp).is_err()) {
             return;
         }
         if let Stage::Dialling { early, .. } = &mut self.stage {
@@ -282,6 +282,10 @@ impl Call {
     }
 
     pub(super) fn on_ring_out(&mut self, world: &mut World<'_>) {
+        if matches!(self.stage, Stage::Referring) {
+            self.dial_failed(RANG_OUT, After::Transfer, world);
+            return;
+        }
         let Stage::Dialling { legs, after, .. } = &mut self.stage else { return };
         let (legs, after) = (std::mem::take(legs), *after);
         self.cancel(&legs, world);

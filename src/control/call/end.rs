@@ -48,6 +48,8 @@ impl Call {
         match (&self.stage, ending) {
             (Stage::Line(line), Ending::CallerHungUp) => Ending::Abandoned { waited: world.now.since(line.since) },
             (Stage::Leaving(meant), Ending::CallerHungUp) => meant.clone(),
+            // Many phones hang up on us as soon as the other call stands, without a word of it.
+            (Stage::Referring, Ending::CallerHungUp) => Ending::TransferredAway,
             (_, ending) => ending,
         }
     }

@@ -210,7 +210,8 @@ impl Call {
                 true
             }
             Stage::Plan | Stage::Alone => {
-                self.join_line(ask, After::Queue, world);
+                self.take_from_plan(world);
+                self.join_line(ask, After::Direct, world);
                 true
             }
             Stage::Line(line) => {
@@ -220,6 +221,16 @@ impl Call {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Somebody decided over the plan's head: what it still waits for must not lead the caller out of his new line.
+    fn take_from_plan(&mut self, world: &mut World<'_>) {
+        self.hush_plan(world);
+        self.keep_note(world);
+        self.talk = None;
+        for clock in [Clock::Plan, Clock::NoteLength, Clock::NoteSilence] {
+            world.out.push(Effect::Clock(clock, None));
         }
     }
 

@@ -17,6 +17,7 @@ mod originate;
 mod phrases;
 mod plan;
 pub mod ports;
+mod refer;
 pub mod route;
 mod sound;
 mod transfer;
@@ -123,6 +124,8 @@ enum Stage {
     Dialling { legs: Vec<LegId>, after: After, early: Option<LegId>, status: u16 },
     /// Two legs hear each other.
     Talking { peer: LegId, agent: Option<AgentId>, after: After },
+    /// The caller's own phone was asked to call somebody else.
+    Referring,
     /// The caller is by himself: echo, silence or music.
     Alone,
     /// Good-bye is being said.
@@ -222,9 +225,9 @@ impl Call {
             }
             Happening::ReofferFailed { leg, .. } => self.on_reoffer_failed(leg, world),
             Happening::Texted { leg, text } => self.on_text(leg, text, world),
+            Happening::TransferProgress { leg, status } => self.on_refer_progress(leg, status, world),
             Happening::Invited(_)
             | Happening::Registered { .. }
-            | Happening::TransferProgress { .. }
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. } => {}
         }

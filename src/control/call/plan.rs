@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::dial::DIRECT;
 use super::{After, Call, Ending, Stage, World};
+use crate::control::dialplan::plan::TransferMode;
 use crate::control::dialplan::wish::{Event, Wish};
 use crate::control::discreet::SECRET;
 use crate::control::event::Author;
@@ -100,7 +101,10 @@ impl Call {
             }
             Wish::StopSaying(play) => self.media(Command::StopPlay { leg, play }, world),
             Wish::Enqueue(ask) => self.join_line(*ask, After::Queue, world),
-            Wish::Transfer { to, trunk, headers, ring } => self.transfer(&to, trunk.as_deref(), &headers, ring, world),
+            Wish::Transfer { to, mode: TransferMode::Refer, headers, ring, .. } if self.answered.is_some() => {
+                self.refer_away(&to, &headers, ring, world);
+            }
+            Wish::Transfer { to, trunk, headers, ring, .. } => self.transfer(&to, trunk.as_deref(), &headers, ring, world),
             Wish::Record { name, max } => self.ask_note(name, max, world),
             Wish::Echo => self.hear(leg, leg, world),
             Wish::SetRecording { on: true } => self.start_recording(world),

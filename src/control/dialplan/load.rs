@@ -63,6 +63,8 @@ enum FileKind {
 pub struct Loaded {
     /// Plans without an error, by id.
     pub plans: BTreeMap<String, Arc<Plan>>,
+    /// The file of each plan, for findings that come later.
+    pub files: BTreeMap<String, String>,
     /// Calendars and queues.
     pub desk: Desk,
     /// All findings in the order of files and lines.
@@ -108,9 +110,11 @@ pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
             let mut draft = read::plan::plan(yaml, context)?;
             complete_always(&mut draft.flow.always);
             check::check(&draft, &around, &mut claims, context);
+            draft.flow.prompts = std::mem::take(&mut context.seen.prompts);
             Some(draft)
         });
         if let Some(draft) = plan.filter(|_| !has_error(&problems)) {
+            loaded.files.insert(draft.id.0.clone(), file.name.clone());
             finish(draft, &around, file, &mut problems, &mut loaded.plans);
         }
         problems.sort_by_key(|problem| (problem.line, problem.column));

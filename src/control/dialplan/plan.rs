@@ -76,6 +76,21 @@ pub struct Flow {
     pub always: Vec<Always>,
     /// Node → nodes whose menus lead there (who is whose ancestor).
     pub parents: BTreeMap<String, Vec<String>>,
+    /// All texts that are spoken.
+    pub prompts: Vec<Prompted>,
+}
+
+/// A text that is spoken, as far as a rule about sound has to know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prompted {
+    /// The name of its recordings.
+    pub id: Option<String>,
+    /// The languages it is written in.
+    pub langs: Vec<Lang>,
+    /// Its line in the file.
+    pub line: usize,
+    /// Its column in the file.
+    pub column: usize,
 }
 
 /// A node: steps in order, branches flattened to jumps.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::load::Source;
-use super::plan::Plan;
+use super::plan::{Plan, TransferMode};
 use super::runner::{Runner, Start};
 use super::wish::{Event, QueueEnd, TransferEnd, Wish};
 use crate::control::event::Scored;
@@ -106,6 +106,11 @@ impl Simulation {
     /// The customer says a sentence.
     pub fn say(&mut self, text: &str) -> &Turn {
         self.turn(text, Event::Said { text: text.to_owned(), pinyin: None, confidence: 1.0 })
+    }
+
+    /// A recognizer heard the customer say a sentence.
+    pub fn hear(&mut self, text: &str, pinyin: Option<String>, confidence: f32) -> &Turn {
+        self.turn(text, Event::Said { text: text.to_owned(), pinyin, confidence })
     }
 
     /// The customer presses keys, one after the other, in one turn.
@@ -211,8 +216,9 @@ impl Simulation {
                     end => Event::QueueEnded(end),
                 })
             }
-            Wish::Transfer { to, .. } => {
-                self.note().notes.push(format!("transfer to {to}"));
+            Wish::Transfer { to, mode, .. } => {
+                let how = if mode == TransferMode::Refer { " by the caller's own phone (REFER)" } else { "" };
+                self.note().notes.push(format!("transfer to {to}{how}"));
                 self.world.transfer.map(Event::TransferEnded)
             }
             Wish::Record { name, .. } => {

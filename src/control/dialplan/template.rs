@@ -137,9 +137,9 @@ fn shown(value: &Value, filter: Option<Filter>, lang: &str, form: Form) -> Strin
     let text = match filter {
         None => plain(value),
         Some(Filter::Titles) => titles(value, lang),
-        Some(Filter::Money) => super::spoken::money(value, lang, form),
-        Some(Filter::Date) => super::spoken::date(value, lang, form),
-        Some(Filter::Digits) => super::spoken::digits(value, lang, form),
+        Some(Filter::Money) => super::shown::money(value, lang, form),
+        Some(Filter::Date) => super::shown::date(value, lang, form),
+        Some(Filter::Digits) => super::shown::digits(value, lang, form),
     };
     match form {
         Form::Url => percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string(),

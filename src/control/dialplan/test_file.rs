@@ -1,6 +1,6 @@
 //! `*.test.yaml`: conversations with what must come of them, a fake clock, mocks, and a coverage gate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -295,12 +295,31 @@ fn expectation(yaml: &Yaml, context: &mut Context<'_>) -> Option<Expectation> {
     Some(expect)
 }
 
-/// Runs a case.
+/// What a recognizer makes of a clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// The words; empty when none are believed.
+    pub text: String,
+    /// Toneless pinyin, when the engine writes it.
+    pub pinyin: Option<String>,
+    /// 0.0 to 1.0.
+    pub confidence: f32,
+}
+
+/// Listens to a clip by its name in the test file, in this language; the error says what is missing.
+pub type Listener<'l> = &'l mut dyn FnMut(&str, &Lang) -> Result<Clip, String>;
+
+/// Runs a case. A case with sound that cannot be listened to is skipped.
 #[must_use]
-pub fn run(case: &Case, plan: &Arc<Plan>, seed: u64) -> Outcome {
-    if let Some(Input::Audio(file)) = case.turns.iter().find(|turn| matches!(turn, Input::Audio(_))) {
-        let why = format!("audio ({file}) needs a recognizer; text and keys run without one");
-        return Outcome { verdict: Verdict::Skipped(why), entered: BTreeSet::new(), turns: Vec::new() };
+pub fn run(case: &Case, plan: &Arc<Plan>, seed: u64, listen: Listener<'_>) -> Outcome {
+    let lang = plan.lang_for(case.start.lang.as_ref());
+    let mut clips = VecDeque::new();
+    for turn in &case.turns {
+        let Input::Audio(file) = turn else { continue };
+        match listen(file, &lang) {
+            Ok(clip) => clips.push_back(clip),
+            Err(why) => return Outcome { verdict: Verdict::Skipped(why), entered: BTreeSet::new(), turns: Vec::new() },
+        }
     }
     let mut simulation = Simulation::new(Arc::clone(plan), case.start.clone(), case.clock, seed, case.world.clone());
     for turn in &case.turns {
@@ -308,7 +327,11 @@ pub fn run(case: &Case, plan: &Arc<Plan>, seed: u64) -> Outcome {
             Input::Say(text) => simulation.say(text),
             Input::Press(keys) => simulation.press(keys),
             Input::Noise => simulation.noise(),
-            Input::Silence | Input::Audio(_) => simulation.silence(),
+            Input::Silence => simulation.silence(),
+            Input::Audio(_) => match clips.pop_front() {
+                Some(clip) if !clip.text.is_empty() => simulation.hear(&clip.text, clip.pinyin, clip.confidence),
+                _ => simulation.noise(),
+            },
         };
     }
     simulation.run_out();
@@ -479,7 +502,7 @@ mod tests {
         for text in texts {
             let tests = read(&file("t.test.yaml", text)).expect("a test file");
             for case in &tests.cases {
-                let outcome = run(case, &loaded.plans[&tests.plan], 1);
+                let outcome = run(case, &loaded.plans[&tests.plan], 1, &mut deaf);
                 if let Verdict::Failed(why) = &outcome.verdict {
                     let turns: Vec<String> = outcome.turns.iter().enumerate().map(|(at, turn)| format!("  {at} {turn:?}")).collect();
                     failed.push(format!("{}: {why:#?}\n{}", case.name, turns.join("\n")));
@@ -513,13 +536,31 @@ mod tests {
         pass(&[include_str!("../../../dialplans/coffee-order.test.yaml")]);
     }
 
+    fn deaf(file: &str, _: &Lang) -> Result<Clip, String> {
+        Err(format!("nobody listens to {file}"))
+    }
+
+    #[test]
+    fn a_case_with_sound_is_judged_by_what_was_heard_and_skipped_when_nobody_listens() {
+        let files = shipped();
+        let loaded = load(&files, &sim::mock_environment(&files, &BTreeMap::new()));
+        let text = "tests: driver-hotline\ncases:\n  - {name: heard, audio: a.wav, expect: [{at: 1, node: insurance}]}\n";
+        let tests = read(&file("t.test.yaml", text)).expect("a test file");
+        let plan = &loaded.plans["driver-hotline"];
+        assert_eq!(run(&tests.cases[0], plan, 1, &mut deaf).verdict, Verdict::Skipped("nobody listens to a.wav".to_owned()));
+        let mut ear = |_: &str, _: &Lang| Ok(Clip { text: "我要报保险".to_owned(), pinyin: None, confidence: 0.9 });
+        assert_eq!(run(&tests.cases[0], plan, 1, &mut ear).verdict, Verdict::Passed);
+        let mut wrong = |_: &str, _: &Lang| Ok(Clip { text: String::new(), pinyin: None, confidence: 0.0 });
+        assert!(matches!(run(&tests.cases[0], plan, 1, &mut wrong).verdict, Verdict::Failed(_)));
+    }
+
     #[test]
     fn a_case_that_expects_something_else_fails_and_says_why() {
         let files = shipped();
         let loaded = load(&files, &sim::mock_environment(&files, &BTreeMap::new()));
         let text = "tests: driver-hotline\ncases:\n  - {name: wrong, keys: [\"3\"], expect: [{at: 1, node: salary}]}\n";
         let tests = read(&file("t.test.yaml", text)).expect("a test file");
-        let outcome = run(&tests.cases[0], &loaded.plans["driver-hotline"], 1);
+        let outcome = run(&tests.cases[0], &loaded.plans["driver-hotline"], 1, &mut deaf);
         assert!(
             matches!(&outcome.verdict, Verdict::Failed(why) if why[0].contains("salary expected, went to [\"car\"]")),
             "{:?}",
@@ -533,6 +574,6 @@ mod tests {
         let loaded = load(&files, &sim::mock_environment(&files, &BTreeMap::new()));
         let tests = read(&file("t.test.yaml", include_str!("../../../dialplans/driver-hotline.test.yaml"))).expect("a test file");
         let plan = &loaded.plans["driver-hotline"];
-        assert_eq!(run(&tests.cases[0], plan, 7).turns, run(&tests.cases[0], plan, 7).turns);
+        assert_eq!(run(&tests.cases[0], plan, 7, &mut deaf).turns, run(&tests.cases[0], plan, 7, &mut deaf).turns);
     }
 }

@@ -175,6 +175,16 @@ pub struct OverflowStep {
     pub goto: Option<Target>,
 }
 
+/// Who calls the place a caller is transferred to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransferMode {
+    /// We do, and stay between the two: recordings and reports go on.
+    #[default]
+    Bridge,
+    /// The caller's own phone does, asked by REFER (RFC 3515); we are out of the call.
+    Refer,
+}
+
 /// A `transfer` step.
 #[derive(Debug, Clone)]
 pub struct Transfer {
@@ -182,6 +192,8 @@ pub struct Transfer {
     pub to: Template,
     /// Which trunk.
     pub trunk: Option<String>,
+    /// Who calls there.
+    pub mode: TransferMode,
     /// Headers besides ours.
     pub headers: Vec<(String, Template)>,
     /// How long it may ring.

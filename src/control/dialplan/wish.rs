@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::plan::TransferMode;
 use crate::control::event::Scored;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{BargeIn, Prompt};
@@ -167,12 +168,14 @@ pub enum Wish {
     Find(LookupId, Lookup),
     /// Join the line; answered by [`Event::QueueEnded`] if the customer comes back.
     Enqueue(Box<Enqueue>),
-    /// Call another SIP URI and bridge; answered by [`Event::TransferEnded`].
+    /// To another SIP URI; answered by [`Event::TransferEnded`] if the caller comes back.
     Transfer {
         /// Where to: `sip:…` or a number for the trunks.
         to: String,
         /// Which trunk.
         trunk: Option<String>,
+        /// Do we call there, or the caller's own phone?
+        mode: TransferMode,
         /// Headers besides ours.
         headers: Vec<(String, String)>,
         /// How long it may ring.

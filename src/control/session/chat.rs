@@ -200,7 +200,11 @@ impl Chat {
         match self.stage {
             Stage::Talking => room.out.push(Effect::Distribute(Distribute::Released)),
             Stage::Line { .. } => room.out.push(Effect::Distribute(Distribute::Leave)),
-            Stage::Plan => {}
+            // Decided over the plan's head: what it still waits for must not lead the customer out of his new line.
+            Stage::Plan => {
+                self.talk = None;
+                room.out.push(Effect::Clock(Clock::Plan, None));
+            }
             Stage::Over => return false,
         }
         self.join_line(bare_line(queue), room);

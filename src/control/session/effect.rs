@@ -63,6 +63,8 @@ pub enum Signal {
     Reoffer(Bytes),
     /// Tells the one who transfers how it goes.
     NotifyRefer(u16),
+    /// Asks the far end to call this URI instead of us (RFC 3515).
+    Refer(String),
 }
 
 /// A wish towards the ACD.

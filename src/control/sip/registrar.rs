@@ -73,7 +73,7 @@ impl Registrar {
             return Err(Refusal::OutOfOrder);
         }
         let fresh = wishes.iter().filter(|wish| wish.expires > 0 && known(wish).is_none()).count();
-        if self.len() + fresh > limits.bindings {
+        if self.count() + fresh > limits.bindings {
             return Err(Refusal::Full);
         }
         for wish in wishes {
@@ -176,7 +176,7 @@ impl Registrar {
 
     /// How many bindings stand.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.expiry.len()
     }
 }
@@ -243,7 +243,7 @@ mod tests {
         assert!(registrar.is_flow_of(NOW, "anna", &flow(5060)));
         assert!(!registrar.is_flow_of(NOW, "anna", &flow(5061)));
         register(&mut registrar, 3, "Contact: <sip:anna@1.1.1.1>;expires=0\r\n").unwrap();
-        assert_eq!((registrar.len(), registrar.next()), (0, None));
+        assert_eq!((registrar.count(), registrar.next()), (0, None));
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         assert!(matches!(register(&mut registrar, 2, "Contact: *\r\n"), Err(Refusal::Broken(_))));
         assert_eq!(register(&mut registrar, 1, "Contact: *\r\nExpires: 0\r\n"), Err(Refusal::OutOfOrder));
         register(&mut registrar, 2, "Contact: *\r\nExpires: 0\r\n").unwrap();
-        assert_eq!(registrar.len(), 0);
+        assert_eq!(registrar.count(), 0);
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         for port in 0..20u32 {
             register(&mut registrar, 3 + port, &format!("Contact: <sip:anna@1.1.1.1:{}>\r\n", 6_000 + port)).unwrap();
         }
-        assert_eq!(registrar.len(), Limits::default().contacts);
+        assert_eq!(registrar.count(), Limits::default().contacts);
         let full = Limits { bindings: 8, ..Limits::default() };
         let another = request("d", 1, "Contact: <sip:ben@3.3.3.3>\r\n");
         assert_eq!(registrar.register(NOW, "ben", &another, flow(1), &full), Err(Refusal::Full));

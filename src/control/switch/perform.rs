@@ -106,6 +106,7 @@ impl Switch {
             Signal::AnswerOffer(sdp) => self.endpoint.answer_offer(now, leg, sdp),
             Signal::RefuseOffer(status) => self.endpoint.refuse_offer(now, leg, status, &[]),
             Signal::Reoffer(sdp) => self.endpoint.reoffer(now, leg, sdp),
+            Signal::Refer(to) => self.endpoint.refer(now, leg, &to),
             Signal::NotifyRefer(status) => self.endpoint.notify_refer(now, leg, status),
         }
     }

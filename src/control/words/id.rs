@@ -34,10 +34,7 @@ fn print(value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn parse(text: &str, prefix: &'static str) -> Result<u128, BadId> {
-    let bad = || BadId {
-        text: text.to_owned(),
-        prefix,
-    };
+    let bad = || BadId { text: text.to_owned(), prefix };
     let body = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or_else(bad)?;
     if body.len() != ULID_CHARS || body.as_bytes()[0] > b'7' {
         return Err(bad());

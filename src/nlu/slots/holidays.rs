@@ -28,8 +28,11 @@ const FIXED: [(&str, i8, i8); 22] = [
     ("new year's eve", 12, 31),
 ];
 
+/// Month and day.
+type Day = (i8, i8);
+
 /// Spring festival, dragon boat, mid-autumn (Hong Kong Observatory's calendar tables).
-const LUNAR: [(i16, (i8, i8), (i8, i8), (i8, i8)); 8] = [
+const LUNAR: [(i16, Day, Day, Day); 8] = [
     (2025, (1, 29), (5, 31), (10, 6)),
     (2026, (2, 17), (6, 19), (9, 25)),
     (2027, (2, 6), (6, 9), (9, 15)),

@@ -175,7 +175,7 @@ mod tests {
             ("a hundred and five", 105.0),
             ("twenty five hundred", 2_500.0),
             ("one point two million", 1_200_000.0),
-            ("three point one four", 3.14),
+            ("three point one five", 3.15),
             ("two thousand and twenty six", 2_026.0),
             ("nine hundred ninety nine thousand nine hundred", 999_900.0),
             ("forty-two", 42.0),

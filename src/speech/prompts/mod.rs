@@ -20,6 +20,9 @@ pub use make::Maker;
 pub use synthesizer::{Espeak, SynthesisError, Synthesizer};
 pub use voices::{Other, OtherVoice};
 
+use crate::control::dialplan::check::silent_prompts;
+use crate::control::dialplan::{Plan, Problem};
+use crate::control::words::Lang;
 use crate::control::words::media::Prompt;
 use crate::media::sound::{Audio, Sound};
 
@@ -62,6 +65,29 @@ impl Default for Config {
             voices: voices.into_iter().map(|(lang, voice)| (lang.to_owned(), voice.to_owned())).collect(),
             others: BTreeMap::new(),
         }
+    }
+}
+
+impl Config {
+    /// Is there a voice for the language, and the program that speaks with it?
+    #[must_use]
+    pub fn speaks(&self, lang: &Lang) -> bool {
+        let voice = self.voices.get(&*lang.0).or_else(|| self.voices.get(lang.primary()));
+        let beside = || std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|at| at.join(&self.espeak).is_file()));
+        voice.is_some() && (self.espeak.is_file() || beside())
+    }
+
+    /// Is there a recording of this prompt in the language, or in a related form of it?
+    #[must_use]
+    pub fn is_recorded(&self, lang: &Lang, id: &str) -> bool {
+        let at = |tag: &str| below(&self.folder, &format!("{tag}/{id}.wav")).is_ok_and(|file| file.is_file());
+        at(&lang.0) || at(lang.primary())
+    }
+
+    /// D152 of a plan: prompts that callers would not hear.
+    #[must_use]
+    pub fn silent(&self, plan: &Plan, file: &str) -> Vec<Problem> {
+        silent_prompts(plan, file, &|lang| self.speaks(lang), &|lang, id| self.is_recorded(lang, id))
     }
 }
 

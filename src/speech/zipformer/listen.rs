@@ -80,6 +80,9 @@ impl Recognizer for Zipformer {
     }
 }
 
+/// A phrase, its tokens, and how well they fit the sound.
+type Scored<'a> = (&'a str, &'a [u32], f32);
+
 /// A menu's phrases as tokens.
 struct Menu {
     phrases: Vec<(String, Vec<u32>)>,
@@ -137,7 +140,7 @@ impl Desk {
     }
 
     /// The phrase that fits the sound best, and its log probability.
-    fn best_phrase<'a>(&mut self, menu: &'a Menu, free: &Hypothesis, encoded: &[f32]) -> Result<Option<(&'a str, &'a [u32], f32)>, String> {
+    fn best_phrase<'a>(&mut self, menu: &'a Menu, free: &Hypothesis, encoded: &[f32]) -> Result<Option<Scored<'a>>, String> {
         let mut near: Vec<&(String, Vec<u32>)> = menu.phrases.iter().collect();
         near.sort_by_key(|(_, tokens)| list::distance(tokens, &free.tokens));
         near.truncate(SCORED);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::control::dialplan::plan::{Flow, Node, Target, Verb};
+use crate::control::dialplan::plan::{Flow, Node, Plan, Target, Verb};
 use crate::control::dialplan::read::Context;
 use crate::control::dialplan::read::plan::Draft;
 use crate::control::dialplan::syntax::Place;
@@ -56,6 +56,16 @@ fn resolve(target: &Target, flow: &Flow) -> Option<String> {
         Target::Human if flow.nodes.contains_key("human") => Some("human".to_owned()),
         _ => None,
     }
+}
+
+/// Node → nodes its steps can lead to.
+#[must_use]
+pub fn exits(plan: &Plan) -> BTreeMap<String, BTreeSet<String>> {
+    let of_node = |node: &Node| {
+        let steps = node.steps.iter().flat_map(|step| targets(&step.verb, &plan.flow));
+        steps.filter_map(|target| resolve(&target, &plan.flow)).collect()
+    };
+    plan.flow.nodes.iter().map(|(name, node)| (name.clone(), of_node(node))).collect()
 }
 
 /// Every target of a step.

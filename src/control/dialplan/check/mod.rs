@@ -4,6 +4,8 @@ mod close;
 mod flow;
 mod menus;
 mod names;
+mod sound;
+mod staff;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -12,6 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use close::close_options;
+pub use flow::exits;
+pub use sound::silent_prompts;
+pub use staff::unstaffed_queues;
 
 use super::desk::Desk;
 use super::knowledge::Knowledge;

@@ -139,8 +139,7 @@ fn broken_plans_get_a_clear_error_with_a_place_and_a_mend() {
     for (from, to, id, mend) in slips {
         let found = with(from, to);
         let problem = found.iter().find(|problem| {
-            problem.id == id && problem.mend.as_ref().is_some_and(|text| text.contains(mend))
-                || problem.id == id && problem.what.contains(mend)
+            problem.id == id && (problem.what.contains(mend) || problem.mend.as_ref().is_some_and(|text| text.contains(mend)))
         });
         let problem = problem.unwrap_or_else(|| panic!("{id} with '{mend}' was not found for '{to}': {found:#?}"));
         assert!(problem.line > 0 && problem.column > 0 && problem.mend.is_some(), "{problem}");

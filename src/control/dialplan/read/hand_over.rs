@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Context, Fields, slot};
-use crate::control::dialplan::plan::{LeaveMessage, OverflowStep, QueueStep, Transfer, Verb};
+use crate::control::dialplan::plan::{LeaveMessage, OverflowStep, QueueStep, Transfer, TransferMode, Verb};
 use crate::control::dialplan::syntax::{Kind, Yaml};
 use crate::control::words::QueueId;
 
@@ -70,7 +70,6 @@ fn bare(to: QueueId, name: String) -> QueueStep {
 
 fn skills(yaml: &Yaml, context: &mut Context<'_>) -> Vec<crate::control::dialplan::template::Template> {
     let names = context.texts_list(yaml, "skills");
-    context.seen.skills.extend(names.iter().filter(|(name, _)| !name.contains('{')).cloned());
     names.into_iter().filter_map(|(name, at)| context.template_of(&name, at)).collect()
 }
 
@@ -144,7 +143,8 @@ pub fn transfer(yaml: &Yaml, context: &mut Context<'_>) -> Option<Verb> {
     let mut step = blind(fields.need("to", context).and_then(|yaml| uri(yaml, context))?);
     step.trunk = fields.take("trunk").and_then(|yaml| context.text(yaml, "trunk"));
     if let Some(yaml) = fields.take("mode") {
-        context.word(yaml, "mode", &[("bridge", ())]);
+        let modes = [("bridge", TransferMode::Bridge), ("refer", TransferMode::Refer)];
+        step.mode = context.word(yaml, "mode", &modes).unwrap_or_default();
     }
     step.headers = slot::templates(fields.take("headers"), "headers", context);
     step.ring = fields.take("ring").and_then(|yaml| context.duration(yaml, "ring")).unwrap_or(RING);
@@ -170,7 +170,16 @@ fn uri(yaml: &Yaml, context: &mut Context<'_>) -> Option<crate::control::dialpla
 }
 
 fn blind(to: crate::control::dialplan::template::Template) -> Transfer {
-    Transfer { to, trunk: None, headers: Vec::new(), ring: RING, on_busy: None, on_no_answer: None, on_failed: None }
+    Transfer {
+        to,
+        trunk: None,
+        mode: TransferMode::Bridge,
+        headers: Vec::new(),
+        ring: RING,
+        on_busy: None,
+        on_no_answer: None,
+        on_failed: None,
+    }
 }
 
 /// A `leave_message` step.

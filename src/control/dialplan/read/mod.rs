@@ -13,7 +13,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use super::expr::Path;
-use super::plan::{Menu, Target};
+use super::plan::{Menu, Prompted, Target};
 use super::problem::{Problem, Severity};
 use super::syntax::Place;
 use crate::control::words::Lang;
@@ -53,8 +53,8 @@ pub struct Seen {
     pub lookups: Vec<(String, Place)>,
     /// Knowledge base and topic.
     pub topics: Vec<(String, Option<String>, Place)>,
-    /// Skills a queue step needs, without variables.
-    pub skills: Vec<(String, Place)>,
+    /// Texts that are spoken.
+    pub prompts: Vec<Prompted>,
     /// Menus as they stand, with what lint needs.
     pub menus: Vec<Place>,
     /// Menus used by name.

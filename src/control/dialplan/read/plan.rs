@@ -75,7 +75,14 @@ pub fn plan(yaml: &Yaml, context: &mut Context<'_>) -> Option<Draft> {
     let (nodes, places) = nodes(&mut fields, context);
     fields.finish(context);
     use_menus(&shared, context);
-    let flow = Flow { start: start.clone()?.0, nodes, menus: std::mem::take(&mut context.menus), always, parents: BTreeMap::new() };
+    let flow = Flow {
+        start: start.clone()?.0,
+        nodes,
+        menus: std::mem::take(&mut context.menus),
+        always,
+        parents: BTreeMap::new(),
+        prompts: Vec::new(),
+    };
     let channels = channels.into_iter().map(|(name, _)| name).collect();
     let languages = context.languages.clone();
     let version = super::knowledge::version(yaml);

@@ -310,7 +310,9 @@ fn message(yaml: &Yaml, context: &mut Context<'_>) -> Option<Verb> {
         context.word(to, "to", &[("same_customer", ())]);
     }
     let channels = fields.need("channels", context).map(|yaml| context.texts_list(yaml, "channels")).unwrap_or_default();
+    let spoken = context.seen.prompts.len();
     let text = fields.need("text", context).map(|yaml| context.texts(yaml, "the text")).unwrap_or_default();
+    context.seen.prompts.truncate(spoken);
     fields.finish(context);
     Some(Verb::Message(Box::new(Message { channels: channels.into_iter().map(|(name, _)| name).collect(), text })))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::control::dialplan::expr::{Expr, Path};
-use crate::control::dialplan::plan::{Target, Texts};
+use crate::control::dialplan::plan::{Prompted, Target, Texts};
 use crate::control::dialplan::problem::nearest;
 use crate::control::dialplan::syntax::{Kind, Pair, Place, Yaml};
 use crate::control::dialplan::template::Template;
@@ -197,6 +197,8 @@ impl Context<'_> {
         }
         self.check_languages(texts.by_lang.keys().cloned().collect(), yaml.at, what);
         self.check_lengths(&texts, yaml.at, what);
+        let langs = texts.by_lang.keys().cloned().collect();
+        self.seen.prompts.push(Prompted { id: texts.id.clone(), langs, line: yaml.at.line, column: yaml.at.column });
         texts
     }
 

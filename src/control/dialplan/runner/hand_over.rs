@@ -110,7 +110,7 @@ impl Runner {
             return;
         }
         let headers = step.headers.iter().map(|(name, value)| (name.clone(), value.render(&view, &lang, Form::Written))).collect();
-        out.push(Wish::Transfer { to, trunk: step.trunk.clone(), headers, ring: step.ring });
+        out.push(Wish::Transfer { to, trunk: step.trunk.clone(), mode: step.mode, headers, ring: step.ring });
         self.wait = Wait::Transfer;
     }
 

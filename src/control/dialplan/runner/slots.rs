@@ -12,7 +12,7 @@ use crate::control::dialplan::plan::{Choices, Mask, Need, Readback, Slot, SlotTy
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::values::{self, Found, Search};
 use crate::control::dialplan::wish::Wish;
-use crate::control::dialplan::{hints, spoken};
+use crate::control::dialplan::{hints, shown};
 use crate::control::event::Scored;
 use crate::control::time::Time;
 use crate::control::words::media::Prompt;
@@ -287,9 +287,9 @@ impl Runner {
         let lang = self.lang.primary();
         let form = self.form();
         match self.plan.values.slots.get(name).map(|slot| &slot.kind) {
-            Some(SlotType::Digits | SlotType::Phone | SlotType::Card) if form == Form::Spoken => spoken::digits(value, lang, form),
-            Some(SlotType::Date | SlotType::DateTime) => spoken::date(value, lang, form),
-            Some(SlotType::Money) => spoken::money(value, lang, form),
+            Some(SlotType::Digits | SlotType::Phone | SlotType::Card) if form == Form::Spoken => shown::digits(value, lang, form),
+            Some(SlotType::Date | SlotType::DateTime) => shown::date(value, lang, form),
+            Some(SlotType::Money) => shown::money(value, lang, form),
             _ => ["title", "name", "label"].iter().find_map(|key| value.get(key)).map_or_else(|| plain(value), plain),
         }
     }

@@ -54,7 +54,7 @@ impl Endpoint {
 
     fn on_new_request(&mut self, now: Time, flow: Flow, request: &Message) {
         let to_tag = request.to().and_then(|to| to.tag());
-        if to_tag.is_none() && self.transactions.len() >= self.settings.limits.transactions {
+        if to_tag.is_none() && self.transactions.count() >= self.settings.limits.transactions {
             return self.refuse_at_the_door(flow, request);
         }
         let tag = self.random.bits();

@@ -155,7 +155,7 @@ impl Endpoint {
         let registration = &enrolment.registration;
         let Some(flow) = enrolment.flow else { return };
         let contact = self.contact(registration.user.as_bytes(), &flow, registration.registrar.as_bytes());
-        let ours = |value: &&[u8]| Address::parse(value).is_ok_and(|address| address.uri.raw == contact[1..contact.len() - 1].as_bytes());
+        let ours = |value: &&[u8]| Address::parse(value).is_ok_and(|address| *address.uri.raw == contact.as_bytes()[1..contact.len() - 1]);
         let granted = response.values(Name::Contact).find(ours).and_then(|value| Address::parse(value).ok()?.param("expires").flatten());
         let granted =
             granted.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).or_else(|| response.number(Name::Expires).map(u64::from));

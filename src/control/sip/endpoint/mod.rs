@@ -199,7 +199,7 @@ impl Endpoint {
     /// What is open now.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { transactions: self.transactions.len(), dialogs: self.calls.legs.len(), bindings: self.registrar.len() }
+        Counts { transactions: self.transactions.count(), dialogs: self.calls.legs.len(), bindings: self.registrar.count() }
     }
 
     fn advertised(&self, flow: &Flow) -> SocketAddr {

@@ -83,6 +83,7 @@ mod tests {
     use Effect::{Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
 
+
     const COMPLETED: State = State::Completed { interval: T1 };
 
     fn step(state: State, event: Event, path: Path) -> (Option<State>, Vec<Effect>) {

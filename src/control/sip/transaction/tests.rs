@@ -58,7 +58,7 @@ fn an_invite_without_answer_is_sent_seven_times_and_fails_after_32_seconds() {
     }
     assert_eq!(failed, Some((Failure::Timeout, Time(32 * SECOND))));
     assert_eq!(out.len(), 7);
-    assert_eq!(table.len(), 0);
+    assert_eq!(table.count(), 0);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_server_answers_a_retransmission_with_its_last_response() {
     assert_eq!(out.iter().map(|sent| &sent.bytes[..]).collect::<Vec<_>>(), [&b"ringing"[..], b"ringing", b"busy"]);
     assert!(table.ack(Time(3), key, &mut out));
     assert_eq!(table.timeout(Time(6 * SECOND), &mut out).map(|failed| failed.is_none()), Some(true));
-    assert_eq!(table.len(), 0);
+    assert_eq!(table.count(), 0);
     assert!(!table.is_merged(9, Keys::new(2).server(&request("BYE", ""))));
 }
 
@@ -143,5 +143,5 @@ fn a_broken_stream_fails_what_waits_on_it() {
     table.open_client(Time(0), key, Method::Options, transmit, Purpose::Stray, &mut out);
     assert!(table.broken(Time(1), flow(Transport::Udp), &mut out).is_empty());
     assert_eq!(table.broken(Time(1), flow(Transport::Tcp), &mut out)[0].failure, Failure::Broken);
-    assert_eq!((table.len(), table.next()), (0, None));
+    assert_eq!((table.count(), table.next()), (0, None));
 }

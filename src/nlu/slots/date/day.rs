@@ -195,7 +195,7 @@ fn month_day_en(pieces: &[Piece], i: usize, today: Date) -> Option<(Date, usize)
     let month = |at: usize| {
         let name = pieces.get(at)?.text.as_str();
         let is = |month: &&str| *month == name || name.len() >= 3 && name != "mar" && name.len() <= 4 && month.starts_with(name);
-        MONTHS.iter().position(|month| is(&month)).map(|index| index as i8 + 1)
+        MONTHS.iter().position(is).map(|index| index as i8 + 1)
     };
     let the = any_phrase(pieces, i, &["the"]).unwrap_or(0);
     if let Some(month) = month(i) {

@@ -52,7 +52,7 @@ pub(super) fn clock(pieces: &[Piece], i: usize, bare: bool) -> Option<(Clock, us
 
 fn said(hour: f64, minute: f64) -> Option<Clock> {
     let sound = (0.0..=24.0).contains(&hour) && (0.0..60.0).contains(&minute) && hour.fract() == 0.0;
-    sound.then(|| Clock { hour: hour as i8 % 24, minute: minute as i8, exact: hour == 0.0 || hour > 12.0 })
+    sound.then_some(Clock { hour: hour as i8 % 24, minute: minute as i8, exact: hour == 0.0 || hour > 12.0 })
 }
 
 fn fixed(pieces: &[Piece], i: usize) -> Option<(Clock, usize)> {
