@@ -60,7 +60,7 @@ type Tried = (Delivery, Duration, Result<(), String>);
 /// What ends a wait.
 enum News {
     /// A try has ended.
-    Done(Result<Tried, JoinError>),
+    Done(Box<Result<Tried, JoinError>>),
     /// There are more messages.
     Noted,
     /// There never will be.
@@ -90,12 +90,12 @@ impl Push {
             });
             let news = tokio::time::timeout(wait, async {
                 tokio::select! {
-                    Some(done) = under_way.tries.join_next() => News::Done(done),
+                    Some(done) = under_way.tries.join_next() => News::Done(Box::new(done)),
                     noted = noted.changed() => noted.map_or(News::Closed, |()| News::Noted),
                 }
             });
             match news.await {
-                Ok(News::Done(done)) => self.end(&mut under_way, done).await,
+                Ok(News::Done(done)) => self.end(&mut under_way, *done).await,
                 Ok(News::Closed) => return Ok(()),
                 Ok(News::Noted) | Err(_) => {}
             }

@@ -27,7 +27,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A voice that this build cannot speak with; all other problems are its result.
+/// Never; problems are its result.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (problems, config) = match config::load(&args.config, 0) {
         Ok(config) => {
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(problems) => (problems, None),
     };
-    let problems = [problems, config.as_ref().map(silent).transpose()?.unwrap_or_default()].concat();
+    let problems = [problems, config.as_ref().map(silent).unwrap_or_default()].concat();
     print_problems(&problems);
     if let Some(config) = &config {
         print!("{}", plan_of(config));
@@ -59,10 +59,10 @@ fn tls_problem(server: &Server) -> Option<Problem> {
 }
 
 /// Prompts that callers would not hear.
-fn silent(config: &Config) -> anyhow::Result<Vec<Problem>> {
-    let prompts = run::prompts(&config.server)?;
+fn silent(config: &Config) -> Vec<Problem> {
+    let prompts = run::prompts(&config.server);
     let of_plan = |(id, plan): (&String, &Arc<Plan>)| prompts.silent(plan, config.plan_files.get(id).unwrap_or(id));
-    Ok(config.directory.plans.iter().flat_map(of_plan).map(Problem::from).collect())
+    config.directory.plans.iter().flat_map(of_plan).map(Problem::from).collect()
 }
 
 /// Prints problems to standard error, one a line.

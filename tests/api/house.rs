@@ -157,17 +157,17 @@ fn rules(mut switch: Switch, store: &Store, journal: &Journal) -> ControlHandle 
     tokio::spawn(channels::take(store.clone(), watch::channel(Arc::new(Adapters::new())).1, line, noted));
     let journal = journal.clone();
     std::thread::spawn(move || {
-        let carry_out = |wish: Output, answers: &mut Vec<_>, side: &ControlSide| match wish {
+        let carry_out = |wish: Output, answers: &mut Vec<_>| match wish {
             Output::Journal(event) => journal.append(vec![event]),
             Output::Find(id, lookup) => lookups.find(id, lookup),
             Output::Chat(send) => drop(chats.try_send(send)),
             Output::Answer(id, answer) => answers.push((id, answer)),
-            Output::Sip(_) | Output::Locate(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => drop(side),
+            Output::Sip(_) | Output::Locate(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => {}
         };
         loop {
             let mut answers = Vec::new();
             while let Some(wish) = switch.poll_output() {
-                carry_out(wish, &mut answers, &side);
+                carry_out(wish, &mut answers);
             }
             answers.into_iter().for_each(|(id, answer)| side.answers.give(id, answer));
             let Some(input) = next(&side, &switch) else { return };

@@ -226,10 +226,7 @@ impl Call {
             Happening::ReofferFailed { leg, .. } => self.on_reoffer_failed(leg, world),
             Happening::Texted { leg, text } => self.on_text(leg, text, world),
             Happening::TransferProgress { leg, status } => self.on_refer_progress(leg, status, world),
-            Happening::Invited(_)
-            | Happening::Registered { .. }
-            | Happening::SignedOn { .. }
-            | Happening::SignOnFailed { .. } => {}
+            Happening::Invited(_) | Happening::Registered { .. } | Happening::SignedOn { .. } | Happening::SignOnFailed { .. } => {}
         }
     }
 

@@ -74,7 +74,8 @@ impl Config {
     pub fn speaks(&self, lang: &Lang) -> bool {
         let voice = self.voices.get(&*lang.0).or_else(|| self.voices.get(lang.primary()));
         let beside = || std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|at| at.join(&self.espeak).is_file()));
-        voice.is_some() && (self.espeak.is_file() || beside())
+        let other = self.others.contains_key(&*lang.0) || self.others.contains_key(lang.primary());
+        other || voice.is_some() && (self.espeak.is_file() || beside())
     }
 
     /// Is there a recording of this prompt in the language, or in a related form of it?

@@ -141,7 +141,8 @@ fn a_command_that_reads_text_and_writes_wav_is_a_voice() {
 #[test]
 fn a_voice_that_fails_or_takes_too_long_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    for (line, why) in [("false", "exit status"), ("/nowhere/piper", "does not start"), ("true", "no WAV file"), ("tail -f /dev/null", "no sound within")]
+    for (line, why) in
+        [("false", "exit status"), ("/nowhere/piper", "does not start"), ("true", "no WAV file"), ("tail -f /dev/null", "no sound within")]
     {
         let mut voice = OtherVoice::new("*", Other::Command(line.into())).within(Duration::from_millis(300));
         let said = voice.speak("Hello", &Lang::new("en")).unwrap_err().to_string();

@@ -102,8 +102,24 @@ impl World {
         match happening {
             Happening::Invited(invited) => self.rung(phone, invited.leg),
             Happening::Confirmed { leg, .. } if phone != CROWD => self.talk(phone, leg),
+            Happening::Referred { leg, .. } if phone == CROWD => self.sent_away(leg),
             Happening::Offered { leg, .. } => self.phones[phone].endpoint.refuse_offer(self.now, leg, 488, &[]),
             _ => {}
+        }
+    }
+
+    /// A caller's phone that is asked to call somebody else tells how it went, just leaves, or says nothing.
+    fn sent_away(&mut self, leg: LegId) {
+        let (now, how) = (self.now, self.below(5));
+        let endpoint = &mut self.phones[CROWD].endpoint;
+        match how {
+            0 => endpoint.notify_refer(now, leg, 486),
+            1 => self.phones[CROWD].hang_up(now, leg),
+            2 => {}
+            _ => {
+                endpoint.notify_refer(now, leg, 100);
+                endpoint.notify_refer(now, leg, 200);
+            }
         }
     }
 

@@ -69,7 +69,6 @@ mod tests {
     use Effect::{Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
 
-
     const TRYING: State = State::Trying { interval: T1 };
 
     fn step(state: State, event: Event, path: Path) -> (Option<State>, Vec<Effect>) {

@@ -94,7 +94,6 @@ mod tests {
     use Effect::{Acknowledge, Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
 
-
     const CALLING: State = State::Calling { interval: T1 };
 
     fn step(state: State, event: Event, path: Path) -> (Option<State>, Vec<Effect>) {

@@ -83,7 +83,6 @@ mod tests {
     use Effect::{Clear, Pass, Send, Set};
     use Path::{Reliable, Unreliable};
 
-
     const COMPLETED: State = State::Completed { interval: T1 };
 
     fn step(state: State, event: Event, path: Path) -> (Option<State>, Vec<Effect>) {

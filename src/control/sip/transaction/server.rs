@@ -43,7 +43,6 @@ mod tests {
     use Effect::{Send, Set};
     use Path::{Reliable, Unreliable};
 
-
     #[test]
     fn transitions_of_figure_8() {
         let table: Vec<Row<State>> = vec![
