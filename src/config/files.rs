@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -73,6 +74,30 @@ pub fn plan_texts(folder: &Path, out: &mut Vec<Problem>) -> (Vec<Source>, Origin
     }
     let files = yaml_files(folder);
     (files.iter().filter_map(|path| Some(Source { name: path.display().to_string(), text: text(path, out)? })).collect(), Origin::Folder)
+}
+
+/// Writes the example plans to a folder, with desks that never close: a demo or a test has no hour of its own.
+///
+/// # Errors
+/// What the disk says.
+pub fn write_open_center(folder: &Path) -> io::Result<()> {
+    for name in ExamplePlans::iter() {
+        let Some(file) = ExamplePlans::get(&name) else { continue };
+        let path = folder.join(&*name);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, open_always(&String::from_utf8_lossy(&file.data)))?;
+    }
+    Ok(())
+}
+
+/// The calendars of a desk file without closing times.
+fn open_always(text: &str) -> String {
+    let open = |line: &str| match line.trim_start() {
+        rest if rest.starts_with("open: {") => Some(format!("{}open: {{daily: \"00:00-24:00\"}}\n", &line[..line.len() - rest.len()])),
+        rest if rest.starts_with("closed: [") => None,
+        _ => Some(format!("{line}\n")),
+    };
+    text.lines().filter_map(open).collect()
 }
 
 fn text(path: &Path, out: &mut Vec<Problem>) -> Option<String> {

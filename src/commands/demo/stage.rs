@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::config::files;
 use crate::control::words::media::Codec;
 use crate::media::{Sound, wav};
 use crate::phone::destination::Destination;
@@ -212,7 +213,7 @@ fn say(name: &str, file: &[u8]) -> anyhow::Result<Step> {
     Ok(Step::Say { name: name.into(), sound: Sound::ready(audio) })
 }
 
-/// Writes the demo's configuration and model; plans and agents are the built-in ones.
+/// Writes the demo's configuration and model; plans and agents are the built-in ones, at desks that never close.
 fn furnish(home: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(home.join("models").join(MODEL))?;
     fs::write(home.join("models").join(MODEL).join("mini-q8_0.bin.gz"), MODEL_FILE)?;
@@ -222,6 +223,7 @@ fn furnish(home: &Path) -> anyhow::Result<()> {
     );
     fs::write(home.join("sip-config/hotline.toml"), hotline)?;
     fs::write(home.join("sip-config/phones.toml"), include_str!("../../../sip-config/phones.toml"))?;
+    files::write_open_center(&home.join("dialplans"))?;
     let ready = home.join("ready.json");
     if ready.exists() {
         fs::remove_file(ready)?;
