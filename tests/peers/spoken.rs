@@ -14,7 +14,7 @@ const PHONES: &[u8] = b"[agents.anna]\nname = \"Anna\"\npassword = \"anna-secret
 
 /// The worked hotlines of the built-in plans; the desks are always open, so that the test has no hour.
 fn hotlines(variables: &str) -> Server {
-    let config = format!("[media]\nbind = \"127.0.0.1\"\nports = \"free:64\"\n\n[variables]\n{variables}\n");
+    let config = format!("[media]\nbind = \"127.0.0.1\"\nports = \"free:64\"\n\n[speech.live]\n\"*\" = \"whisper:whisper-mini\"\n\n[variables]\n{variables}\n");
     let desk = include_str!("../../dialplans/desk.yaml").replace("08:00-24:00", "00:00-24:00");
     let desk = desk.replace("{mon-fri: \"09:00-21:00\", sat-sun: \"10:00-18:00\"}", "{daily: \"00:00-24:00\"}");
     let plan = |name: &str| format!("dialplans/{name}");
