@@ -306,11 +306,12 @@ fn leaked(code: &str) -> &'static str {
 
 fn prompt_tokens(context: &WhisperContext, phrases: &[String]) -> Vec<i32> {
     let mut out: Vec<i32> = Vec::new();
-    for phrase in phrases {
+    for phrase in phrases.iter().map(|phrase| phrase.trim()).filter(|phrase| !phrase.is_empty()) {
         // Words begin with a space in whisper's vocabulary, characters do not.
         let space = if phrase.is_ascii() { " " } else { "" };
-        let text = format!("{space}{}", phrase.trim());
-        let Ok(tokens) = context.tokenize(&text, PROMPT_TOKENS) else { continue };
+        let text = format!("{space}{phrase}");
+        // Room for every byte, as a token holds one at least: for less room the wrapper takes whisper's refusal for a length.
+        let Ok(tokens) = context.tokenize(&text, text.len()) else { continue };
         if tokens.len() > PHRASE_TOKENS {
             continue;
         }

@@ -66,6 +66,16 @@ fn the_fixture_recordings_are_read_exactly() {
 }
 
 #[test]
+fn a_phrase_of_any_length_only_steers_or_is_left_out() {
+    let model = model();
+    let long = "I want to claim the insurance of my car, it stands at the road side and does not start ".repeat(40);
+    let names = ["order".to_owned(), long.clone(), "保险".to_owned(), String::new(), "\0".to_owned()];
+    let steered = prompt_tokens(&model.context, &names);
+    assert_eq!(steered, prompt_tokens(&model.context, &["order".to_owned(), "保险".to_owned()]));
+    assert_eq!(prompt_tokens(&model.context, &[long]), Vec::<i32>::new());
+}
+
+#[test]
 fn the_125_shared_recordings_are_read_exactly() {
     let shared = std::env::var("HOTLINE_SHARED").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into());
     let folder = Path::new(&shared).join("data/models/mini-whisper/wav");
