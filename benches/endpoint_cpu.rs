@@ -109,5 +109,6 @@ fn outgoing() -> Outgoing {
         headers: Vec::new(),
         sdp: Bytes::from_static(SDP),
         credentials: None,
+        manner: hotline::control::sip::endpoint::Manner::default(),
     }
 }

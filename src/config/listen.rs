@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::control::words::sip::Transport;
 
@@ -194,10 +195,44 @@ pub fn tls(section: &mut Section<'_>, tls: &mut Tls, out: &mut Vec<Problem>) {
     }
 }
 
+/// How short and how long a phone may register: `registration = ["60s", "1h"]` of `[sip]`.
+pub fn registration(section: &mut Section<'_>, otherwise: (Duration, Duration), out: &mut Vec<Problem>) -> (Duration, Duration) {
+    section.read("registration", otherwise, out, |value| match value.list(Value::duration)?[..] {
+        [least, most] if SHORTEST <= least && least <= most && most <= LONGEST => Ok((least, most)),
+        [_, _] => {
+            Err(value
+                .problem("these are no bounds of a registration", "write the shortest, at least \"5s\", and the longest, at most \"24h\""))
+        }
+        _ => Err(value.problem("two time spans belong here", "write the shortest and the longest, [\"60s\", \"1h\"]")),
+    })
+}
+
+/// Phones that register more often than this do nothing else.
+const SHORTEST: Duration = Duration::from_secs(5);
+/// A phone that has gone is called for so long.
+const LONGEST: Duration = Duration::from_hours(24);
+
 #[cfg(test)]
 mod tests {
     use super::super::toml_file::TomlFile;
     use super::*;
+
+    #[test]
+    fn the_bounds_of_registrations_are_two_spans_in_order() {
+        let read = |text: &str| {
+            let mut out = Vec::new();
+            let file = TomlFile::parse("hotline.toml", text, &mut out);
+            let bounds = registration(&mut file.top(), (Duration::ZERO, Duration::ZERO), &mut out);
+            (bounds, out.iter().map(ToString::to_string).collect::<String>())
+        };
+        assert_eq!(read("registration = [\"30s\", \"10m\"]"), ((Duration::from_secs(30), Duration::from_secs(600)), String::new()));
+        for (bad, said) in
+            [("[\"10m\", \"30s\"]", "no bounds"), ("[\"1s\", \"30s\"]", "no bounds"), ("[\"1m\"]", "two time spans"), ("60", "a list")]
+        {
+            let (bounds, problems) = read(&format!("registration = {bad}"));
+            assert!(bounds.0.is_zero() && problems.contains(said) && problems.starts_with("hotline.toml:1:16"), "{bad}: {problems}");
+        }
+    }
 
     fn read(text: &str) -> (Option<Vec<Listen>>, String) {
         let mut out = Vec::new();

@@ -275,7 +275,10 @@ pub fn read(name: &str, text: &str, out: &mut Vec<Problem>) -> (Server, Calls) {
     let mut top = file.top();
     let (mut server, mut calls) = (Server::default(), Calls::default());
     let mut short = None;
-    with(&mut top, "sip", out, |section, out| short = sip(section, &mut server.sip, out));
+    with(&mut top, "sip", out, |section, out| {
+        short = sip(section, &mut server.sip, out);
+        calls.limits.registration = listen::registration(section, calls.limits.registration, out);
+    });
     with(&mut top, "tls", out, |section, out| listen::tls(section, &mut server.sip.tls, out));
     sockets(&mut top, short, &mut server.sip.listen, out);
     with(&mut top, "media", out, |section, out| media(section, &mut server.media, &mut calls, out));

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::time::Time;
 use super::words::agent::AgentState;
 use super::words::chat::Content;
+use super::words::phone::KeptContact;
 use super::words::{
     AgentId, CallId, CallbackId, ConversationId, CustomerId, EvaluationId, EventId, IdentityId, Lang, LeftMessageId, LegId, MessageId,
     OfferId, QueueId, RecordingId, SessionId, TicketId,
@@ -181,6 +182,9 @@ pub enum Fact {
     Assigned { session: SessionId, agent: AgentId },
     #[serde(rename = "agent.state")]
     AgentState { agent: AgentId, state: AgentState, reason: Option<String> },
+    /// All contacts of a user after a REGISTER of his or the end of one; without any he is not there.
+    #[serde(rename = "phone.registered")]
+    PhoneRegistered { user: String, contacts: Vec<KeptContact> },
     #[serde(rename = "recording.started")]
     RecordingStarted { recording: RecordingId, session: SessionId, path: String },
     #[serde(rename = "recording.finished")]

@@ -238,6 +238,7 @@ impl Station {
             headers: options.headers.clone(),
             sdp: bytes::Bytes::new(),
             credentials,
+            manner: crate::control::sip::endpoint::Manner::default(),
         };
         let task = match options.purpose {
             Purpose::Call => Task::Call(Box::new(outgoing)),

@@ -19,6 +19,7 @@ pub mod known;
 pub mod messages;
 pub mod outcomes;
 pub mod page;
+pub mod phones;
 pub mod queues;
 pub mod recordings;
 pub mod reports;

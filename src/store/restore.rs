@@ -39,7 +39,7 @@ impl Store {
                    FROM sessions s WHERE s.state <> 'closed' ORDER BY s.id";
         let rows = self.db.rows(sql, args![]).await?;
         let interrupted = rows.iter().filter_map(|row| interrupted(row).transpose()).collect::<Result<_, Error>>()?;
-        Ok(Restored { last_ticket: self.next_ticket().await?.saturating_sub(1), interrupted })
+        Ok(Restored { last_ticket: self.next_ticket().await?.saturating_sub(1), interrupted, phones: self.kept_phones().await? })
     }
 
     async fn loose_offers(&self) -> Result<Vec<Fact>, Error> {

@@ -10,6 +10,7 @@ mod crash;
 mod malformed;
 mod names;
 mod phones;
+mod registrations;
 mod secrets;
 mod sipp;
 mod spoken;

@@ -57,6 +57,7 @@ impl Phone {
             headers: Vec::new(),
             sdp,
             credentials: None,
+            manner: hotline::control::sip::endpoint::Manner::default(),
         };
         self.endpoint.invite(now, leg, outgoing);
         (leg, port)

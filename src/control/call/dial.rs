@@ -14,6 +14,7 @@ use super::{After, Call, Stage, World};
 use crate::control::dialplan::wish::{Event, QueueEnd, TransferEnd};
 use crate::control::limits::{DIRECT_RING, LEGS_OF_A_CALL, RINGBACK};
 use crate::control::session::effect::{Clock, Effect, Signal};
+use crate::control::sip::endpoint::Manner;
 use crate::control::sip::{Contact, Outgoing, Target};
 use crate::control::words::directory::Credentials;
 use crate::control::words::media::{Codec, Prompt};
@@ -41,6 +42,7 @@ const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
 /// One place to send an INVITE to.
 struct Place {
     target: Target,
+    manner: Manner,
     uri: String,
     role: Role,
     trust: Trust,
@@ -94,7 +96,7 @@ impl Call {
         let lease = world.ports.lease(world.now, self.ids.worker)?;
         let id = LegId::new(world.now, world.random);
         let codecs = self.codecs_like_the_caller(world);
-        let Place { target, uri, role, trust, credentials } = place;
+        let Place { target, manner, uri, role, trust, credentials } = place;
         let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, codecs }, Dialog::Ringing, world.random);
         let sdp = leg.offer();
         self.legs.push(leg);
@@ -106,6 +108,7 @@ impl Call {
             request_uri: uri,
             sdp,
             credentials,
+            manner,
         };
         world.out.push(Effect::OwnLeg(id));
         self.record_leg(id, world);
@@ -368,8 +371,10 @@ fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
         Some(uri) => uri_place(uri, role, world).into_iter().collect(),
         None => {
             let contacts = world.endpoint.contacts(world.now, &known.user).into_iter();
-            let phone =
-                |contact: Contact| Place { target: contact.flow.into(), uri: contact.uri, role, trust: Trust::House, credentials: None };
+            let phone = |Contact { uri, flow, routes, .. }: Contact| {
+                let manner = Manner { routes };
+                Place { target: flow.into(), manner, uri, role, trust: Trust::House, credentials: None }
+            };
             contacts.map(phone).collect()
         }
     }
@@ -378,7 +383,7 @@ fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
 fn uri_place(uri: &str, role: Role, world: &World<'_>) -> Option<Place> {
     let uri = bare(uri);
     let trust = if matches!(role, Role::Agent(_)) { Trust::House } else { Trust::Stranger };
-    route::target_of(world.directory, &uri).map(|target| Place { target, uri, role, trust, credentials: None })
+    route::target_of(world.directory, &uri).map(|target| Place { target, manner: Manner::default(), uri, role, trust, credentials: None })
 }
 
 fn trunk_place(name: &str, number: &str, world: &World<'_>) -> Option<Place> {
@@ -386,7 +391,7 @@ fn trunk_place(name: &str, number: &str, world: &World<'_>) -> Option<Place> {
     let target = route::target(world.directory, &trunk.remote)?;
     let params = trunk.remote.wished().map_or("", Transport::uri_param);
     let uri = format!("sip:{number}@{}{params}", trunk.remote);
-    Some(Place { target, uri, role: Role::Far, trust: Trust::Trunk, credentials: trunk.credentials.clone() })
+    Some(Place { target, manner: Manner::default(), uri, role: Role::Far, trust: Trust::Trunk, credentials: trunk.credentials.clone() })
 }
 
 /// A URI without the brackets people write around it.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::control::time::Time;
+use crate::control::words::phone::KeptPhone;
 use crate::control::words::{AgentId, CallId, ConversationId, CustomerId, IdentityId, Lang, QueueId, SessionId};
 
 /// The answer to [`crate::control::words::lookup::Lookup::Customer`], as the JSON of `Finding::Found`.
@@ -67,6 +68,8 @@ pub struct Restored {
     pub last_ticket: u64,
     /// Sessions that the log shows open: the process ended before they did.
     pub interrupted: Vec<Interrupted>,
+    /// Phones that were registered: they need not register again to be reached.
+    pub phones: Vec<KeptPhone>,
 }
 
 /// A session that an abrupt end of the process left open.

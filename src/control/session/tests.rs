@@ -127,6 +127,6 @@ fn s34_a_left_message_of_mode_ticket_becomes_a_ticket_with_the_next_number() {
 fn s86_what_a_crash_left_open_is_ended_and_who_waited_gets_a_callback() {
     let (mut sessions, mut out) = (sessions(), Vec::new());
     let left = Interrupted { session: SessionId(9), call: None, began: Time(0), queue: Some(QueueId(3)), address: "138".into() };
-    sessions.take_up(Time(5_000), Restored { last_ticket: 0, interrupted: vec![left] }, &mut out);
+    sessions.take_up(Time(5_000), Restored { last_ticket: 0, interrupted: vec![left], phones: Vec::new() }, &mut out);
     assert_eq!(facts(&out), ["callback.promised", "session.closed"]);
 }

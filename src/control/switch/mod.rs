@@ -20,6 +20,7 @@ use super::call::ending::{Ending, Refused};
 use super::call::ports::Ports;
 use super::call::route::{Route, Routes};
 use super::call::{Arrival, Call, World};
+use super::event::Fact;
 use super::limits::{DRAIN_GRACE, RETRY_AFTER};
 use super::random::Random;
 use super::session::chat::{Chat, Room};
@@ -31,6 +32,7 @@ use super::surface::{Input, Output};
 use super::time::{Deadlines, Time};
 use super::words::agent::AgentState;
 use super::words::directory::Directory;
+use super::words::phone::KeptPhone;
 use super::words::{AgentId, LegId, LookupId, OfferId, RecordingId, SessionId, media, speech};
 
 pub use audit::Audit;
@@ -118,7 +120,7 @@ pub struct Switch {
 impl Switch {
     /// A center with this configuration and what the store remembers. The same seed and inputs give the same outputs.
     #[must_use]
-    pub fn new(now: Time, seed: u64, directory: Arc<Directory>, restored: Restored) -> Switch {
+    pub fn new(now: Time, seed: u64, directory: Arc<Directory>, mut restored: Restored) -> Switch {
         let mut random = Random::new(seed);
         let mut switch = Switch {
             routes: Routes::of(&directory),
@@ -136,9 +138,11 @@ impl Switch {
             work: Work::default(),
             directory,
         };
+        let phones = std::mem::take(&mut restored.phones);
         switch.sessions.take_up(now, restored, &mut switch.work.sessions);
         switch.distribute(|acd, directory, out| acd.configure(now, directory, out));
         switch.welcome_fixed_phones(now);
+        switch.welcome_back(now, phones);
         switch.settle_down(now);
         switch
     }
@@ -424,6 +428,8 @@ impl Switch {
     }
 
     fn on_registered(&mut self, now: Time, user: &str, contacts: usize) {
+        let fact = Fact::PhoneRegistered { user: user.to_owned(), contacts: self.endpoint.kept(now, user) };
+        self.sessions.journal(now, fact, &mut self.work.sessions);
         let Some(agent) = self.agent_of(Some(user)) else { return };
         if contacts > 0 {
             self.distribute(|acd, _, out| acd.registered(now, agent, out));
@@ -437,6 +443,18 @@ impl Switch {
         let directory = self.directory.clone();
         for agent in directory.agents.values().filter(|agent| agent.uri.is_some()) {
             self.distribute(|acd, _, out| acd.registered(now, agent.id, out));
+        }
+    }
+
+    /// Phones that were registered when the process ended are called as if nothing had happened.
+    fn welcome_back(&mut self, now: Time, phones: Vec<KeptPhone>) {
+        for phone in phones {
+            let agent = self.agent_of(Some(&phone.user));
+            if self.endpoint.restore(now, phone)
+                && let Some(agent) = agent
+            {
+                self.distribute(|acd, _, out| acd.registered(now, agent, out));
+            }
         }
     }
 

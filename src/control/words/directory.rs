@@ -209,6 +209,8 @@ pub struct Limits {
     pub conversation_idle: Duration,
     /// A chat session without a line for this long is closed; the next line opens another one.
     pub chat_idle: Duration,
+    /// The shortest registration of a phone (below: 423 with Min-Expires) and the longest (above: shortened to it).
+    pub registration: (Duration, Duration),
 }
 
 impl Default for Limits {
@@ -220,6 +222,7 @@ impl Default for Limits {
             media_timeout: Duration::from_secs(30),
             conversation_idle: Duration::from_hours(24),
             chat_idle: Duration::from_mins(30),
+            registration: (Duration::from_mins(1), Duration::from_hours(1)),
         }
     }
 }

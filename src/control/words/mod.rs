@@ -6,6 +6,7 @@ pub mod directory;
 pub mod id;
 pub mod lookup;
 pub mod media;
+pub mod phone;
 pub mod sip;
 pub mod speech;
 

@@ -45,6 +45,9 @@ impl Endpoint {
     fn first_invite(&self, dialog: &Dialog, outgoing: &Outgoing, via: &str) -> Bytes {
         let mut writer = Writer::request(Method::Invite.token().as_bytes(), &dialog.target);
         writer.raw("Via", via.as_bytes());
+        for route in &dialog.routes {
+            writer.raw("Route", route);
+        }
         let own_hops = outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Max-Forwards"));
         if !own_hops {
             writer.number("Max-Forwards", MAX_FORWARDS);
@@ -267,7 +270,7 @@ fn dialog_of(outgoing: &Outgoing, flow: Flow, reach: Reach, call_id: Bytes, tag:
         local_seq: 1,
         remote_seq: None,
         target: Bytes::from(without_headers(&clean(&outgoing.request_uri)).replace(' ', "%20")),
-        routes: Vec::new(),
+        routes: outgoing.manner.routes.iter().map(|route| Bytes::from(clean(route))).collect(),
         flow,
         placed_by: Placed::ByUs,
         reach,

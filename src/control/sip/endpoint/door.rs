@@ -13,6 +13,8 @@ use crate::control::words::sip::{Flow, Transmit};
 
 /// Extensions that a request may require.
 const SUPPORTED: [&str; 4] = ["timer", super::reliable::REL, super::transfers::REPLACES, super::transfers::NO_SUBSCRIPTION];
+/// What a REGISTER may require besides (RFC 3327).
+const PATH: &str = "path";
 /// When a sender that found us full may try again, in seconds.
 const RETRY_AFTER: u32 = 5;
 
@@ -142,6 +144,10 @@ impl Endpoint {
             Refusal::Full => Stop::lines(503, format!("Retry-After: {RETRY_AFTER}\r\n")),
         })?;
         let mut writer = reply.begin(200, "");
+        // The phone learns through whom it will be called (RFC 3327 §5.3).
+        for path in request.headers(Name::Path) {
+            writer.raw(Name::Path.text(), path);
+        }
         for contact in self.registrar.contacts(now, &user) {
             writer.format("Contact", format_args!("<{}>;expires={}", contact.uri, contact.expires.since(now).as_secs()));
         }
@@ -195,14 +201,18 @@ fn check(request: &Message) -> Result<(), Stop> {
         return Err(Stop::with(416));
     }
     // Proxy-Require is for proxies, and we are none (RFC 3261 §20.29).
-    let unknown: Vec<_> =
-        request.values(Name::Require).filter(|token| !token.is_empty() && !is_supported(token)).map(text::lossy).collect();
+    let unknown: Vec<_> = request
+        .values(Name::Require)
+        .filter(|token| !token.is_empty() && !is_supported(token, request.method()))
+        .map(text::lossy)
+        .collect();
     if !unknown.is_empty() {
         return Err(Stop::lines(420, format!("Unsupported: {}\r\n", unknown.join(", "))));
     }
     Ok(())
 }
 
-fn is_supported(token: &[u8]) -> bool {
-    SUPPORTED.iter().any(|known| token.eq_ignore_ascii_case(known.as_bytes()))
+fn is_supported(token: &[u8], method: Method) -> bool {
+    let path = Some(PATH).filter(|_| method == Method::Register);
+    SUPPORTED.into_iter().chain(path).any(|known| token.eq_ignore_ascii_case(known.as_bytes()))
 }

@@ -40,7 +40,7 @@ mod tests;
 mod way_tests;
 
 pub use reply::stateless;
-pub use settings::{Accepting, Contact, Counts, Limits, Outgoing, Registration, Settings, Target};
+pub use settings::{Accepting, Contact, Counts, Limits, Manner, Outgoing, Registration, Settings, Target};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -57,6 +57,7 @@ use super::transaction::{Key, Keys, Purpose, Transactions};
 use crate::control::random::Random;
 use crate::control::time::{Deadlines, Time};
 use crate::control::words::LegId;
+use crate::control::words::phone::{KeptContact, KeptPhone};
 use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
 /// What we understand, in every INVITE, its 2xx, 405 and OPTIONS.
@@ -189,6 +190,18 @@ impl Endpoint {
     #[must_use]
     pub fn contacts(&self, now: Time, user: &str) -> Vec<Contact> {
         self.registrar.contacts(now, user)
+    }
+
+    /// A user's phones as the log keeps them.
+    #[must_use]
+    pub fn kept(&self, now: Time, user: &str) -> Vec<KeptContact> {
+        self.registrar.kept(now, user)
+    }
+
+    /// Takes up a user's phones as the log kept them: they need not register again to be called. False when none can be.
+    pub fn restore(&mut self, now: Time, phone: KeptPhone) -> bool {
+        let known = self.settings.users.contains_key(&phone.user);
+        known && self.registrar.restore(now, phone, &self.settings.listeners, &self.settings.limits)
     }
 
     /// Whether new calls are taken from here on.

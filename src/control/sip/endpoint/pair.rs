@@ -85,6 +85,7 @@ impl Pair {
             headers: vec![("X-Test".to_owned(), "1".to_owned())],
             sdp: Bytes::from_static(b"offer"),
             credentials: credentials.map(|password| Credentials { user: user.to_owned(), password: password.to_owned() }),
+            manner: crate::control::sip::endpoint::Manner::default(),
         };
         self.ends[0].invite(self.now, leg, outgoing);
         leg

@@ -82,7 +82,12 @@ impl Settings {
         Settings {
             users: Arc::new(users),
             trusted: directory.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect(),
-            limits: Limits { legs: directory.limits.calls.saturating_mul(3), ..Limits::default() },
+            limits: Limits {
+                legs: directory.limits.calls.saturating_mul(3),
+                min_expires: directory.limits.registration.0,
+                max_expires: directory.limits.registration.1,
+                ..Limits::default()
+            },
             ..Settings::new(directory.listeners.clone(), &directory.domain, directory.secret)
         }
     }
@@ -120,6 +125,15 @@ pub struct Outgoing {
     pub sdp: Bytes,
     /// For a 401 or 407.
     pub credentials: Option<Credentials>,
+    /// What is unusual about it.
+    pub manner: Manner,
+}
+
+/// What is unusual about a call we place.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// Proxies that it goes through, the next one first, as name-addrs: the Path of a registered phone (RFC 3327 §5.4).
+    pub routes: Vec<String>,
 }
 
 /// A binding we ask of a registrar (a phone's side), refreshed by itself until `unregister`.
@@ -146,6 +160,8 @@ pub struct Contact {
     pub uri: String,
     /// The path the REGISTER came over: the target of a call to it, also through NAT.
     pub flow: Flow,
+    /// The proxies that a call to it goes through, the next one first.
+    pub routes: Vec<String>,
     /// Until when it stands.
     pub expires: Time,
 }

@@ -87,6 +87,7 @@ pub(super) fn calling(end: &mut Endpoint) -> (LegId, Message) {
         headers: Vec::new(),
         sdp: Bytes::from_static(b"offer"),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     end.invite(START, leg, outgoing);
     (leg, sent(end).pop().unwrap())

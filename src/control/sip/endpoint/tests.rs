@@ -216,6 +216,25 @@ fn a_phone_registers_by_digest_calls_as_itself_and_leaves() {
 }
 
 #[test]
+fn a_phone_behind_a_proxy_is_called_through_it() {
+    let mut pair = Pair::new(1, Wire::default());
+    let register = "REGISTER sip:center SIP/2.0\r\nVia: SIP/2.0/UDP p\r\nFrom: <sip:anna@center>;tag=1\r\nTo: <sip:anna@center>\r\nCall-ID: r\r\n\
+                    CSeq: 1 REGISTER\r\nContact: <sip:anna@10.0.0.7>\r\nPath: <sip:192.0.2.2;lr>, <sip:inner;lr>\r\n\r\n";
+    let register = crate::control::sip::message::Message::parse(Bytes::from(register)).unwrap();
+    let end = &mut pair.ends[0];
+    end.registrar.register(START, "anna", &register, flow_to(1, Transport::Udp), &Limits::default()).unwrap();
+    let Contact { uri, flow, routes, .. } = end.contacts(START, "anna").remove(0);
+    let leg = end.new_leg(START);
+    let (from, to) = ("<sip:4001010@center>".to_owned(), format!("<{uri}>"));
+    let (headers, sdp, manner) = (Vec::new(), Bytes::from_static(b"offer"), Manner { routes });
+    end.invite(START, leg, Outgoing { target: flow.into(), request_uri: uri, from, to, headers, sdp, credentials: None, manner });
+    let invite = crate::control::sip::message::Message::parse(end.poll_transmit().unwrap().bytes).unwrap();
+    assert_eq!(invite.request_uri(), b"sip:anna@10.0.0.7");
+    let routes: Vec<_> = invite.values(crate::control::sip::message::Name::Route).collect();
+    assert_eq!(routes, [&b"<sip:192.0.2.2;lr>"[..], b"<sip:inner;lr>"]);
+}
+
+#[test]
 fn whoever_says_to_be_an_agent_must_prove_it() {
     for (password, outcome) in [(Some("secret"), true), (Some("wrong"), false), (None, false)] {
         let mut pair = Pair::new(1, Wire::default()).with_users(&["anna"]);

@@ -49,6 +49,7 @@ fn call(end: &mut Endpoint, now: Time, target: Target, sdp: &[u8]) -> LegId {
         headers: Vec::new(),
         sdp: Bytes::copy_from_slice(sdp),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     end.invite(now, leg, outgoing);
     leg
@@ -339,6 +340,7 @@ fn who_is_reached_by_sips_gets_a_sips_contact() {
         headers: Vec::new(),
         sdp: Bytes::from_static(b"offer"),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     end.invite(START, leg, outgoing);
     let (_, invite, _) = sent(&mut end).pop().unwrap();

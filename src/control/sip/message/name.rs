@@ -32,6 +32,7 @@ names! {
     MaxForwards = "Max-Forwards";
     Route = "Route";
     RecordRoute = "Record-Route";
+    Path = "Path";
     Allow = "Allow";
     Supported = "Supported", b'k';
     Require = "Require";

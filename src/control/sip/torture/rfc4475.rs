@@ -169,6 +169,7 @@ fn calling() -> (Endpoint, crate::control::words::LegId, Message) {
         headers: Vec::new(),
         sdp: Bytes::from_static(b"offer"),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     end.invite(START, leg, outgoing);
     let invite = Message::parse(end.poll_transmit().unwrap().bytes).unwrap();
@@ -395,6 +396,7 @@ fn s3_3_14_register_with_a_url_escaped_header() {
         headers: Vec::new(),
         sdp: Bytes::new(),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     end.invite(START, leg, outgoing);
     let invite = Message::parse(end.poll_transmit().unwrap().bytes).unwrap();

@@ -126,6 +126,7 @@ fn consulting(scene: &mut Scene) -> LegId {
         headers: Vec::new(),
         sdp: sdp::offer(&local(41_000)),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     scene.agent.invite(scene.now, leg, outgoing);
     scene.run();
@@ -233,6 +234,7 @@ fn s42_a_new_call_takes_the_place_of_the_agents_by_replaces() {
         headers: vec![("Replaces".to_owned(), format!("{theirs};to-tag={to_tag};from-tag={from_tag}"))],
         sdp: sdp::offer(&local(43_000)),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     scene.agent.invite(scene.now, leg, outgoing);
     scene.run();
@@ -264,6 +266,7 @@ fn what_the_network_says_of_a_call_is_kept_and_reaches_the_agents_phone() {
         headers: said.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         sdp: sdp::offer(&local(30_000)),
         credentials: None,
+        manner: crate::control::sip::endpoint::Manner::default(),
     };
     scene.caller.invite(scene.now, leg, outgoing);
     scene.run();
