@@ -5,6 +5,7 @@
 
 pub mod engines;
 mod guard;
+mod kept;
 pub mod models;
 pub mod prompts;
 pub mod recognizer;

@@ -18,8 +18,8 @@ use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextPar
 
 use super::RATE;
 use super::guard;
+use super::kept::Kept;
 use super::recognizer::{Hearing, Reading, Recognizer, Terms};
-use super::segment::voiced_ms;
 use crate::control::words::speech::{Expect, Hints, Nothing};
 
 /// No model unpacks to more.
@@ -30,10 +30,6 @@ const SHORTEST: usize = RATE as usize / 10;
 const CONTEXT_STEP: usize = 320;
 /// Steps beyond the sound, so that its end is not cut.
 const CONTEXT_MARGIN: usize = 16;
-/// Less voice than this is no utterance.
-const LEAST_VOICE_MS: u32 = 80;
-/// Longer utterances are cut by the caller; this only bounds memory.
-const LONGEST: usize = RATE as usize * 60;
 /// Tokens of hints along with an utterance: more costs time, and a long prompt makes small models leave out what they hear.
 const PROMPT_TOKENS: usize = 24;
 /// Names and labels steer the spelling; a phrase of more tokens is a sentence, which a model writes without help and may skip when
@@ -104,6 +100,10 @@ impl Model {
     /// Whisper's code of a language, when this model speaks it.
     #[must_use]
     pub fn code<'a>(&self, primary: &'a str) -> Option<&'a str> {
+        // The wrapper panics at a NUL instead of not knowing the language.
+        if primary.contains('\0') {
+            return None;
+        }
         whisper_rs::get_lang_id(primary)?;
         (self.context.is_multilingual() || primary == "en").then_some(primary)
     }
@@ -154,7 +154,7 @@ impl Recognizer for Whisper {
         if self.desk.borrow().model.code(terms.lang.primary()).is_none() {
             return Err(Nothing::NoEngine);
         }
-        Ok(Box::new(Utterance { desk: self.desk.clone(), terms: terms.clone(), pcm: Vec::new() }))
+        Ok(Box::new(Utterance { desk: self.desk.clone(), terms: terms.clone(), kept: Kept::default() }))
     }
 }
 
@@ -162,21 +162,21 @@ impl Recognizer for Whisper {
 struct Utterance {
     desk: Rc<RefCell<Desk>>,
     terms: Terms,
-    pcm: Vec<i16>,
+    kept: Kept,
 }
 
 impl Hearing for Utterance {
     fn push(&mut self, pcm: &[i16]) -> Option<String> {
-        let room = LONGEST.saturating_sub(self.pcm.len());
-        self.pcm.extend_from_slice(&pcm[..pcm.len().min(room)]);
+        self.kept.push(pcm);
         None
     }
 
     fn finish(self: Box<Self>) -> Result<Reading, Nothing> {
-        if self.pcm.len() < SHORTEST || voiced_ms(&self.pcm) < LEAST_VOICE_MS {
+        let pcm = self.kept.spoken()?;
+        if pcm.len() < SHORTEST {
             return Err(Nothing::Rejected);
         }
-        self.desk.borrow_mut().decode(&self.pcm, &self.terms)
+        self.desk.borrow_mut().decode(&pcm, &self.terms)
     }
 }
 

@@ -10,18 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::RATE;
 use super::guard;
+use super::kept::Kept;
 use super::recognizer::{Errand, Hearing, Reading, Recognizer, Terms};
-use super::{RATE, segment};
 use crate::control::words::speech::Nothing;
 
 /// Failures in a row after which a machine is left alone, and for how long.
 const FAILURES: u32 = 3;
 const REST: Duration = Duration::from_secs(30);
-/// Longer utterances are cut by the caller; this only bounds memory.
-const LONGEST: usize = RATE as usize * 60;
-/// Less voice than this is not worth a question.
-const LEAST_VOICE_MS: u32 = 80;
 /// Of a bad answer so much is shown.
 const SHOWN: usize = 200;
 /// The key for machines that want one.
@@ -195,20 +192,19 @@ impl Recognizer for Far {
     }
 
     fn hear(&mut self, terms: &Terms) -> Result<Box<dyn Hearing>, Nothing> {
-        Ok(Box::new(Utterance { remote: self.remote.clone(), terms: terms.clone(), pcm: Vec::new() }))
+        Ok(Box::new(Utterance { remote: self.remote.clone(), terms: terms.clone(), kept: Kept::default() }))
     }
 }
 
 struct Utterance {
     remote: Arc<Remote>,
     terms: Terms,
-    pcm: Vec<i16>,
+    kept: Kept,
 }
 
 impl Hearing for Utterance {
     fn push(&mut self, pcm: &[i16]) -> Option<String> {
-        let room = LONGEST.saturating_sub(self.pcm.len());
-        self.pcm.extend_from_slice(&pcm[..pcm.len().min(room)]);
+        self.kept.push(pcm);
         None
     }
 
@@ -217,13 +213,8 @@ impl Hearing for Utterance {
     }
 
     fn errand(&mut self) -> Option<Errand> {
-        let (remote, terms, pcm) = (self.remote.clone(), self.terms.clone(), std::mem::take(&mut self.pcm));
-        Some(Box::new(move || {
-            if segment::voiced_ms(&pcm) < LEAST_VOICE_MS {
-                return Err(Nothing::Rejected);
-            }
-            remote.ask(&pcm, &terms)
-        }))
+        let (remote, terms, kept) = (self.remote.clone(), self.terms.clone(), std::mem::take(&mut self.kept));
+        Some(Box::new(move || remote.ask(&kept.spoken()?, &terms)))
     }
 }
 

@@ -136,7 +136,9 @@ fn two_threads_share_a_model_and_not_their_states() {
 #[test]
 fn languages_that_it_does_not_know_are_refused() {
     let mut whisper = Whisper::new(&model()).unwrap();
-    assert!(matches!(whisper.hear(&terms("tlh", &[])), Err(Nothing::NoEngine)));
+    for lang in ["tlh", "zz", "", "e\0n"] {
+        assert!(matches!(whisper.hear(&terms(lang, &[])), Err(Nothing::NoEngine)), "{lang:?}");
+    }
 }
 
 #[test]
