@@ -49,7 +49,11 @@ impl Call {
             return;
         }
         match event {
-            speech::Event::Partial { .. } => {}
+            speech::Event::Partial { leg, turn, text } if leg == self.caller && self.sound.turn == Some(turn) => {
+                if matches!(self.stage, Stage::Plan) {
+                    self.tell_plan(Event::Words(text), world);
+                }
+            }
             speech::Event::Heard { leg, turn, heard } if leg == self.caller => {
                 self.say_heard(&heard, world);
                 if !self.on_note_words(turn, &heard.text, world) && self.sound.turn == Some(turn) && matches!(self.stage, Stage::Plan) {
@@ -66,7 +70,7 @@ impl Call {
                     self.tell_plan(event, world);
                 }
             }
-            speech::Event::Heard { .. } | speech::Event::Nothing { .. } => {}
+            speech::Event::Partial { .. } | speech::Event::Heard { .. } | speech::Event::Nothing { .. } => {}
         }
     }
 

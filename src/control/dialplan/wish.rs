@@ -29,6 +29,8 @@ pub enum Event {
     Pressed(char),
     /// Speech has begun in this turn: the no-input clock stands.
     SpeechStarted,
+    /// Words so far of somebody who is still speaking.
+    Words(String),
     /// Sound, but no words.
     NotUnderstood,
     /// The recognizer cannot serve: read keys (`asr_overload`).

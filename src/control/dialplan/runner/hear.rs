@@ -48,7 +48,7 @@ impl Runner {
             return;
         }
         if self.voice.playing.is_some() && self.is_backchannel(&question, text) {
-            self.listen(now, out);
+            self.listen_on(now, out);
             return;
         }
         self.memory.turn += 1;
@@ -78,6 +78,14 @@ impl Runner {
     /// 嗯, ok and the like do not stop a prompt, except where they answer it.
     fn is_backchannel(&self, question: &Question, text: &str) -> bool {
         question.barge_in == BargeIn::Words && matches!(question.kind, Asked::Menu(_) | Asked::Slot(_)) && values::is_backchannel(text)
+    }
+
+    /// Words so far: they stop a prompt before the sentence is at its end.
+    pub(super) fn words_begun(&mut self, text: &str, out: &mut Vec<Wish>) {
+        let Wait::Answer(question) = &self.wait else { return };
+        if question.barge_in == BargeIn::Words && is_more_than_a_word(text) && !self.is_backchannel(question, text) {
+            self.stop_saying(out);
+        }
     }
 
     fn answered(&mut self, now: Time, question: Question, heard: &Heard<'_>, out: &mut Vec<Wish>) {
@@ -372,6 +380,12 @@ enum YesNo {
     Unclear,
     /// Something else, and it is under way.
     Gone,
+}
+
+/// One word may be a cough that sounded like it; characters are words.
+fn is_more_than_a_word(text: &str) -> bool {
+    let characters = text.chars().filter(|c| c.is_alphabetic() && !c.is_ascii()).count();
+    characters > 1 || text.split_whitespace().count() > 1
 }
 
 /// A chat line that is one key.

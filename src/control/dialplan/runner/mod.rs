@@ -330,6 +330,7 @@ impl Runner {
             Event::Said { text, pinyin, confidence } => self.said(now, &text, pinyin.as_deref(), confidence, out),
             Event::Pressed(key) => self.pressed(now, key, out),
             Event::SpeechStarted => self.speech_started(now),
+            Event::Words(text) => self.words_begun(&text, out),
             Event::NotUnderstood => self.not_understood(now, out),
             Event::NoRecognizer => self.no_recognizer(now, out),
             Event::PromptFinished(play) => self.prompt_finished(now, play, out),

@@ -130,6 +130,40 @@ fn a_nod_during_the_prompt_does_not_stop_it_but_words_do() {
 }
 
 #[test]
+fn a_cough_over_the_prompt_lets_it_go_on_and_the_silence_after_it_is_asked_about_in_time() {
+    let nod = Event::Said { text: "嗯".to_owned(), pinyin: None, confidence: 1.0 };
+    for sound in [Event::NotUnderstood, nod] {
+        let mut talk = Talk::begin("driver-hotline", Start::voice());
+        let play = talk.last_play();
+        talk.tell(Event::SpeechStarted);
+        let wishes = talk.tell(sound.clone()).to_vec();
+        assert!(matches!(wishes[..], [Wish::Listen(_)]), "{sound:?}: {wishes:?}");
+        let end = talk.now + Duration::from_secs(2);
+        talk.now = end;
+        talk.tell(Event::PromptFinished(play));
+        let asked = talk.strike().to_vec();
+        assert_eq!(talk.now, end + Duration::from_secs(5), "{sound:?}: the no-input clock starts after the prompt");
+        assert!(asked.iter().any(|wish| matches!(wish, Wish::Say { .. })), "{sound:?}: {asked:?}");
+    }
+    let mut talk = Talk::begin("driver-hotline", Start::voice());
+    let play = talk.last_play();
+    talk.tell(Event::PromptFinished(play));
+    assert!(said(talk.tell(Event::NotUnderstood)).contains("没有听清"), "after the prompt it is asked back");
+}
+
+#[test]
+fn the_first_words_stop_the_prompt_before_the_sentence_is_at_its_end() {
+    let mut talk = Talk::begin("driver-hotline", Start::voice());
+    for text in ["嗯嗯", "车", "ok", "uh huh"] {
+        assert_eq!(talk.tell(Event::Words(text.to_owned())), [], "{text}");
+    }
+    let wishes = talk.tell(Event::Words("工资".to_owned())).to_vec();
+    assert!(matches!(wishes[..], [Wish::StopSaying(_)]), "{wishes:?}");
+    talk.say("工资没发");
+    assert_eq!(talk.runner.asked_slot(), Some("driver_id"));
+}
+
+#[test]
 fn s4_a_lookup_speaks_after_a_while_and_its_time_out_leads_to_a_person_with_the_context() {
     let mut talk = Talk::begin("where-is-my-order", caller());
     talk.say("我的订单到哪儿了");

@@ -255,10 +255,20 @@ impl Runner {
         true
     }
 
-    /// Sound without words.
+    /// Listens again after a cough or a nod: the prompt comes back, and the no-input clock waits for its end.
+    pub(super) fn listen_on(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.clocks.answer = None;
+        self.listen(now, out);
+    }
+
+    /// Sound without words. Over a prompt it is a cough, and asked for nothing.
     pub(super) fn not_understood(&mut self, now: Time, out: &mut Vec<Wish>) {
         self.voice.turn = None;
-        if matches!(self.wait, Wait::Answer(_)) {
+        if let Wait::Answer(question) = &self.wait {
+            if self.voice.playing.is_some() && question.barge_in == BargeIn::Words {
+                self.listen_on(now, out);
+                return;
+            }
             self.memory.turn += 1;
             self.memory.line("customer", "…");
             out.push(Wish::Understood { text: String::new(), intents: Vec::new(), decision: "reprompt".to_owned() });
