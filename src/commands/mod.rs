@@ -5,6 +5,7 @@ mod call;
 mod check;
 mod demo;
 mod dialplan;
+mod late_bar;
 mod models;
 mod nlu;
 mod serve;
@@ -43,10 +44,18 @@ pub fn main() -> ExitCode {
     match Line::parse().command.run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hotline: {error:#}");
+            eprintln!("hotline: {}", told(&error));
             ExitCode::from(BROKEN)
         }
     }
+}
+
+/// An error with its causes; a cause that the sentence before it already holds is not told twice.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
+        let separator = if said.is_empty() { "" } else { ": " };
+        if said.contains(&cause) { said } else { format!("{said}{separator}{cause}") }
+    })
 }
 
 impl Command {
@@ -68,6 +77,14 @@ impl Command {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let disk = || std::io::Error::other("disk full");
+        let within = anyhow::Error::new(crate::speech::wav::WavError::Disk { path: "a.wav".into(), source: disk() });
+        assert_eq!(told(&within), "a.wav: disk full");
+        assert_eq!(told(&anyhow::Error::new(disk()).context("cannot write the report")), "cannot write the report: disk full");
+    }
 
     #[test]
     fn every_command_is_well_formed_and_has_an_example() {

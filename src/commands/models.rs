@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::speech::models::{Entry, Manifest, Mirror, Origin, Standing, pull};
+use super::late_bar::LateBar;
+use crate::speech::models::{Entry, File, Manifest, Mirror, Origin, Presence, Standing, pull};
 
-/// A progress bar comes up when a transfer takes longer than this.
-const PATIENCE: Duration = Duration::from_secs(2);
+const BAR: &str = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 
 /// Speech models: list them, get them, check them.
 #[derive(clap::Args, Debug)]
@@ -26,11 +24,13 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Debug)]
 enum Action {
-    /// Lists all known models and which are here
+    /// Lists all known models: `here`, `part` (broke off, or a file is gone) or `-`
     #[command(after_help = "Example:\n  hotline models list")]
     List,
     /// Gets models; one that broke off goes on
-    #[command(after_help = "Example:\n  hotline models pull whisper-base --mirror https://mirror.example/models")]
+    #[command(after_help = "Examples:\n  hotline models pull whisper-base --sha256 SUM_FROM_ITS_PAGE\n  \
+                            hotline models pull whisper-base --mirror https://mirror.example/models\n\n\
+                            Nothing is kept that does not fit a sum known before. After a break the same command goes on.")]
     Pull {
         /// Names from the list
         #[arg(required = true)]
@@ -66,22 +66,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Action::Verify { names } => {
-            let entries: Vec<&Entry> = if names.is_empty() {
-                manifest.models.iter().collect()
-            } else {
-                names.iter().map(|name| manifest.find(name)).collect::<Result<_, _>>()?
-            };
-            let absent = if names.is_empty() { Absent::Fine } else { Absent::Wrong };
-            verify(&entries, args, absent)
-        }
+        Action::Verify { names } => verify(&asked(&manifest, names, args)?, args),
     }
 }
 
 fn list(manifest: &Manifest, args: &Args) -> anyhow::Result<ExitCode> {
     for entry in &manifest.models {
-        let here = entry.files.iter().all(|file| entry.place(&args.folder, file).is_file());
-        let state = if here { "here" } else { "-" };
+        let state = match entry.presence(&args.folder) {
+            Presence::Here => "here",
+            Presence::Part => "part",
+            Presence::Absent => "-",
+        };
         let kind = if entry.fixture { " (test fixture, no product model)" } else { "" };
         println!(
             "{:<36} {:<5} {:<10} {:<6} {:<16} {}{kind}",
@@ -97,26 +92,14 @@ fn list(manifest: &Manifest, args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn get(entry: &Entry, args: &Args, origin: Origin<'_>) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    let bar = ProgressBar::no_length().with_style(
-        ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}").context("the bar's template")?,
-    );
-    bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-    let mut is_shown = false;
+    let mut bar = LateBar::new(BAR)?;
     let mut tell = |file: &str, done: u64, all: Option<u64>| {
-        if !is_shown && begun.elapsed() > PATIENCE {
-            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-            is_shown = true;
-        }
-        bar.set_message(file.to_owned());
-        if let Some(all) = all {
-            bar.set_length(all);
-        }
-        bar.set_position(done);
+        bar.name(file);
+        bar.tell(done, all);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime for the transfer")?;
     let pinned = runtime.block_on(pull(entry, &args.folder, origin, &mut tell));
-    bar.finish_and_clear();
+    bar.finish();
     for (file, sum) in pinned? {
         println!("{}/{file}: fits the sum you gave or its mirror gives, which is pinned: {sum}", entry.name);
     }
@@ -124,32 +107,50 @@ fn get(entry: &Entry, args: &Args, origin: Origin<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a model that is not here at all means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Absent {
-    /// It was never pulled.
-    Fine,
-    /// It was asked for by name.
-    Wrong,
+/// The models asked for, else those that are here.
+fn asked<'m>(manifest: &'m Manifest, names: &[String], args: &Args) -> anyhow::Result<Vec<&'m Entry>> {
+    if !names.is_empty() {
+        return Ok(names.iter().map(|name| manifest.find(name)).collect::<Result<_, _>>()?);
+    }
+    anyhow::ensure!(args.folder.is_dir(), "{} is no folder; name the one that holds the models: --folder FOLDER", args.folder.display());
+    let here: Vec<&Entry> = manifest.models.iter().filter(|entry| entry.presence(&args.folder) != Presence::Absent).collect();
+    if here.is_empty() {
+        eprintln!("{} holds no model of the list; `hotline models list` shows it, `hotline models pull` gets one", args.folder.display());
+    }
+    Ok(here)
 }
 
-fn verify(entries: &[&Entry], args: &Args, absent: Absent) -> anyhow::Result<ExitCode> {
-    let mut bad = 0;
+fn verify(entries: &[&Entry], args: &Args) -> anyhow::Result<ExitCode> {
+    let mut bar = LateBar::new(BAR)?;
+    let places = entries.iter().flat_map(|entry| entry.files.iter().map(|file| entry.place(&args.folder, file)));
+    let all = places.filter_map(|place| Some(place.metadata().ok()?.len())).sum();
+    let (mut done, mut bad, mut lines) = (0, 0, Vec::new());
     for entry in entries {
-        let standing = entry.standing(&args.folder).with_context(|| format!("cannot read {}", args.folder.join(&entry.name).display()))?;
-        if absent == Absent::Fine && standing.iter().all(|(_, standing)| *standing == Standing::Missing) {
-            continue;
-        }
+        bar.name(&entry.name);
+        let mut tell = |bytes: u64| {
+            done += bytes;
+            bar.tell(done, Some(all));
+        };
+        let standing = entry.standing(&args.folder, &mut tell);
+        let standing = standing.with_context(|| format!("cannot read {}", args.folder.join(&entry.name).display()))?;
         for (file, standing) in standing {
-            let said = match &standing {
-                Standing::Right => "right".to_owned(),
-                Standing::Unpinned(sum) => format!("no sum to hold it against; it is {sum}"),
-                Standing::Wrong(sum) => format!("WRONG: it is {sum}; `hotline models pull {}` gets it again", entry.name),
-                Standing::Missing => format!("MISSING; `hotline models pull {}` gets it", entry.name),
-            };
             bad += usize::from(matches!(standing, Standing::Wrong(_) | Standing::Missing));
-            println!("{}/{}: {said}", entry.name, file.path);
+            lines.push(format!("{}/{}: {}", entry.name, file.path, said(entry, file, &standing)));
         }
     }
+    bar.finish();
+    lines.iter().for_each(|line| println!("{line}"));
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How a file stands, and the mend.
+fn said(entry: &Entry, file: &File, standing: &Standing) -> String {
+    let from = if file.url.is_some() { "" } else { " --mirror FOLDER|URL" };
+    let pull = format!("`hotline models pull {}{from}`", entry.name);
+    match standing {
+        Standing::Right => "right".to_owned(),
+        Standing::Unpinned(sum) => format!("no sum to hold it against; it is {sum}"),
+        Standing::Wrong(sum) => format!("WRONG: it is {sum}; {pull} gets it again"),
+        Standing::Missing => format!("MISSING; {pull} gets it"),
+    }
 }

@@ -3,17 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::late_bar::LateBar;
 use crate::control::words::Lang;
 use crate::speech::transcribe::{self, Side, Utterance};
 use crate::speech::{Config, Engines};
 
-/// A progress bar comes up when it takes longer than this.
-const PATIENCE: Duration = Duration::from_secs(2);
 const SECOND: u32 = 1_000;
 const MINUTE: u32 = 60;
 
@@ -45,21 +40,10 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config { models: args.models.clone(), whisper: args.whisper.clone(), ..Config::default() };
     let engines = Arc::new(Engines::load(config)?);
-    let begun = Instant::now();
-    let bar =
-        ProgressBar::no_length().with_style(ProgressStyle::with_template("{bar:40} {percent} % {eta}").context("the bar's template")?);
-    bar.set_draw_target(ProgressDrawTarget::hidden());
-    let mut is_shown = false;
-    let mut tell = |done: u64, all: u64| {
-        if !is_shown && begun.elapsed() > PATIENCE {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-            is_shown = true;
-        }
-        bar.set_length(all);
-        bar.set_position(done);
-    };
-    let utterances = transcribe::recording(&engines, &args.file, &Lang::new(&args.lang), &mut tell)?;
-    bar.finish_and_clear();
+    let mut bar = LateBar::new("{bar:40} {percent} % {eta}")?;
+    let utterances = transcribe::recording(&engines, &args.file, &Lang::new(&args.lang), &mut |done, all| bar.tell(done, Some(all)));
+    bar.finish();
+    let utterances = utterances?;
     for utterance in &utterances {
         if args.json {
             println!("{}", serde_json::to_string(utterance)?);
@@ -77,9 +61,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn line(utterance: &Utterance) -> String {
     let clock = |ms: u32| format!("{}:{:02}.{:01}", ms / SECOND / MINUTE, ms / SECOND % MINUTE, ms % SECOND / 100);
     let who = match utterance.side {
-        Side::Customer => "customer",
-        Side::Center => "center  ",
+        Side::Customer => "customer ",
+        Side::Center => "center   ",
         Side::Only => "",
     };
-    format!("{} - {}  {who} {}  ({:.2})", clock(utterance.start_ms), clock(utterance.end_ms), utterance.text, utterance.confidence)
+    format!("{} - {}  {who}{}  ({:.2})", clock(utterance.start_ms), clock(utterance.end_ms), utterance.text, utterance.confidence)
 }

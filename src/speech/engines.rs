@@ -125,6 +125,12 @@ impl Engines {
         &self.config
     }
 
+    /// The whisper model's name, when there is one.
+    #[must_use]
+    pub fn whisper(&self) -> Option<&str> {
+        self.whisper.as_ref().map(|model| &**model.name())
+    }
+
     /// Sentences about engines that cannot be used, each with its mend.
     #[must_use]
     pub fn missing(&self) -> &[String] {

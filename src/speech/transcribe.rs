@@ -57,7 +57,7 @@ pub enum TranscribeError {
     #[error(transparent)]
     File(#[from] WavError),
     /// No engine for the language.
-    #[error("no recognizer for '{lang}' is installed: {mend}")]
+    #[error("nobody here writes down '{lang}': {mend}")]
     NoEngine {
         /// The language.
         lang: Lang,
@@ -89,13 +89,20 @@ pub fn recording(engines: &Arc<Engines>, path: &Path, lang: &Lang, progress: Pro
     for (side, piece, pcm) in pieces {
         match hear(&mut bench, &terms, pcm) {
             Ok((reading, engine)) => out.push(utterance(side, &piece, reading, engine)),
-            Err(Nothing::NoEngine) => return Err(TranscribeError::NoEngine { lang: lang.clone(), mend: engines.missing().join("; ") }),
+            Err(Nothing::NoEngine) => return Err(no_engine(engines, lang)),
             Err(why) => tracing::debug!(?why, start_ms = millis(piece.start), "a piece of a recording gave no words"),
         }
         done += u64::from(millis(piece.len()));
         progress(done, all);
     }
     Ok(out)
+}
+
+/// A model that is there does not know the language, or there is none.
+fn no_engine(engines: &Engines, lang: &Lang) -> TranscribeError {
+    let tag = "a language is written as en-US or zh-CN (--lang)";
+    let unknown = engines.whisper().map(|name| format!("{name} does not know it; {tag}"));
+    TranscribeError::NoEngine { lang: lang.clone(), mend: unknown.unwrap_or_else(|| format!("{}; {tag}", engines.missing().join("; "))) }
 }
 
 fn hear(bench: &mut Bench, terms: &Terms, pcm: &[i16]) -> Result<(Reading, Arc<str>), Nothing> {

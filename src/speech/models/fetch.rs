@@ -73,7 +73,10 @@ pub enum FetchError {
     #[error("'{0}' is no SHA-256: 64 hex digits")]
     NoSuchSum(String),
     /// The sum is not the one it should be; what came was removed.
-    #[error("{path} came with the sum {got}, but {wanted} is wanted: it was removed. Try another mirror, or check the sum")]
+    #[error(
+        "{path} came with the sum {got}, but {wanted} is wanted: it was removed. The same command gets it anew; when that is wrong too, try \
+         another mirror, or check the sum"
+    )]
     WrongSum {
         /// Which file.
         path: String,
@@ -89,6 +92,22 @@ pub enum FetchError {
         path: String,
         /// What it said.
         source: std::io::Error,
+    },
+    /// A mirror's folder lacks it, or does not let it be read.
+    #[error("the mirror has no {path}: {source}; a mirror holds <name>/<file>, named as `hotline models list` names it")]
+    Mirror {
+        /// Which file.
+        path: String,
+        /// What the disk said.
+        source: std::io::Error,
+    },
+    /// A web address says no.
+    #[error("{url} was answered with {status}; a mirror holds <name>/<file> below its address")]
+    Refused {
+        /// From where.
+        url: String,
+        /// The HTTP status.
+        status: StatusCode,
     },
     /// The network.
     #[error("{url}: {why}; the same command goes on where it broke off")]
@@ -116,14 +135,14 @@ pub async fn pull(entry: &Entry, models: &Path, origin: Origin<'_>, progress: Pr
         let disk = |source| FetchError::Disk { path: place.display().to_string(), source };
         let wanted = sums.iter().find(|(path, _)| *path == file.path).map(|(_, sum)| sum);
         let wanted = wanted.ok_or_else(|| FetchError::NoSum(format!("{}/{}", entry.name, file.path)))?;
-        if place.is_file() && sum::of_file(&place).map_err(disk)?.eq_ignore_ascii_case(wanted) {
+        if place.is_file() && sum::of_file(&place, &mut |_| {}).map_err(disk)?.eq_ignore_ascii_case(wanted) {
             pin(entry, models, file, wanted, &mut pinned).map_err(disk)?;
             continue;
         }
         std::fs::create_dir_all(place.parent().unwrap_or(models)).map_err(disk)?;
-        let part = PathBuf::from(format!("{}.part", place.display()));
+        let part = part_of(&place);
         get(entry, file, origin.mirror, &part, progress).await?;
-        let got = sum::of_file(&part).map_err(disk)?;
+        let got = sum::of_file(&part, &mut |_| {}).map_err(disk)?;
         if !wanted.eq_ignore_ascii_case(&got) {
             std::fs::remove_file(&part).map_err(disk)?;
             return Err(FetchError::WrongSum { path: place.display().to_string(), got, wanted: wanted.clone() });
@@ -132,6 +151,11 @@ pub async fn pull(entry: &Entry, models: &Path, origin: Origin<'_>, progress: Pr
         pin(entry, models, file, wanted, &mut pinned).map_err(disk)?;
     }
     Ok(pinned)
+}
+
+/// Where a file lies while it comes.
+pub(super) fn part_of(place: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.part", place.display()))
 }
 
 /// A sum that the list does not give is kept beside the file, for `verify`.
@@ -211,7 +235,7 @@ fn copy(from: &Path, file: &File, part: &Path, progress: Progress<'_>) -> Result
         let path = path.display().to_string();
         move |source| FetchError::Disk { path, source }
     };
-    let mut source = Disk::open(from).map_err(disk(from))?;
+    let mut source = Disk::open(from).map_err(|source| FetchError::Mirror { path: from.display().to_string(), source })?;
     let all = source.metadata().map_err(disk(from))?.len();
     let mut target = Disk::create(part).map_err(disk(part))?;
     let mut piece = vec![0; PIECE];
@@ -228,7 +252,7 @@ fn copy(from: &Path, file: &File, part: &Path, progress: Progress<'_>) -> Result
 }
 
 async fn download(url: &str, file: &File, part: &Path, progress: Progress<'_>) -> Result<(), FetchError> {
-    let net = |why: reqwest::Error| FetchError::Net { url: url.to_owned(), why: causes(&why) };
+    let net = |why: reqwest::Error| FetchError::Net { url: url.to_owned(), why: causes(&why.without_url()) };
     let disk = |source| FetchError::Disk { path: part.display().to_string(), source };
     let had = std::fs::metadata(part).map_or(0, |part| part.len());
     let mut request = client().map_err(net)?.get(url);
@@ -240,7 +264,9 @@ async fn download(url: &str, file: &File, part: &Path, progress: Progress<'_>) -
     if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
         return Ok(());
     }
-    let answer = answer.error_for_status().map_err(net)?;
+    if !answer.status().is_success() {
+        return Err(FetchError::Refused { url: url.to_owned(), status: answer.status() });
+    }
     let goes_on = answer.status() == StatusCode::PARTIAL_CONTENT;
     let mut done = if goes_on { had } else { 0 };
     let all = answer.content_length().map(|rest| rest + done).or(file.bytes);

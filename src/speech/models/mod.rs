@@ -83,6 +83,17 @@ pub enum ManifestError {
     },
 }
 
+/// How much of a model is in the folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// All files.
+    Here,
+    /// Some, or one that broke off.
+    Part,
+    /// Nothing.
+    Absent,
+}
+
 /// How a file on disk stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Standing {
@@ -144,20 +155,33 @@ impl Entry {
         models.join(&self.name).join(&file.path)
     }
 
-    /// How its files stand on disk.
+    /// How much of it is here, without a look into the files.
+    #[must_use]
+    pub fn presence(&self, models: &Path) -> Presence {
+        let places: Vec<PathBuf> = self.files.iter().map(|file| self.place(models, file)).collect();
+        if places.iter().all(|place| place.is_file()) {
+            Presence::Here
+        } else if places.iter().any(|place| place.is_file() || fetch::part_of(place).is_file()) {
+            Presence::Part
+        } else {
+            Presence::Absent
+        }
+    }
+
+    /// How its files stand on disk. `tell` hears of every piece that was read, in bytes.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn standing(&self, models: &Path) -> std::io::Result<Vec<(&File, Standing)>> {
-        self.files.iter().map(|file| Ok((file, self.file_standing(models, file)?))).collect()
+    pub fn standing(&self, models: &Path, tell: &mut dyn FnMut(u64)) -> std::io::Result<Vec<(&File, Standing)>> {
+        self.files.iter().map(|file| Ok((file, self.file_standing(models, file, tell)?))).collect()
     }
 
-    fn file_standing(&self, models: &Path, file: &File) -> std::io::Result<Standing> {
+    fn file_standing(&self, models: &Path, file: &File, tell: &mut dyn FnMut(u64)) -> std::io::Result<Standing> {
         let path = self.place(models, file);
         if !path.is_file() {
             return Ok(Standing::Missing);
         }
-        let sum = sum::of_file(&path)?;
+        let sum = sum::of_file(&path, tell)?;
         let wanted = file.sha256.clone().or_else(|| self.pinned(models, file));
         Ok(match wanted {
             Some(wanted) if wanted.eq_ignore_ascii_case(&sum) => Standing::Right,

@@ -21,11 +21,11 @@ pub fn listed(text: &str) -> Vec<(String, String)> {
     text.lines().filter_map(line).collect()
 }
 
-/// The sum of a file, hex.
+/// The sum of a file, hex. `tell` hears of every piece that was read, in bytes.
 ///
 /// # Errors
 /// What the disk says.
-pub fn of_file(path: &Path) -> std::io::Result<String> {
+pub fn of_file(path: &Path, tell: &mut dyn FnMut(u64)) -> std::io::Result<String> {
     let mut file = std::fs::File::open(path)?;
     let mut sum = Sha256::new();
     let mut piece = vec![0; PIECE];
@@ -35,5 +35,6 @@ pub fn of_file(path: &Path) -> std::io::Result<String> {
             return Ok(hex::encode(sum.finalize()));
         }
         sum.update(&piece[..count]);
+        tell(count as u64);
     }
 }

@@ -79,11 +79,11 @@ async fn a_mirror_folder_gives_the_file_and_its_own_sum_which_is_pinned() {
     std::fs::write(folder.path().join("SHA256SUMS"), format!("{}  toy/a.bin\n", true_sum())).unwrap();
     let pinned = pull(&toy, models.path(), from(&mirror), &mut |_, _, _| {}).await.unwrap();
     assert_eq!(pinned, [("a.bin".to_owned(), true_sum())]);
-    assert_eq!(toy.standing(models.path()).unwrap()[0].1, Standing::Right);
+    assert_eq!(toy.standing(models.path(), &mut |_| {}).unwrap()[0].1, Standing::Right);
     std::fs::write(models.path().join("toy/a.bin"), b"changed").unwrap();
-    assert!(matches!(toy.standing(models.path()).unwrap()[0].1, Standing::Wrong(_)));
+    assert!(matches!(toy.standing(models.path(), &mut |_| {}).unwrap()[0].1, Standing::Wrong(_)));
     assert_eq!(pull(&toy, models.path(), from(&mirror), &mut |_, _, _| {}).await.unwrap(), []);
-    assert_eq!(toy.standing(models.path()).unwrap()[0].1, Standing::Right, "fetched again");
+    assert_eq!(toy.standing(models.path(), &mut |_| {}).unwrap()[0].1, Standing::Right, "fetched again");
 }
 
 #[tokio::test]
@@ -128,4 +128,30 @@ async fn a_wrong_sum_is_told_and_the_file_is_removed() {
     assert_eq!(std::fs::read_dir(models.path().join("toy")).unwrap().count(), 0);
     let nobody = pull(&entry(Some(&true_sum()), None), models.path(), Origin::default(), &mut |_, _, _| {}).await.unwrap_err().to_string();
     assert!(nobody.contains("--mirror"), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_mirror_without_the_file_says_so_and_how_a_mirror_looks() {
+    let models = tempfile::tempdir().unwrap();
+    let toy = entry(Some(&true_sum()), None);
+    let folder = Mirror::parse("/nowhere");
+    let address = format!("http://{}/elsewhere", serve().await);
+    for (mirror, said) in
+        [(folder, "/nowhere/toy/a.bin".to_owned()), (Mirror::parse(&address), format!("{address}/toy/a.bin was answered with 404"))]
+    {
+        let why = pull(&toy, models.path(), from(&mirror), &mut |_, _, _| {}).await.unwrap_err().to_string();
+        assert!(why.contains(&said) && why.contains("<name>/<file>") && !why.contains("goes on"), "{why}");
+    }
+}
+
+#[test]
+fn a_model_that_broke_off_is_there_in_part() {
+    let models = tempfile::tempdir().unwrap();
+    let toy = entry(None, None);
+    assert_eq!(toy.presence(models.path()), Presence::Absent);
+    std::fs::create_dir(models.path().join("toy")).unwrap();
+    std::fs::write(models.path().join("toy/a.bin.part"), b"x").unwrap();
+    assert_eq!(toy.presence(models.path()), Presence::Part);
+    std::fs::rename(models.path().join("toy/a.bin.part"), models.path().join("toy/a.bin")).unwrap();
+    assert_eq!(toy.presence(models.path()), Presence::Here);
 }
