@@ -50,13 +50,9 @@ pub enum Again {
 #[derive(Default)]
 pub struct Texts(HashMap<(&'static str, usize), Arc<str>>);
 
-struct Rows {
-    kind: &'static Add,
-    rows: Vec<Vec<Value>>,
-}
-
-struct Sets {
-    kind: &'static Set,
+/// Collected arguments of one kind.
+struct Pile<K: 'static> {
+    kind: &'static K,
     rows: Vec<Vec<Value>>,
 }
 
@@ -71,22 +67,22 @@ struct Spot {
 pub struct Changes<'a> {
     tx: Tx,
     texts: &'a mut Texts,
-    rows: Vec<Rows>,
-    sets: Vec<Sets>,
+    adds: Vec<Pile<Add>>,
+    sets: Vec<Pile<Set>>,
     last: HashMap<(&'static str, String), Spot>,
 }
 
 impl<'a> Changes<'a> {
     /// Begins to collect.
     pub fn new(tx: Tx, texts: &'a mut Texts) -> Changes<'a> {
-        Changes { tx, texts, rows: Vec::new(), sets: Vec::new(), last: HashMap::new() }
+        Changes { tx, texts, adds: Vec::new(), sets: Vec::new(), last: HashMap::new() }
     }
 
     /// A new row, with an argument for each column.
     pub fn add(&mut self, kind: &'static Add, args: Vec<Value>) {
-        match self.rows.iter_mut().find(|rows| std::ptr::eq(rows.kind, kind)) {
-            Some(rows) => rows.rows.push(args),
-            None => self.rows.push(Rows { kind, rows: vec![args] }),
+        match self.adds.iter_mut().find(|pile| std::ptr::eq(pile.kind, kind)) {
+            Some(pile) => pile.rows.push(args),
+            None => self.adds.push(Pile { kind, rows: vec![args] }),
         }
     }
 
@@ -97,7 +93,7 @@ impl<'a> Changes<'a> {
     pub async fn set(&mut self, kind: &'static Set, args: Vec<Value>) -> Result<(), Error> {
         let Some(Value::Text(Some(key))) = args.first() else { return Ok(()) };
         let key = (kind.table, key.clone());
-        let mut place = self.sets.iter().position(|sets| std::ptr::eq(sets.kind, kind));
+        let mut place = self.sets.iter().position(|pile| std::ptr::eq(pile.kind, kind));
         match (self.last.get(&key).copied(), place) {
             (Some(last), Some(place)) if last.kind == place && kind.again == Again::Replaces => {
                 self.sets[place].rows[last.row] = args;
@@ -110,7 +106,7 @@ impl<'a> Changes<'a> {
             _ => {}
         }
         let place = place.unwrap_or_else(|| {
-            self.sets.push(Sets { kind, rows: Vec::new() });
+            self.sets.push(Pile { kind, rows: Vec::new() });
             self.sets.len() - 1
         });
         self.last.insert(key, Spot { kind: place, row: self.sets[place].rows.len() });
@@ -159,19 +155,22 @@ impl<'a> Changes<'a> {
             Tx::Lite(_) => Mark::Plain,
             Tx::Pg(_) => Mark::Numbered,
         };
-        for Rows { kind, rows } in self.rows.drain(..) {
-            for chunk in chunks(rows) {
-                let sql = self
-                    .texts
-                    .get(kind.into, mark, &chunk, |values| format!("{} VALUES {values} {}", mark.begin(kind.into), kind.conflict));
-                self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
-            }
+        for Pile { kind, rows } in std::mem::take(&mut self.adds) {
+            let whole = |values: &str| format!("{} VALUES {values} {}", mark.begin(kind.into), kind.conflict);
+            self.write(mark, kind.into, rows, whole).await?;
         }
-        for Sets { kind, rows } in self.sets.drain(..) {
-            for chunk in chunks(rows) {
-                let sql = self.texts.get(kind.sql, mark, &chunk, |values| mark.begin(kind.sql).replace("{values}", values));
-                self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
-            }
+        for Pile { kind, rows } in std::mem::take(&mut self.sets) {
+            let whole = |values: &str| mark.begin(kind.sql).replace("{values}", values);
+            self.write(mark, kind.sql, rows, whole).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows of one kind, whose statement `whole` makes of the marks of their arguments.
+    async fn write(&mut self, mark: Mark, kind: &'static str, rows: Vec<Vec<Value>>, whole: impl Fn(&str) -> String) -> Result<(), Error> {
+        for chunk in chunks(rows) {
+            let sql = self.texts.get(kind, mark, &chunk, &whole);
+            self.tx.run(AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
         }
         Ok(())
     }

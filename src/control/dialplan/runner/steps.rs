@@ -137,26 +137,22 @@ impl Runner {
     }
 
     fn play(&mut self, now: Time, play: &Play, out: &mut Vec<Wish>) {
-        if play.sound == Sound::Silence && play.times.is_none() {
-            self.wait = Wait::Nobody;
-            return;
-        }
-        if play.sound == Sound::Echo {
-            match self.memory.medium() {
-                super::Medium::Voice => {
-                    out.push(Wish::Echo);
-                    self.wait = Wait::Nobody;
-                }
-                super::Medium::Chat => self.next(),
+        let prompt = match (&play.sound, self.memory.medium()) {
+            (Sound::Echo, super::Medium::Chat) => return self.next(),
+            (Sound::Echo, super::Medium::Voice) => {
+                out.push(Wish::Echo);
+                self.wait = Wait::Nobody;
+                return;
             }
-            return;
-        }
+            (Sound::Silence, _) if play.times.is_none() => {
+                self.wait = Wait::Nobody;
+                return;
+            }
+            (Sound::Silence, _) => Prompt::Silence { ms: 1_000 },
+            (Sound::File(file), _) => Prompt::File(file.clone()),
+            (Sound::Music, _) => Prompt::Music(None),
+        };
         if self.spot.stage == 0 {
-            let prompt = match &play.sound {
-                Sound::File(file) => Prompt::File(file.clone()),
-                Sound::Music => Prompt::Music(None),
-                Sound::Silence | Sound::Echo => Prompt::Silence { ms: 1_000 },
-            };
             let times = usize::try_from(play.times.unwrap_or(1)).unwrap_or(1);
             self.voice.pending.extend(std::iter::repeat_n(prompt, times));
             self.spot.stage = 1;

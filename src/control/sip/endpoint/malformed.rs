@@ -9,7 +9,7 @@ use crate::control::words::directory::{Ha1, Listener};
 use crate::control::words::sip::ListenerId;
 
 /// What comes back.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Answer {
     /// A response with this status whose reason or headers hold this text.
     Is(u16, &'static str),
@@ -62,7 +62,8 @@ fn answer_to(bytes: &[u8]) -> Option<Bytes> {
     }
 }
 
-fn malformed() -> Vec<(String, Answer)> {
+/// Header lines that are missing, doubled or do not parse.
+fn broken_lines() -> Vec<(String, Answer)> {
     vec![
         (without("Via"), Silence),
         (without("From"), Is(400, "From header is missing")),
@@ -108,6 +109,12 @@ fn malformed() -> Vec<(String, Answer)> {
         (changed("<sip:a@192.0.2.1>", "\"Joe\" <sip:joe@example.org>;;;;"), Is(400, "Contact: a parameter is empty")),
         (more("Route: <nonsense"), Is(400, "Route: '<' is not closed")),
         (more("Record-Route: sip:"), Is(400, "Record-Route: the host is empty")),
+    ]
+}
+
+/// Requests that parse, and ask for what cannot be given.
+fn refused() -> Vec<(String, Answer)> {
+    vec![
         (more("Require: nothingSupportsThis, 100rel, path"), Is(420, "Unsupported: nothingSupportsThis, path")),
         (more("Accept: text/plain"), Is(406, "Warning: 399 hotline")),
         (changed("sip:4001010@192.0.2.2 ", "sip:4001010@192.0.2.2?Route=x "), Is(400, "Request-URI: it must not carry headers")),
@@ -138,6 +145,12 @@ fn malformed() -> Vec<(String, Answer)> {
         (other("ACK").replace("CSeq: 1", "CSeq: x"), Silence),
         (other("REGISTER").replace("<sip:4001010@h>", "<isbn:2983792873>"), Is(400, "To: it is no address of record")),
         (other("REGISTER").replace("<sip:4001010@h>", "<sip:anna@h>"), Is(401, "algorithm=SHA-256")),
+    ]
+}
+
+/// What is no request at all.
+fn no_requests() -> Vec<(String, Answer)> {
+    vec![
         ("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x\r\n\r\n".to_owned(), Silence),
         ("SIP/2.0 4294967301 better not break the receiver\r\n\r\n".to_owned(), Silence),
         ("INVITE".to_owned(), Silence),
@@ -150,7 +163,7 @@ fn malformed() -> Vec<(String, Answer)> {
 
 #[test]
 fn every_malformed_request_gets_its_answer() {
-    let table = malformed();
+    let table = [broken_lines(), refused(), no_requests()].concat();
     assert!(table.len() >= 50);
     for (text, expected) in table {
         let answer = answer_to(text.as_bytes());
