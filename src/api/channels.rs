@@ -266,3 +266,34 @@ pub async fn read(
     let next_after_seq = data.last().map_or(after, |last| last.seq);
     Ok(Json(VisitorLines { data, next_after_seq }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What the document says of a content; a kind or field that it does not know does not compile.
+    fn documented(content: Content) -> ContentShape {
+        match content {
+            Content::Text { text } => ContentShape::Text { text },
+            Content::Media { media_url, media_type } => ContentShape::Media { media_url, media_type },
+            Content::Location { latitude, longitude, label } => ContentShape::Location { latitude, longitude, label },
+            Content::Card { card } => ContentShape::Card { card },
+        }
+    }
+
+    #[test]
+    fn the_documented_shape_of_content_is_what_is_sent() {
+        let all = [
+            Content::Text { text: "hello".to_owned() },
+            Content::Media { media_url: "https://x/a.jpg".to_owned(), media_type: Some("image/jpeg".to_owned()) },
+            Content::Location { latitude: 30.25, longitude: 120.5, label: Some("杭州".to_owned()) },
+            Content::Card { card: json!({"title": "tea"}) },
+        ];
+        for content in all {
+            let sent = serde_json::to_value(&content).unwrap();
+            assert_eq!(serde_json::to_value(documented(content)).unwrap(), sent);
+        }
+    }
+}

@@ -135,8 +135,10 @@ fn connect(port: u16, folder: &TempDir) -> TcpStream {
     }
 }
 
-fn anna(server: &Server) -> String {
-    format!("<sip:anna@{}>;auth_user=anna;auth_pass=anna-secret;answermode=auto;audio_codecs=PCMU;regint=300", server.sip("UDP"))
+/// Anna's account over this transport, for [`Baresip::start`].
+pub fn account(server: &Server, transport: &str) -> String {
+    let place = format!("{};transport={transport}", server.sip(&transport.to_uppercase()));
+    format!("<sip:anna@{place}>;auth_user=anna;auth_pass=anna-secret;answermode=auto;audio_codecs=PCMU;regint=300")
 }
 
 fn guest(server: &Server) -> String {
@@ -150,7 +152,7 @@ fn s23_baresip_is_the_agent_and_the_caller_hangs_up_first() {
     }
     let server = Server::start();
     let mut facts = server.facts();
-    let mut agent = Baresip::start(&anna(&server), 440);
+    let mut agent = Baresip::start(&account(&server, "udp"), 440);
     facts.wait("agent.state", |data| data["state"] == "available");
     let caller = phone(&["--to", &server.uri("line"), "--wait", "2s", "--tone", "1000:3s", "--hangup-after", "500ms"]);
     facts.wait("call.bridged", |_| true);
@@ -174,7 +176,7 @@ fn baresip_is_the_agent_and_hangs_up_first() {
     }
     let server = Server::start();
     let mut facts = server.facts();
-    let mut agent = Baresip::start(&anna(&server), 440);
+    let mut agent = Baresip::start(&account(&server, "udp"), 440);
     facts.wait("agent.state", |data| data["state"] == "available");
     let caller = phone(&["--to", &server.uri("2001")]);
     agent.wait("CALL_ESTABLISHED");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Server, phone, reports};
+use crate::stage::{Server, anna, phone, reports};
 
 const NEAR: u64 = 20;
 
@@ -27,23 +27,7 @@ fn s84_a_first_call_hears_music_and_hangs_up() {
 fn s23_caller_and_agent_hear_each_other_by_tone_and_the_recording_has_both_sides() {
     let server = Server::start();
     let mut facts = server.facts();
-    let address = server.sip("UDP").to_string();
-    let agent = phone(&[
-        "--register",
-        "--answer",
-        "--user",
-        "anna",
-        "--password",
-        "anna-secret",
-        "--server",
-        &address,
-        "--ring",
-        "300ms",
-        "--wait",
-        "0s",
-        "--tone",
-        "440:4s",
-    ]);
+    let agent = anna(&server, &["--ring", "300ms", "--wait", "0s", "--tone", "440:4s"]);
     facts.wait("agent.state", |data| data["state"] == "available");
     let caller = phone(&["--to", &server.uri("line"), "--codec", "PCMA", "--wait", "2s", "--tone", "1000:3s", "--hangup-after", "500ms"]);
     facts.wait("call.bridged", |_| true);

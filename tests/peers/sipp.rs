@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::stage::{Server, installed, phone};
+use crate::stage::{Server, anna, installed};
 
 /// Calls, stays, hangs up.
 pub const CALL: &str = include_str!("scenarios/call.xml");
@@ -85,6 +85,31 @@ impl Drop for Sipp {
     }
 }
 
+/// Calls by a scenario, none of which fails or leaves anything behind.
+fn calls(scenario: &str, args: &[&str]) {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    Sipp::run(&server, scenario, args).succeed();
+    nothing_is_left(server);
+}
+
+/// One call to Anna, whose phone rings and is not answered until the scenario gives up.
+fn call_to_anna_in_vain(scenario: &str) {
+    if !installed("sipp") {
+        return;
+    }
+    let server = Server::start();
+    let mut facts = server.facts();
+    let mut agent = anna(&server, &["--ring", "60s", "--longest", "60s"]);
+    facts.wait("agent.state", |data| data["state"] == "available");
+    Sipp::run(&server, scenario, &["-s", "2001", "-m", "1"]).succeed();
+    // The phone was asked for one call; the CANCEL ended it, so that it ends by itself.
+    let _ = agent.wait().unwrap();
+    nothing_is_left(server);
+}
+
 fn nothing_is_left(server: Server) {
     let mut facts = server.facts();
     let started = server.log_of_facts().iter().filter(|fact| fact["type"] == "call.started").count();
@@ -94,32 +119,17 @@ fn nothing_is_left(server: Server) {
 
 #[test]
 fn calls_over_udp_are_answered_and_ended() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    Sipp::run(&server, CALL, &["-s", "answer", "-m", "50", "-r", "25", "-d", "500"]).succeed();
-    nothing_is_left(server);
+    calls(CALL, &["-s", "answer", "-m", "50", "-r", "25", "-d", "500"]);
 }
 
 #[test]
 fn calls_over_tcp_are_answered_and_ended() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    Sipp::run(&server, CALL, &["-s", "answer", "-m", "20", "-r", "10", "-d", "500", "-t", "t1"]).succeed();
-    nothing_is_left(server);
+    calls(CALL, &["-s", "answer", "-m", "20", "-r", "10", "-d", "500", "-t", "t1"]);
 }
 
 #[test]
 fn lost_packets_are_made_up_for_by_retransmission() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    Sipp::run(&server, CALL, &["-s", "answer", "-m", "30", "-r", "10", "-d", "500", "-lost", "15"]).succeed();
-    nothing_is_left(server);
+    calls(CALL, &["-s", "answer", "-m", "30", "-r", "10", "-d", "500", "-lost", "15"]);
 }
 
 #[test]
@@ -137,79 +147,25 @@ fn a_phone_registers_with_digest_and_takes_its_binding_back() {
 
 #[test]
 fn a_hold_by_reinvite_is_answered_recvonly_and_resumed() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    Sipp::run(&server, REINVITE, &["-s", "music", "-m", "5", "-r", "5"]).succeed();
-    nothing_is_left(server);
+    calls(REINVITE, &["-s", "music", "-m", "5", "-r", "5"]);
 }
 
 #[test]
 fn keys_by_info_choose_and_the_server_hangs_up() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    Sipp::run(&server, KEYS, &["-s", "menu", "-m", "3", "-r", "3"]).succeed();
-    nothing_is_left(server);
+    calls(KEYS, &["-s", "menu", "-m", "3", "-r", "3"]);
 }
 
 #[test]
 fn a_session_timer_is_refreshed_by_update_and_other_methods_get_their_answers() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    Sipp::run(&server, EXTENSIONS, &["-s", "music", "-m", "3", "-r", "3"]).succeed();
-    nothing_is_left(server);
+    calls(EXTENSIONS, &["-s", "music", "-m", "3", "-r", "3"]);
 }
 
 #[test]
 fn a_caller_who_insists_on_reliable_ringing_gets_it() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    let mut facts = server.facts();
-    let mut agent = ringing_phone(&server);
-    facts.wait("agent.state", |data| data["state"] == "available");
-    Sipp::run(&server, RELIABLE, &["-s", "2001", "-m", "1"]).succeed();
-    // The phone was asked for one call; the CANCEL ended it, so that it ends by itself.
-    let _ = agent.wait().unwrap();
-    nothing_is_left(server);
-}
-
-/// Anna's phone, registered; it rings and is not answered.
-fn ringing_phone(server: &Server) -> Child {
-    let address = server.sip("UDP").to_string();
-    phone(&[
-        "--register",
-        "--answer",
-        "--user",
-        "anna",
-        "--password",
-        "anna-secret",
-        "--server",
-        &address,
-        "--ring",
-        "60s",
-        "--longest",
-        "60s",
-    ])
+    call_to_anna_in_vain(RELIABLE);
 }
 
 #[test]
 fn a_caller_who_gives_up_while_the_agent_rings_gets_487_and_the_agents_phone_falls_silent() {
-    if !installed("sipp") {
-        return;
-    }
-    let server = Server::start();
-    let mut facts = server.facts();
-    let mut agent = ringing_phone(&server);
-    facts.wait("agent.state", |data| data["state"] == "available");
-    Sipp::run(&server, CANCEL, &["-s", "2001", "-m", "1"]).succeed();
-    // The phone was asked for one call; the CANCEL ended it, so that it ends by itself.
-    let _ = agent.wait().unwrap();
-    nothing_is_left(server);
+    call_to_anna_in_vain(CANCEL);
 }

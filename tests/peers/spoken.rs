@@ -7,24 +7,19 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::stage::{Facts, Server, phone, reports};
+use crate::stage::{Facts, Server, anna, phone, reports};
 
 const MODEL: &[u8] = include_bytes!("../fixtures/mini-whisper/mini-q8_0.bin.gz");
 const PHONES: &[u8] = b"[agents.anna]\nname = \"Anna\"\npassword = \"anna-secret\"\nskills = {insurance = 5, \"lang:zh-CN\" = 5, \"lang:en-US\" = 5}\nqueues = [\"driver_claims\", \"driver_general\", \"logistics\"]\n";
 
-/// The worked hotlines of the built-in plans; the desks are always open, so that the test has no hour.
+/// The worked hotlines, heard by the miniature model.
 fn hotlines(variables: &str) -> Server {
-    let config = format!("[media]\nbind = \"127.0.0.1\"\nports = \"free:64\"\n\n[speech.live]\n\"*\" = \"whisper:whisper-mini\"\n\n[variables]\n{variables}\n");
-    let desk = include_str!("../../dialplans/desk.yaml").replace("08:00-24:00", "00:00-24:00");
-    let desk = desk.replace("{mon-fri: \"09:00-21:00\", sat-sun: \"10:00-18:00\"}", "{daily: \"00:00-24:00\"}");
-    let plan = |name: &str| format!("dialplans/{name}");
-    Server::start_with(&[
+    let config = format!(
+        "[media]\nbind = \"127.0.0.1\"\nports = \"free:64\"\n\n[speech.live]\n\"*\" = \"whisper:whisper-mini\"\n\n[variables]\n{variables}\n"
+    );
+    Server::start_open_center(&[
         ("sip-config/hotline.toml", config.as_bytes()),
         ("sip-config/phones.toml", PHONES),
-        (&plan("desk.yaml"), desk.as_bytes()),
-        (&plan("driver-hotline.yaml"), include_bytes!("../../dialplans/driver-hotline.yaml")),
-        (&plan("where-is-my-order.yaml"), include_bytes!("../../dialplans/where-is-my-order.yaml")),
-        (&plan("knowledge/driver.yaml"), include_bytes!("../../dialplans/knowledge/driver.yaml")),
         ("models/whisper-mini/mini-q8_0.bin.gz", MODEL),
     ])
 }
@@ -129,8 +124,7 @@ fn s18_a_lookup_that_never_answers_ends_at_a_human_who_knows_everything_said() {
     let shop = format!("http://{}", silent.local_addr().unwrap());
     let server = hotlines(&format!("DRIVER_API = \"{shop}\"\nSHOP_API = \"{shop}\""));
     let mut facts = server.facts();
-    let address = server.sip("UDP").to_string();
-    let agent = phone(&["--register", "--answer", "--user", "anna", "--password", "anna-secret", "--server", &address]);
+    let agent = anna(&server, &[]);
     facts.wait("agent.state", |data| data["state"] == "available");
     let caller = phone(&[
         "--to",

@@ -110,13 +110,18 @@ impl Server {
 
     fn start_on(host: &'static str, files: &[(&str, &[u8])]) -> Server {
         let home = tempfile::tempdir().unwrap();
-        for (name, bytes) in files {
-            let path = home.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
+        furnish(home.path(), files);
         let (child, ready) = spawn(home.path(), host);
         Server { home, child, host, ready }
+    }
+
+    /// A server with the example plans, whose desks never close, and these files.
+    pub fn start_open_center(files: &[(&str, &[u8])]) -> Server {
+        let home = tempfile::tempdir().unwrap();
+        hotline::config::files::write_open_center(&home.path().join("dialplans")).unwrap();
+        furnish(home.path(), files);
+        let (child, ready) = spawn(home.path(), "127.0.0.1");
+        Server { home, child, host: "127.0.0.1", ready }
     }
 
     /// kill -9.
@@ -259,6 +264,14 @@ fn files(hotline: &str) -> [(&str, &[u8]); 4] {
     ]
 }
 
+fn furnish(home: &Path, files: &[(&str, &[u8])]) {
+    for (name, bytes) in files {
+        let path = home.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
 fn spawn(home: &Path, host: &str) -> (Child, Value) {
     let ready = home.join("ready.json");
     let _ = fs::remove_file(&ready);
@@ -362,6 +375,18 @@ pub fn phone(args: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
     command.arg("call").args(args).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command.spawn().unwrap()
+}
+
+/// Anna's phone over this transport: it registers, takes one call and ends with it.
+pub fn anna_over(server: &Server, transport: &str, more: &[&str]) -> Child {
+    let address = format!("{};transport={transport}", server.sip(&transport.to_uppercase()));
+    let whose = ["--register", "--answer", "--user", "anna", "--password", "anna-secret", "--server", &address];
+    phone(&[&whose, more].concat())
+}
+
+/// The same over UDP.
+pub fn anna(server: &Server, more: &[&str]) -> Child {
+    anna_over(server, "udp", more)
 }
 
 /// The reports of a phone that has ended, and whether it was content.

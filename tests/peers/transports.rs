@@ -6,9 +6,9 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::baresip::Baresip;
+use crate::baresip::{Baresip, account};
 use crate::sipp::{CALL, Sipp};
-use crate::stage::{PATIENCE, Server, installed, phone, reports};
+use crate::stage::{PATIENCE, Server, anna_over, installed, phone, reports};
 
 const NEAR: u64 = 20;
 const TRANSPORTS: [&str; 5] = ["udp", "tcp", "tls", "ws", "wss"];
@@ -53,25 +53,8 @@ fn s80_an_agents_phone_is_rung_over_the_connection_it_registered_with() {
         let server = Server::start();
         let mut facts = server.facts();
         let certificate = server.certificate();
-        let address = format!("{};transport={transport}", server.sip(&transport.to_uppercase()));
-        let agent = phone(&[
-            "--register",
-            "--answer",
-            "--user",
-            "anna",
-            "--password",
-            "anna-secret",
-            "--server",
-            &address,
-            "--authorities",
-            certificate.to_str().unwrap(),
-            "--ring",
-            "200ms",
-            "--wait",
-            "0s",
-            "--tone",
-            "440:3s",
-        ]);
+        let trust = ["--authorities", certificate.to_str().unwrap()];
+        let agent = anna_over(&server, transport, &[&trust[..], &["--ring", "200ms", "--wait", "0s", "--tone", "440:3s"]].concat());
         facts.wait("agent.state", |data| data["state"] == "available");
         let caller = phone(&["--to", &server.uri("2001"), "--wait", "2s", "--hangup-after", "500ms"]);
         facts.wait("call.bridged", |_| true);
@@ -92,9 +75,7 @@ fn baresip_is_agent_and_caller_over_tcp_and_tls() {
     for transport in ["tcp", "tls"] {
         let server = Server::start();
         let mut facts = server.facts();
-        let place = format!("{};transport={transport}", server.sip(&transport.to_uppercase()));
-        let account = format!("<sip:anna@{place}>;auth_user=anna;auth_pass=anna-secret;answermode=auto;audio_codecs=PCMU;regint=300");
-        let mut agent = Baresip::start(&account, 440);
+        let mut agent = Baresip::start(&account(&server, transport), 440);
         facts.wait("agent.state", |data| data["state"] == "available");
         let caller = phone(&["--to", &server.uri("2001"), "--wait", "1s", "--hangup-after", "500ms"]);
         agent.wait("CALL_ESTABLISHED");
@@ -102,6 +83,7 @@ fn baresip_is_agent_and_caller_over_tcp_and_tls() {
         assert!(good, "{transport}: {reports:?}");
         agent.wait("CALL_CLOSED");
         drop(agent);
+        let place = format!("{};transport={transport}", server.sip(&transport.to_uppercase()));
         let mut caller = Baresip::start(&format!("<sip:guest@{place}>;audio_codecs=PCMA;regint=0"), 700);
         caller.command("dial", &format!("sip:music@{place}"));
         caller.wait("CALL_ESTABLISHED");
