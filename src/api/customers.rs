@@ -234,13 +234,12 @@ pub async fn tag(
     caller: Caller,
     Path((id, tag)): Path<(String, String)>,
 ) -> Result<Json<Customer>, Problem> {
-    caller.may("customers:write")?;
-    let _turn = state.turns.of(&id).await;
-    let mut tags = load(&state, &id).await?.tags;
-    if !tags.contains(&tag) {
-        tags.push(tag);
-    }
-    set_tags(&state, &id, tags).await
+    let put = |tags: &mut Vec<String>| {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    };
+    change_tags(&state, &caller, &id, put).await
 }
 
 /// Takes a tag off a customer.
@@ -251,14 +250,19 @@ pub async fn untag(
     caller: Caller,
     Path((id, tag)): Path<(String, String)>,
 ) -> Result<Json<Customer>, Problem> {
-    caller.may("customers:write")?;
-    let _turn = state.turns.of(&id).await;
-    let mut tags = load(&state, &id).await?.tags;
-    tags.retain(|own| *own != tag);
-    set_tags(&state, &id, tags).await
+    change_tags(&state, &caller, &id, |tags| tags.retain(|own| *own != tag)).await
 }
 
-async fn set_tags(state: &ApiState, text: &str, tags: Vec<String>) -> Result<Json<Customer>, Problem> {
+async fn change_tags(
+    state: &ApiState,
+    caller: &Caller,
+    text: &str,
+    change: impl FnOnce(&mut Vec<String>),
+) -> Result<Json<Customer>, Problem> {
+    caller.may("customers:write")?;
+    let _turn = state.turns.of(text).await;
+    let mut tags = load(state, text).await?.tags;
+    change(&mut tags);
     let fields = Map::from_iter([("tags".to_owned(), Value::from(tags))]);
     state.record(vec![Fact::CustomerUpdated { customer: id(UNKNOWN, text)?, fields }]).await?;
     Ok(Json(load(state, text).await?))

@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod classifier;
 pub mod clause;
 mod confidence;
+mod english;
 mod feature;
 pub mod measure;
 mod model;

@@ -491,11 +491,12 @@ impl Parser {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use serde_json::json;
 
-    struct Fixed(Value);
+    /// Values by path, without a session.
+    pub struct Fixed(pub Value);
 
     impl Scope for Fixed {
         fn value(&self, path: &Path) -> Option<Value> {

@@ -155,16 +155,9 @@ fn titles(value: &Value, lang: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::expr::tests::Fixed;
     use super::*;
     use serde_json::json;
-
-    struct Fixed(Value);
-
-    impl Scope for Fixed {
-        fn value(&self, path: &Path) -> Option<Value> {
-            path.follow(self.0.get(&path.root)?).cloned()
-        }
-    }
 
     fn render(text: &str, form: Form) -> String {
         let scope = Fixed(json!({"no": "A 1", "orders": {"items": [{"title": "鞋"}, {"title": "帽"}]}}));

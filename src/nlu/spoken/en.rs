@@ -2,29 +2,8 @@
 
 use jiff::civil::{Date, Time};
 
-const SMALL: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+use crate::nlu::english::{SMALL, TENS};
+
 const SCALES: [(&str, u64); 4] = [("trillion", 1_000_000_000_000), ("billion", 1_000_000_000), ("million", 1_000_000), ("thousand", 1_000)];
 const MONTHS: [&str; 12] =
     ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
@@ -59,8 +38,8 @@ pub(super) fn cardinal(value: u64) -> String {
 fn below_hundred(value: usize) -> String {
     match (value / 10, value % 10) {
         (0 | 1, _) => SMALL[value].to_owned(),
-        (tens, 0) => TENS[tens].to_owned(),
-        (tens, unit) => format!("{}-{}", TENS[tens], SMALL[unit]),
+        (tens, 0) => TENS[tens - 2].to_owned(),
+        (tens, unit) => format!("{}-{}", TENS[tens - 2], SMALL[unit]),
     }
 }
 
