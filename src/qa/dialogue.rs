@@ -64,26 +64,32 @@ pub struct Dialogue {
 /// What the database says.
 pub async fn of_session(store: &Store, session: &Session) -> Result<Dialogue, Error> {
     let lines = store.messages(&session.id, &Slice { cursor: None, limit: Some(LINES) }).await?.data;
-    let mut turns: Vec<Turn> = Vec::new();
     let recordings = store.recordings(Some(&session.id), None, &Slice::default()).await?.data;
     let mut transcripts = Vec::new();
     for recording in &recordings {
         transcripts.extend(store.transcript(&recording.id).await?);
     }
-    let heard: Vec<Turn> = transcripts.iter().flat_map(spoken).collect();
-    let spoken_by = |by: By| heard.iter().any(|turn| turn.by == by);
-    for line in &lines {
-        // What was recognised after the call is better than what was recognised in haste.
-        turns.extend(turn(line, &session.created_at).filter(|turn| turn.medium == Medium::Written || !spoken_by(turn.by)));
-    }
-    turns.extend(heard);
-    // Stable: lines of one moment stay in the order of the log.
-    turns.sort_by_key(|turn| turn.begin);
+    let heard = transcripts.iter().flat_map(spoken).collect();
+    let turns = merged(lines.iter().filter_map(|line| turn(line, &session.created_at)).collect(), heard);
     let last = turns.last().map_or(0, |turn| turn.end);
     let duration = session.outcome.duration_ms.map_or(last, i64::cast_unsigned);
     let intents = intents(store, session).await?;
     let slots = store.slots(&session.id).await?.into_iter().map(|slot| slot.slot).collect();
     Ok(Dialogue { turns, intents, slots, attrs: attrs(session), duration })
+}
+
+/// The lines of a contact with what was written down of its recording. What was recognised after the call is better than what was
+/// recognised in haste, and the prompts of a call stand among both: each speaker's spoken words count once.
+fn merged(lines: Vec<Turn>, heard: Vec<Turn>) -> Vec<Turn> {
+    let is_heard_again = |turn: &Turn| {
+        let spoken = turn.medium == Medium::Spoken || turn.by == By::Bot;
+        spoken && heard.iter().any(|other| other.by == turn.by)
+    };
+    let mut turns: Vec<Turn> = lines.into_iter().filter(|turn| !is_heard_again(turn)).collect();
+    turns.extend(heard);
+    // Stable: lines of one moment stay in the order of the log.
+    turns.sort_by_key(|turn| turn.begin);
+    turns
 }
 
 async fn intents(store: &Store, session: &Session) -> Result<Vec<(String, Option<String>)>, Error> {
@@ -145,4 +151,40 @@ fn spoken(transcript: &Transcript) -> Vec<Turn> {
         Some(Turn { id: one["id"].as_str()?.to_owned(), by, text: one["text"].as_str()?.to_owned(), begin, end, medium: Medium::Spoken })
     };
     transcript.utterances.as_array().into_iter().flatten().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(by: By, begin: u64, text: &str, medium: Medium) -> Turn {
+        Turn { id: format!("{begin}"), by, text: text.to_owned(), begin, end: begin, medium }
+    }
+
+    fn texts(turns: &[Turn]) -> Vec<&str> {
+        turns.iter().map(|turn| turn.text.as_str()).collect()
+    }
+
+    #[test]
+    fn the_words_of_a_call_count_once_and_what_was_typed_in_it_stays() {
+        let lines = vec![
+            said(By::Bot, 400, "Hello, this is the hotline.", Medium::Written),
+            said(By::Customer, 3_000, "my car broke", Medium::Spoken),
+            said(By::Customer, 5_000, "A12345", Medium::Written),
+            said(By::Agent, 6_000, "the garage's address", Medium::Written),
+        ];
+        let heard = vec![
+            said(By::Bot, 300, "Hello, this is the hotline.", Medium::Spoken),
+            said(By::Customer, 2_900, "My car broke down.", Medium::Spoken),
+            said(By::Agent, 5_500, "One moment.", Medium::Spoken),
+        ];
+        let all = merged(lines, heard);
+        assert_eq!(texts(&all), ["Hello, this is the hotline.", "My car broke down.", "A12345", "One moment.", "the garage's address"]);
+    }
+
+    #[test]
+    fn without_a_transcript_the_lines_are_the_dialogue() {
+        let lines = vec![said(By::Bot, 0, "Hello.", Medium::Written), said(By::Customer, 900, "Hi.", Medium::Spoken)];
+        assert_eq!(texts(&merged(lines.clone(), Vec::new())), texts(&lines));
+    }
 }
