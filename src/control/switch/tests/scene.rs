@@ -241,6 +241,7 @@ impl Scene {
             headers: Vec::new(),
             sdp: sdp::offer(&local(30_000)),
             credentials: None,
+            manner: crate::control::sip::endpoint::Manner::default(),
         };
         self.caller.invite(self.now, leg, outgoing);
         self.run();
