@@ -62,23 +62,27 @@ impl Source {
 
     /// The facts after `applied`, at least one and at most [`BATCH`], none beyond `upto`.
     async fn next(mut self, applied: u64, upto: u64) -> Result<(Source, Vec<Entry>), Error> {
-        while self.held.front().is_none_or(|held| held.seq <= applied) {
-            if self.held.pop_front().is_some() {
-                continue;
-            }
-            match self.written.try_recv() {
-                Ok(written) => self.held = written.into(),
-                Err(_) => break,
-            }
-        }
+        self.hold(applied);
         match self.held.front().map(|held| held.seq) {
             Some(first) if first == applied + 1 => {
-                let count = self.held.len().min(BATCH);
-                let batch = self.held.drain(..count).collect();
+                // A write for which memory had no room leaves a gap.
+                let joined = self.held.iter().take(BATCH).zip(first..).take_while(|(held, seq)| held.seq == *seq).count();
+                let batch = self.held.drain(..joined).collect();
                 Ok((self, batch))
             }
             Some(first) => self.read(applied, upto.min(first - 1)).await,
             None => self.read(applied, upto).await,
+        }
+    }
+
+    /// Takes what was written since, for a whole batch; what the tables have already is dropped.
+    fn hold(&mut self, applied: u64) {
+        while self.held.len() < BATCH {
+            let Ok(written) = self.written.try_recv() else { break };
+            self.held.extend(written);
+            while self.held.front().is_some_and(|held| held.seq <= applied) {
+                self.held.pop_front();
+            }
         }
     }
 
@@ -413,7 +417,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_memory_had_no_room_for_is_read_from_the_file() {
+    async fn writes_are_joined_and_what_memory_had_no_room_for_is_read_from_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let (log, mut pool) = (folder.path().join("log"), Pool::new(1));
         std::fs::create_dir(&log).unwrap();
@@ -427,16 +431,18 @@ mod tests {
         }
         std::fs::write(log.join("00000000000000000001.log"), lines).unwrap();
         let (warm, written) = mpsc::channel(4);
-        warm.try_send(entries[..5].to_vec()).unwrap();
+        warm.try_send(entries[..3].to_vec()).unwrap();
+        warm.try_send(entries[3..5].to_vec()).unwrap();
         warm.try_send(entries[12..20].to_vec()).unwrap();
-        let (mut source, mut applied, mut seen) = (Source::new(log, 0, written), 0, Vec::new());
+        let (mut source, mut applied, mut seen, mut sizes) = (Source::new(log, 0, written), 0, Vec::new(), Vec::new());
         while applied < 30 {
             let (kept, batch) = source.next(applied, 30).await.unwrap();
             source = kept;
             assert_eq!(batch[0].seq, applied + 1);
             applied = batch.last().unwrap().seq;
+            sizes.push(batch.len());
             seen.extend(batch);
         }
-        assert_eq!(seen, entries);
+        assert_eq!((seen, sizes), (entries, vec![5, 7, 8, 10]));
     }
 }
