@@ -64,6 +64,6 @@ impl Meter {
 }
 
 /// CPU time of this process: engines may use threads of their own.
-fn cpu() -> Duration {
+pub fn cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("the system has this clock").into()
 }

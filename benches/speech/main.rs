@@ -1,5 +1,6 @@
 //! Recognition measured on real clips and on the fixture model: `make bench ONLY=speech`, or `cargo bench --bench speech`.
-//! Prints one table with its conditions. Needs `../shared` (or HOTLINE_SHARED); what is missing is said and left out.
+//! Prints one table with its conditions. Needs `../shared` (or HOTLINE_SHARED); what is missing is said and left out. A word chooses
+//! rows: `-- digits`. `HOTLINE_BENCH_VERBOSE=1` tells each clip with its scores, `-- sounds FOLDER` writes clips for `reference.py`.
 
 mod clips;
 mod coffee;
@@ -8,6 +9,7 @@ mod coffee;
 mod coffee_calls;
 mod listen;
 mod load;
+mod menus;
 #[path = "../../tests/peers/stage.rs"]
 #[allow(dead_code, reason = "a bench needs a part of what tests need")]
 mod stage;
@@ -20,6 +22,15 @@ fn main() {
         println!("SKIPPED: ../shared/data/speech is missing; set HOTLINE_SHARED");
         return;
     };
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if let [task, folder] = words.as_slice()
+        && task == "sounds"
+    {
+        return tasks::write_sounds(&data, folder.as_ref()).expect("the folder can be written");
+    }
+    if std::env::var_os("HOTLINE_BENCH_VERBOSE").is_some() {
+        tracing_subscriber::fmt().with_env_filter("hotline::speech=trace").without_time().init();
+    }
     let mini = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mini-whisper/mini-q8_0.bin.gz");
     let config = Config { models: data.join("models"), whisper: Some(mini.into()), ..Config::default() };
     let engines = std::sync::Arc::new(Engines::load(config).expect("the fixture model loads"));
@@ -27,6 +38,5 @@ fn main() {
     println!("Speech, developers' clips; telephone band = 300-3400 Hz, 8 kHz, G.711 u-law and back; one thread, {profile}");
     engines.missing().iter().for_each(|missing| println!("missing: {missing}"));
     println!("{:<58} {:>14} {:>8} {:>12} {:>12}", "", "result", "bar", "CPU s per s", "end->text");
-    let only = std::env::args().skip(1).find(|word| !word.starts_with('-'));
-    tasks::run(&engines, &data, only.as_deref());
+    tasks::run(&engines, &data, words.first().map(String::as_str));
 }
