@@ -26,6 +26,8 @@ pub struct Grammar {
     pub words: BTreeSet<String>,
     /// Words that nobody knows how to say; what needs them is left out.
     pub unknown: BTreeSet<String>,
+    /// The menu's phrases, each between spaces; none where the plan has a grammar of its own.
+    phrases: Vec<String>,
 }
 
 impl Grammar {
@@ -37,7 +39,7 @@ impl Grammar {
             let words = spoken_words(body);
             unknown.extend(words.iter().filter(|word| dictionary.pronunciations(word).is_empty()).cloned());
             if unknown.is_empty() && body.contains("public") {
-                return Some(Grammar { jsgf: format!("{HEAD}{body}\n"), words, unknown });
+                return Some(Grammar { jsgf: format!("{HEAD}{body}\n"), words, unknown, phrases: Vec::new() });
             }
         }
         let mut choices = asked(expect);
@@ -58,7 +60,17 @@ impl Grammar {
             return None;
         }
         let jsgf = format!("{HEAD}public <turn> = {} ;\n", choices.join(" | "));
-        Some(Grammar { words: spoken_words(&jsgf[HEAD.len()..]), jsgf, unknown })
+        let phrases = phrases.iter().map(|phrase| format!(" {phrase} ")).collect();
+        Some(Grammar { words: spoken_words(&jsgf[HEAD.len()..]), jsgf, unknown, phrases })
+    }
+
+    /// Is all that was heard of the menu a single word, whatever was said around it?
+    #[must_use]
+    pub fn is_one_word(&self, text: &str) -> bool {
+        let said = format!(" {text} ");
+        let longest =
+            self.phrases.iter().filter(|phrase| said.contains(phrase.as_str())).map(|phrase| phrase.split_whitespace().count()).max();
+        longest == Some(1)
     }
 }
 
@@ -133,6 +145,9 @@ mod tests {
         assert!(grammar.jsgf.contains("track my parcel | order four two | i don't know"), "{}", grammar.jsgf);
         assert_eq!(grammar.unknown, BTreeSet::from(["zxqv".to_owned()]));
         assert!(grammar.words.contains("parcel") && !grammar.words.contains("public"));
+        let hints = Hints { phrases: ["agent", "talk to an agent"].map(str::to_owned).to_vec(), ..Hints::default() };
+        let grammar = Grammar::of(Expect::Sentence, &hints, &dictionary).unwrap();
+        assert!(grammar.is_one_word("uh agent please") && !grammar.is_one_word("i want to talk to an agent") && !grammar.is_one_word("uh"));
     }
 
     #[test]

@@ -53,6 +53,17 @@ fn a_choice_of_the_menu_is_heard_and_other_speech_is_refused() {
 }
 
 #[test]
+fn a_choice_of_one_word_is_asked_back_and_a_longer_one_is_believed() {
+    let (Some(mut sphinx), Some(eight), Some(meant)) = (sphinx(), clip("en_fsdd_s1_8_3"), clip("en_goforward")) else { return };
+    let menu = terms(Expect::Sentence, &["agent", "hello", "go forward ten meters", "track my parcel"]);
+    if let Ok(reading) = hear(&mut sphinx, &eight, &menu) {
+        assert!(reading.confidence <= MOST_FOR_ONE_WORD, "a digit for a choice: {reading:?}");
+    }
+    let reading = hear(&mut sphinx, &meant, &menu).unwrap();
+    assert!(reading.confidence > REFUSED, "{reading:?}");
+}
+
+#[test]
 fn short_words_are_never_quite_believed_so_that_a_plan_asks_back() {
     let (Some(mut sphinx), Some(no)) = (sphinx(), clip("en_no")) else { return };
     match hear(&mut sphinx, &no, &terms(Expect::YesNo, &[])) {
