@@ -9,7 +9,7 @@ use crate::config::problem::{Problem, Severity};
 use crate::config::server::Server;
 use crate::config::{self, Config};
 use crate::control::dialplan::Plan;
-use crate::control::words::directory::{Directory, Target};
+use crate::control::words::directory::{Directory, Ringing, Target};
 use crate::net::certificate::{self, Facts};
 use crate::run::{self, setup};
 
@@ -105,12 +105,49 @@ fn plan_of(config: &Config) -> String {
     for number in &directory.numbers {
         text += &format!("number {} → {}\n", number.pattern, name_of(directory, &number.target));
     }
+    text += &ways_out(directory);
     for queue in directory.queues.values() {
         let agents: Vec<&str> =
             directory.agents.values().filter(|agent| agent.queues.contains(&queue.id)).map(|agent| agent.user.as_str()).collect();
         text += &format!("queue  {}: {}\n", queue.name, if agents.is_empty() { "nobody serves it".to_owned() } else { agents.join(", ") });
     }
     text
+}
+
+/// Trunks, groups of them, and ring groups.
+fn ways_out(directory: &Directory) -> String {
+    let mut text = String::new();
+    for trunk in directory.trunks.values() {
+        let hosts: Vec<String> = trunk.hosts.iter().map(|host| share(&host.to.to_string(), host.weight, trunk.hosts.len())).collect();
+        let mut more = vec![match &trunk.registers {
+            Some(registers) => format!("registers at {}", registers.domain),
+            None => "known by our address".to_owned(),
+        }];
+        more.push(trunk.check.map_or_else(|| "not asked".to_owned(), |every| format!("OPTIONS every {every:?}")));
+        more.extend(trunk.bounds.calls.map(|calls| format!("at most {calls} calls")));
+        more.extend(trunk.bounds.per_second.map(|calls| format!("{calls} new ones a second")));
+        let numbers = &trunk.numbers;
+        let lines = numbers.out.len() + numbers.incoming.len() + numbers.caller_out.len() + numbers.caller_in.len();
+        more.extend((lines > 0).then(|| format!("{lines} number line(s)")));
+        text += &format!("trunk  {} → {}: {}\n", trunk.name, hosts.join(", "), more.join(", "));
+    }
+    for group in directory.trunk_groups.values() {
+        let trunks: Vec<String> = group.trunks.iter().map(|choice| share(&choice.to, choice.weight, group.trunks.len())).collect();
+        text += &format!("group  {}: {}\n", group.name, trunks.join(", "));
+    }
+    for ring in directory.rings.values() {
+        let how = match ring.how {
+            Ringing::Together => "together",
+            Ringing::InTurn => "in turn",
+        };
+        text += &format!("ring   {} {}: {} {how}\n", ring.number, ring.name, ring.members.join(", "));
+    }
+    text
+}
+
+/// A name with its share, where there are others.
+fn share(name: &str, weight: u16, of: usize) -> String {
+    if of > 1 { format!("{name} (share {weight})") } else { name.to_owned() }
 }
 
 /// Whose certificate the secure sockets show.
@@ -130,6 +167,7 @@ fn name_of(directory: &Directory, target: &Target) -> String {
         Target::Agent(id) => format!("agent {}", directory.agents.get(id).map_or("?", |agent| &agent.user)),
         Target::Queue(id) => format!("queue {}", directory.queues.get(id).map_or("?", |queue| &queue.name)),
         Target::Trunk(name) => format!("trunk {name}"),
+        Target::Ring(name) => format!("ring group {name}"),
     }
 }
 

@@ -19,9 +19,10 @@ use crate::control::dialplan::Plan;
 use crate::control::dialplan::check::unstaffed_queues;
 use crate::control::dialplan::load::{self, Loaded};
 use crate::control::words::AgentId;
-use crate::control::words::directory::{Agent, Directory, Listener, Number, Target, Trunk, Worker};
+use crate::control::words::directory::{Agent, Directory, Listener, Number, RingGroup, Target, Worker};
 use crate::control::words::media::WorkerId;
 use crate::control::words::sip::ListenerId;
+use crate::control::words::trunk::{Group, Trunk};
 
 use files::Origin;
 use listen::Listen;
@@ -91,8 +92,8 @@ pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
     let (mut server, calls) = server::read(&texts.hotline.name, &texts.hotline.text, &mut out);
     server.place_below(&args.home);
     overrule(&mut server, args);
-    let phones = phones::read(&texts.phones.name, &texts.phones.text, &server.sip.domain, &mut out);
-    let trunks = trunks::read(&texts.trunks.name, &texts.trunks.text, &mut out);
+    let (phones, rings) = phones::read(&texts.phones.name, &texts.phones.text, &server.sip.domain, &mut out);
+    let ways = trunks::read(&texts.trunks.name, &texts.trunks.text, &mut out);
     let (sources, plan_origin) = files::plan_texts(&server.folders.dialplans, &mut out);
     let loaded = load::load(&sources, &environment(&server));
     out.extend(loaded.problems.iter().cloned().map(Problem::from));
@@ -109,7 +110,8 @@ pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
         out.push(Problem::of_file(&texts.hotline.name, what, mend).as_warning());
     }
     let plan_files = loaded.files.clone();
-    let directory = directory(&server, calls, secret, &phones, trunks, loaded, &mut out);
+    let people = People { phones: &phones, rings: by_name(rings, |ring| &ring.name) };
+    let directory = directory(&server, calls, secret, people, ways, loaded, &mut out);
     out.extend(unstaffed(&directory, &plan_files));
     if any_error(&out) {
         return Err(out);
@@ -148,18 +150,40 @@ fn environment(server: &Server) -> BTreeMap<String, String> {
     all
 }
 
+/// Who can be called.
+struct People<'a> {
+    phones: &'a [Phone],
+    rings: BTreeMap<String, RingGroup>,
+}
+
+fn by_name<T>(all: Vec<T>, name: impl Fn(&T) -> &String) -> BTreeMap<String, T> {
+    all.into_iter().map(|one| (name(&one).clone(), one)).collect()
+}
+
+/// What a number can lead to.
+struct Names<'a> {
+    phones: &'a [Phone],
+    rings: &'a BTreeMap<String, RingGroup>,
+    ways: Vec<&'a str>,
+    loaded: &'a Loaded,
+}
+
 fn directory(
     server: &Server,
     calls: Calls,
     secret: u64,
-    phones: &[Phone],
-    trunks: Vec<Trunk>,
+    people: People<'_>,
+    (trunks, groups): (Vec<Trunk>, Vec<Group>),
     loaded: Loaded,
     out: &mut Vec<Problem>,
 ) -> Directory {
+    let People { phones, rings } = people;
     let agents: BTreeMap<AgentId, Agent> = phones.iter().map(|phone| (phone.agent.id, phone.agent.clone())).collect();
-    let trunks: BTreeMap<String, Trunk> = trunks.into_iter().map(|trunk| (trunk.name.clone(), trunk)).collect();
-    let numbers = numbers(&calls.numbers, phones, &trunks, &loaded, out);
+    let trunks = by_name(trunks, |trunk| &trunk.name);
+    let trunk_groups = by_name(groups, |group| &group.name);
+    let names =
+        Names { phones, rings: &rings, ways: trunks.keys().chain(trunk_groups.keys()).map(String::as_str).collect(), loaded: &loaded };
+    let numbers = numbers(&calls.numbers, &names, out);
     Directory {
         listeners: listeners(server),
         workers: workers(server),
@@ -170,6 +194,8 @@ fn directory(
         plans: loaded.plans,
         numbers,
         trunks,
+        trunk_groups,
+        rings,
         limits: calls.limits,
         codecs: calls.codecs,
         record_calls: calls.record,
@@ -203,27 +229,25 @@ fn workers(server: &Server) -> Vec<Worker> {
 }
 
 /// Who answers which number: the operator's own lines first, then the plans', then the extensions.
-fn numbers(
-    lines: &[NumberLine],
-    phones: &[Phone],
-    trunks: &BTreeMap<String, Trunk>,
-    loaded: &Loaded,
-    out: &mut Vec<Problem>,
-) -> Vec<Number> {
+fn numbers(lines: &[NumberLine], names: &Names<'_>, out: &mut Vec<Problem>) -> Vec<Number> {
     let mut claims: Vec<(Number, String)> = Vec::new();
     for line in lines {
-        match target(line, phones, trunks, loaded) {
+        match target(line, names) {
             Ok(target) => claims.push((Number { pattern: line.pattern.clone(), target }, line.problem.place.clone())),
             Err(mend) => out.push(Problem { mend, ..line.problem.clone() }),
         }
     }
-    for plan in loaded.plans.values() {
+    for plan in names.loaded.plans.values() {
         let target = || Target::Plan(plan.id.clone());
         claims.extend(
             plan.numbers.iter().map(|pattern| (Number { pattern: pattern.clone(), target: target() }, format!("plan {}", plan.id))),
         );
     }
-    for agent in phones.iter().map(|phone| &phone.agent) {
+    for ring in names.rings.values() {
+        let number = Number { pattern: ring.number.clone(), target: Target::Ring(ring.name.clone()) };
+        claims.push((number, format!("ring group {}", ring.name)));
+    }
+    for agent in names.phones.iter().map(|phone| &phone.agent) {
         let extension = agent.extension.iter().map(|extension| Number { pattern: extension.clone(), target: Target::Agent(agent.id) });
         claims.extend(extension.map(|number| (number, format!("agent {}", agent.user))));
     }
@@ -237,7 +261,8 @@ fn numbers(
     claims.into_iter().map(|(number, _)| number).collect()
 }
 
-fn target(line: &NumberLine, phones: &[Phone], trunks: &BTreeMap<String, Trunk>, loaded: &Loaded) -> Result<Target, String> {
+fn target(line: &NumberLine, names: &Names<'_>) -> Result<Target, String> {
+    let Names { phones, rings, ways, loaded } = names;
     let unknown = |names: Vec<&str>| did_you_mean(&line.name, names);
     match line.kind.as_str() {
         "plan" if loaded.plans.contains_key(&line.name) => Ok(Target::Plan(line.name.clone())),
@@ -250,8 +275,10 @@ fn target(line: &NumberLine, phones: &[Phone], trunks: &BTreeMap<String, Trunk>,
             .ok_or_else(|| unknown(loaded.desk.queues.keys().map(String::as_str).collect())),
         "agent" if phones.iter().any(|phone| phone.agent.user == line.name) => Ok(Target::Agent(AgentId::of_name(&line.name))),
         "agent" => Err(unknown(phones.iter().map(|phone| phone.agent.user.as_str()).collect())),
-        _ if trunks.contains_key(&line.name) => Ok(Target::Trunk(line.name.clone())),
-        _ => Err(unknown(trunks.keys().map(String::as_str).collect())),
+        "ring" if rings.contains_key(&line.name) => Ok(Target::Ring(line.name.clone())),
+        "ring" => Err(unknown(rings.keys().map(String::as_str).collect())),
+        _ if ways.contains(&line.name.as_str()) => Ok(Target::Trunk(line.name.clone())),
+        _ => Err(unknown(ways.clone())),
     }
 }
 

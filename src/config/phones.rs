@@ -1,8 +1,9 @@
 //! Agents: people with a SIP phone. Read from `sip-config/phones.toml`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::control::words::directory::{Agent, Ha1};
+use crate::control::words::directory::{Agent, Forward, Ha1, RingGroup, Ringing};
 use crate::control::words::{AgentId, QueueId};
 
 use super::problem::{Problem, did_you_mean};
@@ -11,6 +12,8 @@ use super::toml_file::{Section, TomlFile, Value};
 const HIGHEST_LEVEL: u64 = 10;
 const SHORTEST_PASSWORD: usize = 6;
 const ONE_CALL: f32 = 1.0;
+/// How long a member of a ring group rings, when nothing else is said.
+const RING: Duration = Duration::from_secs(20);
 
 /// An agent with what only the edges may know.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,8 +26,8 @@ pub struct Phone {
     pub queues: Vec<(String, Problem)>,
 }
 
-/// Reads `[agents.<user>]` tables. Digest secrets are made for `realm`.
-pub fn read(name: &str, text: &str, realm: &str, out: &mut Vec<Problem>) -> Vec<Phone> {
+/// Reads `[agents.<user>]` and `[rings.<group>]` tables. Digest secrets are made for `realm`.
+pub fn read(name: &str, text: &str, realm: &str, out: &mut Vec<Problem>) -> (Vec<Phone>, Vec<RingGroup>) {
     let file = TomlFile::parse(name, text, out);
     let mut top = file.top();
     let mut phones = Vec::new();
@@ -36,8 +39,50 @@ pub fn read(name: &str, text: &str, realm: &str, out: &mut Vec<Problem>) -> Vec<
             }
         }
     }
+    let mut rings = Vec::new();
+    for (name, value) in top.section("rings", out).map(|mut tables| tables.entries()).unwrap_or_default() {
+        match value.section() {
+            Ok(section) => rings.extend(ring(&name, section, out)),
+            Err(problem) => out.push(problem),
+        }
+    }
     top.finish(out);
-    phones
+    (phones, rings)
+}
+
+fn ring(name: &str, mut section: Section<'_>, out: &mut Vec<Problem>) -> Option<RingGroup> {
+    let before = out.len();
+    let number = section.must("number", "write what is dialled, number = \"2100\"", out, Value::text);
+    let mend = "write who rings, members = [\"anna\", \"2002\", \"sip:2003@10.0.0.5\"]";
+    let members = section.must("members", mend, out, |value| value.list(Value::text));
+    if members.as_ref().is_some_and(Vec::is_empty) {
+        out.push(section.problem("nobody is in the group", mend));
+    }
+    let how = |text: &str| match text {
+        "together" => Ok(Ringing::Together),
+        "in_turn" => Ok(Ringing::InTurn),
+        other => Err(format!("`{other}` is no way to ring; {}", did_you_mean(other, ["together", "in_turn"]))),
+    };
+    let how = section.read("how", Ringing::Together, out, |value| value.parsed("\"together\" or \"in_turn\"", how));
+    let ring = section.read("ring", RING, out, Value::duration);
+    let otherwise = section.maybe("otherwise", out, Value::text);
+    section.finish(out);
+    let (number, members) = (number?, members?);
+    (out.len() == before).then(|| RingGroup { name: name.to_owned(), number, members, how, ring, otherwise })
+}
+
+/// `forward = {always = "…", busy = "…", no_answer = "…", after = "20s"}`.
+fn forward(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Forward {
+    let usual = Forward::default();
+    let Some(mut table) = section.section("forward", out) else { return usual };
+    let forward = Forward {
+        always: table.maybe("always", out, Value::text),
+        busy: table.maybe("busy", out, Value::text),
+        no_answer: table.maybe("no_answer", out, Value::text),
+        after: table.read("after", usual.after, out, Value::duration),
+    };
+    table.finish(out);
+    forward
 }
 
 fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Problem>) -> Phone {
@@ -69,6 +114,7 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
         queues: queues.iter().map(|(name, _)| QueueId::of_name(name)).collect(),
         capacity: section.read("capacity", ONE_CALL, out, Value::fraction),
         auto_available: section.read("auto_available", true, out, Value::switch),
+        forward: forward(&mut section, out),
     };
     section.finish(out);
     Phone { agent, password, queues }
@@ -158,7 +204,7 @@ mod tests {
     #[test]
     fn s23_skill_groups_an_agent_has_skills_with_levels_and_queues() {
         let mut out = Vec::new();
-        let phones = read("phones.toml", ANNA, "hotline", &mut out);
+        let (phones, _) = read("phones.toml", ANNA, "hotline", &mut out);
         assert_eq!(out, []);
         let anna = &phones[0].agent;
         assert_eq!((anna.skills["insurance"], anna.skills["lang:zh-CN"]), (5, 10));
@@ -170,7 +216,7 @@ mod tests {
     #[test]
     fn an_unknown_queue_is_reported_with_its_line_and_the_nearest_name() {
         let mut out = Vec::new();
-        let phones = read("phones.toml", ANNA, "hotline", &mut out);
+        let (phones, _) = read("phones.toml", ANNA, "hotline", &mut out);
         check_queues(&phones, &["claim", "general"], &mut out);
         assert_eq!(
             out[0].to_string(),
@@ -198,5 +244,30 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part} is missing in\n{said}");
         }
+    }
+
+    #[test]
+    fn forwards_and_ring_groups_are_read_and_what_is_wrong_is_said() {
+        let mut out = Vec::new();
+        let text = format!(
+            "{ANNA}forward = {{busy = \"2002\", no_answer = \"4001010\", after = \"12s\"}}\n\
+             [rings.sales]\nnumber = \"2100\"\nmembers = [\"anna\", \"2002\"]\nhow = \"in_turn\"\nring = \"9s\"\notherwise = \"4001010\"\n"
+        );
+        let (phones, rings) = read("phones.toml", &text, "hotline", &mut out);
+        assert_eq!(out, []);
+        let forward = &phones[0].agent.forward;
+        assert_eq!((forward.always.as_deref(), forward.busy.as_deref(), forward.after), (None, Some("2002"), Duration::from_secs(12)));
+        assert_eq!((rings[0].how, rings[0].ring, rings[0].members.len()), (Ringing::InTurn, Duration::from_secs(9), 2));
+        let (_, rings) = read(
+            "phones.toml",
+            "[rings.x]\nnumber = \"1\"\nmembers = []\nhow = \"at_once\"\n[rings.y]\nmembers = [\"a\"]\n",
+            "h",
+            &mut out,
+        );
+        let said: Vec<String> = out.iter().map(ToString::to_string).collect();
+        assert!(rings.is_empty());
+        assert!(said.iter().any(|said| said.contains("nobody is in the group; write who rings")), "{said:?}");
+        assert!(said.iter().any(|said| said.contains("`at_once` is no way to ring")), "{said:?}");
+        assert!(said.iter().any(|said| said.contains("rings.y: `number` is missing; write what is dialled")), "{said:?}");
     }
 }

@@ -368,7 +368,11 @@ fn ports(text: &str) -> Result<Ports, String> {
     }
 }
 
-fn codec(text: &str) -> Result<Codec, String> {
+/// Reads the name of a codec.
+///
+/// # Errors
+/// When we do not have it.
+pub fn codec(text: &str) -> Result<Codec, String> {
     match text.to_ascii_uppercase().as_str() {
         "PCMU" => Ok(Codec::Pcmu),
         "PCMA" => Ok(Codec::Pcma),
@@ -465,11 +469,13 @@ impl FromStr for Voice {
 }
 
 fn numbers(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Vec<NumberLine> {
-    const WANTED: &str = "\"plan:<id>\", \"queue:<name>\", \"agent:<user>\" or \"trunk:<name>\"";
+    const WANTED: &str = "\"plan:<id>\", \"queue:<name>\", \"agent:<user>\", \"ring:<group>\" or \"trunk:<name>\"";
     let mut lines = Vec::new();
     for (pattern, value) in section.entries() {
         let split = value.parsed(WANTED, |text| match text.split_once(':') {
-            Some((kind @ ("plan" | "queue" | "agent" | "trunk"), name)) if !name.is_empty() => Ok((kind.to_owned(), name.to_owned())),
+            Some((kind @ ("plan" | "queue" | "agent" | "ring" | "trunk"), name)) if !name.is_empty() => {
+                Ok((kind.to_owned(), name.to_owned()))
+            }
             _ => Err("it names no target"),
         });
         match split {

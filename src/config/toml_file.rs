@@ -178,6 +178,19 @@ impl<'a> Value<'a> {
         parse(text).map_err(|error| self.problem(format!("\"{text}\" cannot be used: {error}"), format!("write {wanted}")))
     }
 
+    /// As `parsed`, of a text that stands beside this value: the key it belongs to.
+    ///
+    /// # Errors
+    /// When `parse` says no.
+    pub fn parsed_as<T, E: std::fmt::Display>(
+        &self,
+        text: &str,
+        wanted: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Problem> {
+        parse(text).map_err(|error| self.problem(format!("\"{text}\" cannot be used: {error}"), format!("write {wanted}")))
+    }
+
     /// A whole number within `range`.
     ///
     /// # Errors

@@ -185,6 +185,8 @@ pub enum Fact {
     /// All contacts of a user after a REGISTER of his or the end of one; without any he is not there.
     #[serde(rename = "phone.registered")]
     PhoneRegistered { user: String, contacts: Vec<KeptContact> },
+    #[serde(rename = "trunk.state")]
+    TrunkState { trunk: String, state: String, why: Option<String> },
     #[serde(rename = "recording.started")]
     RecordingStarted { recording: RecordingId, session: SessionId, path: String },
     #[serde(rename = "recording.finished")]

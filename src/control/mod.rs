@@ -13,4 +13,5 @@ pub mod sip;
 pub mod surface;
 pub mod switch;
 pub mod time;
+mod trunks;
 pub mod words;

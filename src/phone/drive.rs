@@ -247,8 +247,15 @@ impl Station {
         };
         let port = self.media.ports.first().copied().unwrap_or(0);
         let address = self.listener.bound.ip();
-        let local =
-            Local { address, port, codecs: options.codecs.clone(), session: session >> 1, version: 1, direction: Direction::SendRecv };
+        let local = Local {
+            address,
+            port,
+            codecs: options.codecs.clone(),
+            session: session >> 1,
+            version: 1,
+            direction: Direction::SendRecv,
+            keys: crate::control::words::trunk::Keys::Rfc4733,
+        };
         Settings { task, registration, local, steps: options.steps.clone(), manners: options.manners, pause: options.pause }
     }
 
@@ -319,22 +326,22 @@ fn start_media(ip: std::net::IpAddr, disk: &disk::Handle, inbox: mpsc::Sender<In
 
 /// Wall time at start plus monotonic time since.
 #[derive(Clone, Copy)]
-struct Clock {
+pub(super) struct Clock {
     began: Instant,
     epoch: Time,
 }
 
 impl Clock {
-    fn start() -> Clock {
+    pub(super) fn start() -> Clock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Clock { began: Instant::now(), epoch: Time(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX)) }
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         self.epoch + self.began.elapsed()
     }
 
-    fn instant(&self, at: Time) -> Instant {
+    pub(super) fn instant(&self, at: Time) -> Instant {
         self.began + at.since(self.epoch)
     }
 }

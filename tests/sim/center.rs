@@ -8,9 +8,12 @@ use std::time::Duration;
 use hotline::control::dialplan::{Plan, Source, load};
 use hotline::control::random::Random;
 use hotline::control::words::agent::AgentState;
-use hotline::control::words::directory::{Agent, Directory, Ha1, Limits, Listener, Number, Queue, Selection, Target, Trunk, Worker};
+use hotline::control::words::directory::{
+    Agent, Directory, Forward, Ha1, Limits, Listener, Number, Queue, RingGroup, Ringing, Selection, Target, Worker,
+};
 use hotline::control::words::media::{Codec, WorkerId};
 use hotline::control::words::sip::{ListenerId, Secrecy, Transport, Whereabouts};
+use hotline::control::words::trunk::Trunk;
 use hotline::control::words::{AgentId, QueueId};
 use md5::{Digest, Md5};
 
@@ -69,6 +72,7 @@ pub fn directory(random: &mut Random) -> Arc<Directory> {
         plans: PLANS.clone(),
         numbers: numbers(),
         trunks: BTreeMap::from([("carrier".to_owned(), carrier())]),
+        rings: [ring_group("2100", Ringing::Together, Some("7000")), ring_group("2200", Ringing::InTurn, None)].into(),
         limits: Limits {
             calls: if random.below(4) == 0 { 12 } else { 200 },
             port_rest: REST,
@@ -108,6 +112,7 @@ fn agent(number: usize, name: &str) -> Agent {
         queues: vec![QueueId::of_name("claims"), QueueId::of_name("general")],
         capacity: 1.0,
         auto_available: true,
+        forward: forward(number),
     }
 }
 
@@ -131,10 +136,28 @@ fn queue(name: &str) -> Queue {
     }
 }
 
+/// Two agents and the far end, by number; those who ring together go on to a line when nobody answers.
+fn ring_group(number: &str, how: Ringing, otherwise: Option<&str>) -> (String, RingGroup) {
+    let members = vec!["800".to_owned(), "801".to_owned(), "9123".to_owned()];
+    let (name, number, otherwise) = (number.to_owned(), number.to_owned(), otherwise.map(str::to_owned));
+    (name.clone(), RingGroup { name, number, members, how, ring: Duration::from_secs(8), otherwise })
+}
+
+/// Some agents send their calls on: busy to a colleague, unanswered to a line, or always to one who sends them back.
+fn forward(agent: usize) -> Forward {
+    let to = |number: &str| Some(number.to_owned());
+    let after = Duration::from_secs(6);
+    match agent % 3 {
+        0 => Forward::default(),
+        1 => Forward { busy: to("800"), no_answer: to("7000"), after, ..Forward::default() },
+        _ => Forward { no_answer: to("2200"), after, ..Forward::default() },
+    }
+}
+
 fn carrier() -> Trunk {
     let far = far();
     let remote = Whereabouts { host: far.ip().to_string(), port: Some(far.port()), transport: None, secrecy: Secrecy::Any };
-    Trunk { name: "carrier".to_owned(), remote, credentials: None, sources: Vec::new() }
+    Trunk { sources: Vec::new(), ..Trunk::at("carrier", remote) }
 }
 
 fn numbers() -> Vec<Number> {
@@ -143,5 +166,7 @@ fn numbers() -> Vec<Number> {
         number("4001010", Target::Plan("line".to_owned())),
         number("7000", Target::Queue(QueueId::of_name("general"))),
         number("9*", Target::Trunk("carrier".to_owned())),
+        number("2100", Target::Ring("2100".to_owned())),
+        number("2200", Target::Ring("2200".to_owned())),
     ]
 }

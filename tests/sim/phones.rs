@@ -160,6 +160,7 @@ impl Phone {
             session: u64::from(self.next_port),
             version: 1,
             direction: Direction::SendRecv,
+            keys: hotline::control::words::trunk::Keys::Rfc4733,
         }
     }
 }

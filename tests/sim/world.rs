@@ -161,7 +161,7 @@ const QUICK_WORKER_MS: u64 = 40;
 const SLOW_WORKER_MS: u64 = 6_000;
 const CALL_GAP: u64 = 4_000_000;
 const LONGEST: Duration = Duration::from_hours(4);
-const NUMBERS: [&str; 10] = ["4001010", "4001010", "4001010", "4001010", "7000", "7000", "801", "anna", "9123", "4040404"];
+const NUMBERS: [&str; 12] = ["4001010", "4001010", "4001010", "4001010", "7000", "7000", "801", "anna", "9123", "4040404", "2100", "2200"];
 
 /// Prints the seed when a run fails.
 struct Seed(u64);

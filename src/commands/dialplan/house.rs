@@ -20,7 +20,7 @@ pub fn beside(plans: &Path) -> House {
     let mut problems = Vec::new();
     let texts = files::toml_texts(home, &mut problems);
     let read = |problems: &mut Vec<_>| phones::read(&texts.phones.name, &texts.phones.text, "hotline", problems);
-    let agents = (texts.origin == Origin::Folder).then(|| read(&mut problems));
+    let agents = (texts.origin == Origin::Folder).then(|| read(&mut problems).0);
     House { agents, prompts: prompts::Config { folder: home.join("prompts"), ..prompts::Config::default() } }
 }
 

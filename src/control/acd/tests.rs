@@ -31,6 +31,7 @@ fn agent(name: &str, skills: &[&str], capacity: f32) -> Agent {
         queues: vec![claims()],
         capacity,
         auto_available: true,
+        forward: crate::control::words::directory::Forward::default(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::control::event::{Fact, SessionState};
 use crate::control::session::effect::{Effect, Signal};
 use crate::control::session::talk::{Beginning, Talk};
 use crate::control::sip::Invited;
+use crate::control::words::trunk::Habits;
 use crate::control::words::{AgentId, CallId, RoomId, SessionId};
 
 /// An INVITE and where it leads.
@@ -30,6 +31,8 @@ pub struct Arrival<'a> {
     pub route: Route,
     /// The agent who calls, when it is one.
     pub agent: Option<AgentId>,
+    /// The habits of the trunk it came by.
+    pub habits: Habits,
 }
 
 impl Call {
@@ -38,9 +41,9 @@ impl Call {
     /// # Errors
     /// [`Refused`]: no port, no plan, or an offer that cannot be accepted.
     pub fn arrive(arrival: &Arrival<'_>, world: &mut World<'_>) -> Result<Call, Refused> {
-        let Arrival { session, invited, route, agent } = arrival;
+        let Arrival { session, invited, route, agent, habits } = arrival;
         let plan = plan_of(route, world)?;
-        let leg = caller_leg(invited, world)?;
+        let leg = caller_leg(invited, habits, world)?;
         let ids = Ids {
             call: CallId::new(world.now, world.random),
             session: *session,
@@ -92,7 +95,7 @@ impl Call {
     fn welcome(&mut self, world: &mut World<'_>) {
         match self.route.clone() {
             Route::Plan(_) | Route::Queue(_) | Route::Echo | Route::Silence | Route::Music(_) => self.pick_up(world),
-            route @ (Route::Agent(_) | Route::Trunk { .. } | Route::Uri(_)) => {
+            route @ (Route::Agent(_) | Route::Trunk { .. } | Route::Ring(_) | Route::Uri(_)) => {
                 world.out.push(Effect::Go(SessionState::Bot));
                 self.dial(&route, &[], super::dial::DIRECT, After::Direct, world);
             }
@@ -170,11 +173,11 @@ pub(super) fn plan_of(route: &Route, world: &World<'_>) -> Result<Option<Arc<Pla
     }
 }
 
-fn caller_leg(invited: &Invited, world: &mut World<'_>) -> Result<(crate::control::words::media::WorkerId, Leg), Refused> {
+fn caller_leg(invited: &Invited, habits: &Habits, world: &mut World<'_>) -> Result<(crate::control::words::media::WorkerId, Leg), Refused> {
     let worker = world.ports.least_loaded(world.now).ok_or(Refused::Full)?;
     let lease = world.ports.lease(world.now, worker).ok_or(Refused::Full)?;
-    let (uri, codecs) = (invited.caller.clone(), world.directory.codecs.clone());
-    let mut leg = Leg::new(NewLeg { id: invited.leg, role: Role::Caller, uri, lease, codecs }, Dialog::Arriving, world.random);
+    let (uri, habits) = (invited.caller.clone(), habits.clone().with(&world.directory.codecs));
+    let mut leg = Leg::new(NewLeg { id: invited.leg, role: Role::Caller, uri, lease, habits }, Dialog::Arriving, world.random);
     if let Some(offer) = &invited.sdp
         && let Err(refused) = leg.answer(offer)
     {

@@ -11,6 +11,7 @@ use crate::control::dialplan::wish::{Event, QueueEnd};
 use crate::control::event::{Fact, SessionState};
 use crate::control::session::effect::{Distribute, Effect, Signal};
 use crate::control::words::media::{Command, Prompt};
+use crate::control::words::trunk::Keys;
 use crate::control::words::{AgentId, LegId};
 
 /// 488 Not Acceptable Here.
@@ -111,7 +112,10 @@ impl Call {
 
     /// Keys pass to the other side of a bridge.
     pub(super) fn pass_key(&self, leg: LegId, key: char, world: &mut World<'_>) {
-        if let Some(other) = self.other(leg) {
+        let Some(other) = self.other(leg) else { return };
+        if self.leg(other).is_some_and(|leg| leg.keys() == Keys::Info) {
+            world.signal(other, Signal::Key(key));
+        } else {
             self.media(Command::SendKeys { leg: other, keys: key.to_string() }, world);
         }
     }

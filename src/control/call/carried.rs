@@ -22,6 +22,17 @@ pub(super) enum Trust {
     Stranger,
 }
 
+/// Who sent a call on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Diverted {
+    /// His number.
+    pub by: String,
+    /// Why, in the words of RFC 5806.
+    pub reason: &'static str,
+    /// How many sent it on so far.
+    pub hops: u8,
+}
+
 /// Where a call goes on to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Onward<'a> {
@@ -30,6 +41,8 @@ pub(super) struct Onward<'a> {
     pub entry: &'a str,
     /// The URI it goes on to.
     pub target: &'a str,
+    /// Who sent it on, when somebody did; else we do, by our plan.
+    pub diverted: Option<&'a Diverted>,
 }
 
 /// The lines worth keeping among those of an INVITE.
@@ -49,11 +62,14 @@ pub(super) fn is_private(carried: &[Header]) -> bool {
 pub(super) fn onward(carried: &[Header], to: &Onward<'_>) -> Vec<Header> {
     let keep = |name: &'static str| all(carried, name).map(move |value| (name.to_owned(), value.to_owned()));
     let mut lines = Vec::new();
-    if to.trust != Trust::House && !is_private(carried) {
-        lines.push(("Diversion".to_owned(), format!("<{}>;reason=unconditional;counter=1", to.entry)));
+    let house = to.trust == Trust::House;
+    let tells = if house { to.diverted.is_some() } else { !is_private(carried) };
+    if tells {
+        let (reason, hops) = to.diverted.map_or(("unconditional", 1), |diverted| (diverted.reason, diverted.hops));
+        lines.push(("Diversion".to_owned(), format!("<{}>;reason={reason};counter={hops}", to.entry)));
         lines.push(("History-Info".to_owned(), history(carried, to)));
     }
-    if to.trust == Trust::House {
+    if house && !tells {
         lines.extend(keep("History-Info"));
     }
     if to.trust != Trust::Stranger {
@@ -92,7 +108,7 @@ mod tests {
     }
 
     fn to(trust: Trust) -> Onward<'static> {
-        Onward { trust, entry: "sip:4000@center", target: "sip:5@far" }
+        Onward { trust, entry: "sip:4000@center", target: "sip:5@far", diverted: None }
     }
 
     fn names(lines: &[Header]) -> Vec<&str> {
@@ -129,6 +145,14 @@ mod tests {
         assert_eq!(trunk[1].1, "<sip:1@h>;index=1, <sip:4000@center>;index=1.1;mp=1, <sip:5@far>;index=1.1.1;mp=1.1");
         assert_eq!(names(&onward(&kept, &to(Trust::Stranger))), ["Diversion", "History-Info", "User-to-User"]);
         assert_eq!(onward(&[], &to(Trust::Trunk))[1].1, "<sip:4000@center>;index=1, <sip:5@far>;index=1.1;mp=1");
+    }
+
+    #[test]
+    fn who_forwarded_a_call_is_told_to_phones_of_the_house_too() {
+        let diverted = Diverted { by: "2001".to_owned(), reason: "user-busy", hops: 2 };
+        let onward = onward(&[], &Onward { diverted: Some(&diverted), ..to(Trust::House) });
+        assert_eq!(onward[0], ("Diversion".to_owned(), "<sip:4000@center>;reason=user-busy;counter=2".to_owned()));
+        assert_eq!(names(&onward), ["Diversion", "History-Info"]);
     }
 
     #[test]

@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::carried::{self, Trust};
+use super::arrive::plan_of;
+use super::carried::{self, Diverted, Trust};
 use super::ending::Ending;
+use super::hunt::{Aim, Calls, Hunt, Outcome, Rang, Round, Word};
 use super::leg::{Dialog, Leg, NewLeg, Role};
 use super::line::bare_line;
-use super::route::{self, Route};
+use super::place::{Place, agent_places, places};
+use super::route::Route;
 use super::sound::Own;
-use super::{After, Call, Stage, World};
+use super::{After, Call, Done, Stage, World};
 use crate::control::dialplan::wish::{Event, QueueEnd, TransferEnd};
 use crate::control::limits::{DIRECT_RING, LEGS_OF_A_CALL, RINGBACK};
 use crate::control::session::effect::{Clock, Effect, Signal};
-use crate::control::sip::endpoint::Manner;
-use crate::control::sip::{Contact, Outgoing, Target};
-use crate::control::words::directory::Credentials;
-use crate::control::words::media::{Codec, Prompt};
-use crate::control::words::sip::Transport;
+use crate::control::sip::Outgoing;
+use crate::control::trunks::Way;
+use crate::control::words::media::Prompt;
+use crate::control::words::trunk::Habits;
 use crate::control::words::{AgentId, LegId};
 
 /// How long a far end rings that was dialled directly.
@@ -29,6 +31,8 @@ const RANG_OUT: u16 = 408;
 const NOT_FOUND: u16 = 404;
 /// 480 Temporarily Unavailable: known, but no phone of his is there.
 const NO_PHONE: u16 = 480;
+/// 503 Service Unavailable: the trunk cannot be had.
+const UNREACHABLE: u16 = 503;
 /// 180 Ringing.
 const RINGING: u16 = 180;
 /// 183 Session Progress: early media.
@@ -38,16 +42,6 @@ const PROGRESS: u16 = 183;
 const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 /// From of a caller who wishes to stay unknown (RFC 3323 §4.1.1.3).
 const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
-
-/// One place to send an INVITE to.
-struct Place {
-    target: Target,
-    manner: Manner,
-    uri: String,
-    role: Role,
-    trust: Trust,
-    credentials: Option<Credentials>,
-}
 
 impl Call {
     /// Calls where the route leads; what does not ring (a plan, a line, a built-in place) begins at once.
@@ -59,77 +53,139 @@ impl Call {
             },
             Route::Queue(queue) => self.join_line(bare_line(*queue, self, world), after, world),
             Route::Echo | Route::Silence | Route::Music(_) => self.be_alone(to, world),
-            Route::Agent(_) | Route::Trunk { .. } | Route::Uri(_) => self.dial_out(to, headers, ring, after, world),
+            Route::Agent(_) | Route::Trunk { .. } | Route::Ring(_) | Route::Uri(_) => self.dial_out(to, headers, ring, after, world),
         }
     }
 
     fn dial_out(&mut self, to: &Route, headers: &[(String, String)], ring: Duration, after: After, world: &mut World<'_>) {
-        let legs = self.ring_all(places(to, world), headers, world);
-        if legs.is_empty() {
-            self.dial_failed(NO_PHONE, after, world);
-            return;
+        let mut hunt = Box::new(Hunt::to(to, ring, world));
+        hunt.headers = headers.to_vec();
+        self.ring_next(hunt, Outcome { status: NO_PHONE, word: Word::Untried }, after, world);
+    }
+
+    /// Rings those who follow on what became of the last ones; when nobody follows, nobody could be had.
+    fn ring_next(&mut self, mut hunt: Box<Hunt>, mut outcome: Outcome, after: After, world: &mut World<'_>) {
+        while let Some(round) = hunt.go_on(outcome) {
+            if let [Aim::Route(to)] = &round.aims[..]
+                && !route_rings(to)
+                && hunt.calls == Calls::Callee
+            {
+                return self.land(&to.clone(), after, world);
+            }
+            match self.ring_round(&round, &hunt, world) {
+                Ok(legs) => return self.wait_for(legs, &round, hunt, after, world),
+                Err(status) => outcome = Outcome { status, word: Word::Untried },
+            }
         }
-        self.stage = Stage::Dialling { legs, after, early: None, status: RANG_OUT };
-        world.out.push(Effect::Clock(Clock::Ring, Some(world.now + ring)));
+        self.dial_failed(outcome.status, after, world);
+    }
+
+    fn wait_for(&mut self, legs: Vec<LegId>, round: &Round, hunt: Box<Hunt>, after: After, world: &mut World<'_>) {
+        hunt.takes(&mut self.caller, &legs);
+        self.stage = Stage::Dialling { legs, after, early: None, hunt };
+        world.out.push(Effect::Clock(Clock::Ring, Some(world.now + round.ring)));
         if self.answered.is_some() {
             self.play_ringback(world);
         }
     }
 
+    /// A call that was to ring somebody comes to a plan, a line or a built-in place.
+    fn land(&mut self, to: &Route, after: After, world: &mut World<'_>) {
+        self.stop_own(world);
+        if self.answered.is_some() {
+            return self.dial(to, &[], DIRECT, after, world);
+        }
+        let Ok(plan) = plan_of(to, world) else { return self.dial_failed(NOT_FOUND, after, world) };
+        (self.route, self.plan) = (to.clone(), plan);
+        let settled = if world.customer.is_some() { Done::Yes } else { Done::No };
+        self.stage = Stage::Arriving { confirmed: Done::No, settled };
+        self.pick_up(world);
+    }
+
     /// Rings all phones of an agent; empty when none could be rung.
     pub(super) fn ring_agent(&mut self, agent: AgentId, headers: &[(String, String)], world: &mut World<'_>) -> Vec<LegId> {
-        self.ring_all(agent_places(agent, world), headers, world)
-    }
-
-    /// Rings the first phone of a place, for a call that begins with us.
-    pub(super) fn ring_one(&mut self, to: &Route, world: &mut World<'_>) -> Option<LegId> {
-        let place = places(to, world).into_iter().next()?;
-        self.invite(place, &[], world)
-    }
-
-    fn ring_all(&mut self, places: Vec<Place>, headers: &[(String, String)], world: &mut World<'_>) -> Vec<LegId> {
         let room = LEGS_OF_A_CALL.saturating_sub(self.legs.len());
-        places.into_iter().take(room).filter_map(|place| self.invite(place, headers, world)).collect()
+        agent_places(agent, world).into_iter().take(room).filter_map(|place| self.invite(place, headers, None, world)).collect()
     }
 
-    fn invite(&mut self, place: Place, headers: &[(String, String)], world: &mut World<'_>) -> Option<LegId> {
-        let lease = world.ports.lease(world.now, self.ids.worker)?;
+    /// Rings somebody who will be the caller, for a call that begins with us; false when he cannot be rung.
+    pub(super) fn ring_first(&mut self, to: &Route, ring: Duration, world: &mut World<'_>) -> bool {
+        let mut hunt = Box::new(Hunt::to(to, ring, world));
+        hunt.calls = Calls::Caller;
+        let mut outcome = Outcome { status: NO_PHONE, word: Word::Untried };
+        while let Some(round) = hunt.go_on(outcome) {
+            match self.ring_round(&round, &hunt, world) {
+                Ok(legs) => {
+                    self.wait_for(legs, &round, hunt, After::Direct, world);
+                    return true;
+                }
+                Err(status) => outcome = Outcome { status, word: Word::Untried },
+            }
+        }
+        false
+    }
+
+    /// The legs of a round, at least one; else the status that says why there is none.
+    fn ring_round(&mut self, round: &Round, hunt: &Hunt, world: &mut World<'_>) -> Result<Vec<LegId>, u16> {
+        let most = if hunt.calls == Calls::Caller { 1 } else { LEGS_OF_A_CALL.saturating_sub(self.legs.len()) };
+        let places: Vec<Place> = round.aims.iter().flat_map(|aim| places(aim, world)).collect();
+        let mut legs = Vec::new();
+        for place in places {
+            if legs.len() < most {
+                legs.extend(self.invite(place, &hunt.headers, round.diverted.as_ref(), world));
+            }
+        }
+        match (legs.is_empty(), &round.aims[..]) {
+            (false, _) => Ok(legs),
+            (true, [Aim::Host { trunk, number, .. }]) if !carries(trunk, number, world) => Err(NOT_FOUND),
+            (true, [Aim::Host { .. }]) => Err(UNREACHABLE),
+            (true, _) => Err(NO_PHONE),
+        }
+    }
+
+    fn invite(&mut self, place: Place, headers: &[(String, String)], diverted: Option<&Diverted>, world: &mut World<'_>) -> Option<LegId> {
         let id = LegId::new(world.now, world.random);
-        let codecs = self.codecs_like_the_caller(world);
-        let Place { target, manner, uri, role, trust, credentials } = place;
-        let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, codecs }, Dialog::Ringing, world.random);
-        let sdp = leg.offer();
-        self.legs.push(leg);
-        let outgoing = Outgoing {
-            target,
-            to: format!("<{}>", uri.split(';').next().unwrap_or(&uri)),
-            from: self.from(trust, world),
-            headers: self.headers(headers, &uri, trust, world),
-            request_uri: uri,
-            sdp,
-            credentials,
-            manner,
+        let (from, headers) = (self.from(&place, world), self.headers(headers, &place, diverted, world));
+        let Place { target, manner, uri, role, credentials, habits, trunk, .. } = place;
+        let directory = world.directory;
+        if let Some(trunk) = trunk.and_then(|name| directory.trunks.get(&name)) {
+            world.trunks.take(world.now, trunk, id, Way::Out).ok()?;
+        }
+        let Some(lease) = world.ports.lease(world.now, self.ids.worker) else {
+            world.trunks.release(id);
+            return None;
         };
+        let habits = self.like_the_caller(habits, world);
+        let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, habits }, Dialog::Ringing, world.random);
+        let sdp = if leg.awaits_offer() { Bytes::new() } else { leg.offer() };
+        self.legs.push(leg);
+        let to = format!("<{}>", uri.split(';').next().unwrap_or(&uri));
+        let outgoing = Outgoing { target, to, from, headers, request_uri: uri, sdp, credentials, manner };
         world.out.push(Effect::OwnLeg(id));
         self.record_leg(id, world);
         world.signal(id, Signal::Invite(Box::new(outgoing)));
         Some(id)
     }
 
-    /// The caller's codec first, so that a bridge need not change it.
-    pub(super) fn codecs_like_the_caller(&self, world: &World<'_>) -> Vec<Codec> {
-        let first = self.leg(self.caller).and_then(Leg::codec);
-        let rest = world.directory.codecs.iter().copied().filter(|codec| Some(*codec) != first);
-        first.into_iter().chain(rest).collect()
+    /// The caller's codec first where the far end has it, so that a bridge need not change it.
+    pub(super) fn like_the_caller(&self, habits: Habits, world: &World<'_>) -> Habits {
+        let named = habits.with(&world.directory.codecs);
+        let first = self.leg(self.caller).and_then(Leg::codec).filter(|codec| named.codecs.contains(codec));
+        let rest = named.codecs.iter().copied().filter(|codec| Some(*codec) != first);
+        Habits { codecs: first.into_iter().chain(rest).collect(), ..named }
     }
 
-    fn from(&self, trust: Trust, world: &World<'_>) -> String {
-        if trust != Trust::House && carried::is_private(&self.party.carried) {
+    /// Who calls, as the far end may know him and wants him written.
+    fn from(&self, place: &Place, world: &World<'_>) -> String {
+        if place.trust != Trust::House && carried::is_private(&self.party.carried) {
             return ANONYMOUS.to_owned();
         }
-        let user: String = self.party.address.chars().filter(|c| c.is_ascii_alphanumeric() || "+-_.*#".contains(*c)).collect();
+        let trunk = place.trunk.as_ref().and_then(|name| world.directory.trunks.get(name));
+        let caller = trunk.map_or_else(|| self.party.address.clone(), |trunk| trunk.numbers.caller_outward(&self.party.address));
+        let domain = trunk.and_then(|trunk| trunk.registers.as_ref()).map_or(&world.directory.domain, |registers| &registers.domain);
+        let user: String = caller.chars().filter(|c| c.is_ascii_alphanumeric() || "+-_.*#".contains(*c)).collect();
         let user = if user.is_empty() { "anonymous" } else { &user };
-        let uri = format!("<sip:{user}@{}>", world.directory.domain);
+        let uri = format!("<sip:{user}@{domain}>");
         match &self.party.name {
             Some(name) => {
                 let name: String = name.chars().filter(|c| !c.is_control() && *c != '"' && *c != '\\').collect();
@@ -140,14 +196,15 @@ impl Call {
     }
 
     /// What goes with a leg: what the caller's signalling said, as far as the far end may know it, and our own.
-    fn headers(&self, own: &[(String, String)], target: &str, trust: Trust, world: &World<'_>) -> Vec<(String, String)> {
+    fn headers(&self, own: &[(String, String)], place: &Place, diverted: Option<&Diverted>, world: &World<'_>) -> Vec<(String, String)> {
         let mut headers = self.screen_pop(own);
         let is_ours = self.party.agent.is_some() || self.leg(self.caller).is_none();
-        let entry = format!("sip:{}@{}", self.party.entry, world.directory.domain);
-        // A call that begins in the house was sent on by nobody.
-        if !is_ours || trust == Trust::House {
-            let target = target.split([';', '?']).next().unwrap_or(target);
-            headers.extend(carried::onward(&self.party.carried, &carried::Onward { trust, entry: &entry, target }));
+        let by = diverted.map_or(&self.party.entry, |diverted| &diverted.by);
+        let entry = format!("sip:{by}@{}", world.directory.domain);
+        // A call that begins in the house was sent on by nobody, unless somebody forwards it.
+        if !is_ours || place.trust == Trust::House || diverted.is_some() {
+            let target = place.uri.split([';', '?']).next().unwrap_or(&place.uri);
+            headers.extend(carried::onward(&self.party.carried, &carried::Onward { trust: place.trust, entry: &entry, target, diverted }));
         }
         headers
     }
@@ -172,11 +229,13 @@ impl Call {
     }
 
     pub(super) fn on_progress(&mut self, id: LegId, status: u16, sdp: Option<Bytes>, world: &mut World<'_>) {
-        let Stage::Dialling { legs, early, .. } = &self.stage else { return };
+        let Stage::Dialling { legs, early, hunt, .. } = &mut self.stage else { return };
         if !legs.contains(&id) || early.is_some() {
             return;
         }
-        let alone = legs.len() == 1;
+        hunt.rang = Rang::Yes;
+        let single = legs.len() == 1;
+        let alone = single && self.leg(id).is_some_and(|leg| !leg.awaits_offer());
         self.tell_referrer(status, world);
         match sdp.filter(|_| alone) {
             Some(sdp) => self.open_early(id, &sdp, world),
@@ -219,7 +278,12 @@ impl Call {
             return;
         }
         leg.dialog = Dialog::Up;
-        if leg.accept(sdp).is_err() {
+        let agreed = if leg.awaits_offer() { leg.answer(sdp).map(Some) } else { leg.accept(sdp).map(|()| None) };
+        if let Ok(Some(answer)) = &agreed {
+            world.signal(id, Signal::Acknowledge(answer.clone()));
+        }
+        let Some(leg) = self.leg_mut(id) else { return };
+        if agreed.is_err() {
             leg.dialog = Dialog::Over;
             world.signal(id, Signal::HangUp);
             self.close_leg(id, "no common codec", world);
@@ -271,13 +335,13 @@ impl Call {
     pub(super) fn on_leg_failed(&mut self, id: LegId, status: u16, world: &mut World<'_>) {
         match &mut self.stage {
             Stage::Line(_) => self.on_agent_refused(id, world),
-            Stage::Dialling { legs, after, status: worst, .. } if legs.contains(&id) => {
+            Stage::Dialling { legs, after, hunt, .. } if legs.contains(&id) => {
                 legs.retain(|other| *other != id);
-                *worst = status;
                 if legs.is_empty() {
-                    let after = *after;
+                    let (after, hunt) = (*after, std::mem::take(hunt));
                     world.out.push(Effect::Clock(Clock::Ring, None));
-                    self.dial_failed(status, after, world);
+                    let word = if hunt.rang == Rang::Yes { Word::AfterRinging } else { Word::Theirs };
+                    self.ring_next(hunt, Outcome { status, word }, after, world);
                 }
             }
             _ => {}
@@ -289,10 +353,10 @@ impl Call {
             self.dial_failed(RANG_OUT, After::Transfer, world);
             return;
         }
-        let Stage::Dialling { legs, after, .. } = &mut self.stage else { return };
-        let (legs, after) = (std::mem::take(legs), *after);
+        let Stage::Dialling { legs, after, hunt, .. } = &mut self.stage else { return };
+        let (legs, after, hunt) = (std::mem::take(legs), *after, std::mem::take(hunt));
         self.cancel(&legs, world);
-        self.dial_failed(RANG_OUT, after, world);
+        self.ring_next(hunt, Outcome { status: RANG_OUT, word: Word::AfterRinging }, after, world);
     }
 
     /// Nobody could be had.
@@ -345,56 +409,19 @@ impl Call {
 /// 488 Not Acceptable Here.
 const NOT_ACCEPTABLE: u16 = 488;
 
+/// Does somebody ring there?
+fn route_rings(to: &Route) -> bool {
+    matches!(to, Route::Agent(_) | Route::Trunk { .. } | Route::Ring(_) | Route::Uri(_))
+}
+
+fn carries(trunk: &str, number: &str, world: &World<'_>) -> bool {
+    world.directory.trunks.get(trunk).is_some_and(|trunk| trunk.numbers.outward(number).is_some())
+}
+
 fn transfer_end(status: u16) -> TransferEnd {
     match status {
         486 | 600 | 603 => TransferEnd::Busy,
         408 | 480 | 487 => TransferEnd::NoAnswer,
         _ => TransferEnd::Failed,
     }
-}
-
-/// Where a route rings.
-fn places(to: &Route, world: &World<'_>) -> Vec<Place> {
-    match to {
-        Route::Agent(agent) => agent_places(*agent, world),
-        Route::Trunk { trunk, number } => trunk_place(trunk, number, world).into_iter().collect(),
-        Route::Uri(uri) => uri_place(uri, Role::Far, world).into_iter().collect(),
-        Route::Plan(_) | Route::Queue(_) | Route::Echo | Route::Silence | Route::Music(_) => Vec::new(),
-    }
-}
-
-/// The fixed address of an agent, or all his registered phones.
-fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
-    let Some(known) = world.directory.agents.get(&agent) else { return Vec::new() };
-    let role = Role::Agent(agent);
-    match &known.uri {
-        Some(uri) => uri_place(uri, role, world).into_iter().collect(),
-        None => {
-            let contacts = world.endpoint.contacts(world.now, &known.user).into_iter();
-            let phone = |Contact { uri, flow, routes, .. }: Contact| {
-                let manner = Manner { routes };
-                Place { target: flow.into(), manner, uri, role, trust: Trust::House, credentials: None }
-            };
-            contacts.map(phone).collect()
-        }
-    }
-}
-
-fn uri_place(uri: &str, role: Role, world: &World<'_>) -> Option<Place> {
-    let uri = bare(uri);
-    let trust = if matches!(role, Role::Agent(_)) { Trust::House } else { Trust::Stranger };
-    route::target_of(world.directory, &uri).map(|target| Place { target, manner: Manner::default(), uri, role, trust, credentials: None })
-}
-
-fn trunk_place(name: &str, number: &str, world: &World<'_>) -> Option<Place> {
-    let trunk = world.directory.trunks.get(name)?;
-    let target = route::target(world.directory, &trunk.remote)?;
-    let params = trunk.remote.wished().map_or("", Transport::uri_param);
-    let uri = format!("sip:{number}@{}{params}", trunk.remote);
-    Some(Place { target, manner: Manner::default(), uri, role: Role::Far, trust: Trust::Trunk, credentials: trunk.credentials.clone() })
-}
-
-/// A URI without the brackets people write around it.
-fn bare(uri: &str) -> String {
-    uri.trim().trim_start_matches('<').split('>').next().unwrap_or_default().to_owned()
 }

@@ -7,6 +7,7 @@ use crate::control::random::Random;
 use crate::control::sdp::{self, Direction, Local, Refused};
 use crate::control::words::media::Command;
 use crate::control::words::media::{Codec, Stream};
+use crate::control::words::trunk::{Habits, Keys, Offer};
 use crate::control::words::{AgentId, LegId, RoomId};
 
 /// Who is at the other end.
@@ -79,7 +80,7 @@ pub struct Leg {
     pub why: &'static str,
     lease: Option<Lease>,
     agreed: Option<Agreed>,
-    codecs: Vec<Codec>,
+    habits: Habits,
     ours: Origin,
 }
 
@@ -119,15 +120,15 @@ pub struct NewLeg {
     pub uri: String,
     /// Its port.
     pub lease: Lease,
-    /// Codecs, best first.
-    pub codecs: Vec<Codec>,
+    /// Codecs, best first, and what else the far end needs.
+    pub habits: Habits,
 }
 
 impl Leg {
     /// A leg without sound.
     #[must_use]
     pub fn new(new: NewLeg, dialog: Dialog, random: &mut Random) -> Leg {
-        let NewLeg { id, role, uri, lease, codecs } = new;
+        let NewLeg { id, role, uri, lease, habits } = new;
         // RFC 4566 wants a number that fits 63 bits; version counts up from it without running over.
         let session = random.bits() >> 2;
         Leg {
@@ -140,7 +141,7 @@ impl Leg {
             why: "",
             lease: Some(lease),
             agreed: None,
-            codecs,
+            habits,
             ours: Origin { session, version: session, described: None },
         }
     }
@@ -179,6 +180,18 @@ impl Leg {
         };
         self.agree(stream, None);
         Ok(())
+    }
+
+    /// Is the offer still to come, in the 200 to our INVITE?
+    #[must_use]
+    pub fn awaits_offer(&self) -> bool {
+        self.habits.offer == Offer::Late && self.ours.described.is_none()
+    }
+
+    /// How keys travel to the far end.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        self.habits.keys
     }
 
     /// The answer we gave last.
@@ -255,9 +268,10 @@ impl Leg {
     fn local(&self) -> Option<Local> {
         let lease = self.lease.as_ref()?;
         Some(Local {
-            address: lease.address,
+            address: self.habits.advertise.filter(|ip| ip.is_ipv4() == lease.address.is_ipv4()).unwrap_or(lease.address),
             port: lease.port,
-            codecs: self.codecs.clone(),
+            codecs: self.habits.codecs.clone(),
+            keys: self.habits.keys,
             session: self.ours.session,
             version: self.ours.version,
             direction: Direction::SendRecv,

@@ -10,11 +10,13 @@ mod carried;
 mod dial;
 mod end;
 pub mod ending;
+mod hunt;
 mod leg;
 mod line;
 mod note;
 mod originate;
 mod phrases;
+mod place;
 mod plan;
 pub mod ports;
 mod refer;
@@ -31,12 +33,14 @@ use super::session::effect::{Clock, Effect, Signal};
 use super::session::talk::Talk;
 use super::sip::{Consulted, Endpoint, Happening};
 use super::time::Time;
+use super::trunks::Trunks;
 use super::words::directory::Directory;
 use super::words::media::{Command, WorkerId};
 use super::words::{AgentId, CallId, Lang, LegId, RoomId, SessionId};
 
 pub use arrive::Arrival;
 use ending::Ending;
+use hunt::Hunt;
 use leg::{Dialog, Leg, Sound};
 use line::Line;
 pub use originate::Placing;
@@ -55,6 +59,8 @@ pub struct World<'a> {
     pub routes: &'a Routes,
     /// Who is registered where.
     pub endpoint: &'a Endpoint,
+    /// How the trunks are.
+    pub trunks: &'a mut Trunks,
     /// The session's customer, once known.
     pub customer: Option<&'a Customer>,
     /// Chance.
@@ -121,7 +127,7 @@ enum Stage {
     /// In a line; agents may ring.
     Line(Box<Line>),
     /// Far ends ring because of us.
-    Dialling { legs: Vec<LegId>, after: After, early: Option<LegId>, status: u16 },
+    Dialling { legs: Vec<LegId>, after: After, early: Option<LegId>, hunt: Box<Hunt> },
     /// Two legs hear each other.
     Talking { peer: LegId, agent: Option<AgentId>, after: After },
     /// The caller's own phone was asked to call somebody else.
@@ -226,7 +232,11 @@ impl Call {
             Happening::ReofferFailed { leg, .. } => self.on_reoffer_failed(leg, world),
             Happening::Texted { leg, text } => self.on_text(leg, text, world),
             Happening::TransferProgress { leg, status } => self.on_refer_progress(leg, status, world),
-            Happening::Invited(_) | Happening::Registered { .. } | Happening::SignedOn { .. } | Happening::SignOnFailed { .. } => {}
+            Happening::Invited(_)
+            | Happening::Registered { .. }
+            | Happening::SignedOn { .. }
+            | Happening::SignOnFailed { .. }
+            | Happening::Checked { .. } => {}
         }
     }
 

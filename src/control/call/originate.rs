@@ -4,7 +4,7 @@ use super::arrive::plan_of;
 use super::ending::Refused;
 use super::route::Route;
 use super::sound::CallSound;
-use super::{After, Call, Done, Ids, Party, Stage, World};
+use super::{Call, Done, Ids, Party, Stage, World};
 use crate::control::event::Fact;
 use crate::control::limits::DIRECT_RING;
 use crate::control::session::effect::{Clock, Effect};
@@ -24,9 +24,6 @@ pub struct Placing {
     /// What that is called.
     pub entry: String,
 }
-
-/// Until something else is known: it rang out.
-const RANG_OUT: u16 = 408;
 
 impl Call {
     /// Rings, or says why not.
@@ -61,10 +58,7 @@ impl Call {
             sip_call_id: String::new(),
             signalled: Vec::new(),
         }));
-        call.caller = call.ring_one(&to, world).ok_or(Refused::NoPhone)?;
-        call.stage = Stage::Dialling { legs: vec![call.caller], after: After::Direct, early: None, status: RANG_OUT };
-        world.out.push(Effect::Clock(Clock::Ring, Some(world.now + DIRECT_RING)));
-        Ok(call)
+        if call.ring_first(&to, DIRECT_RING, world) { Ok(call) } else { Err(Refused::NoPhone) }
     }
 
     /// He is there: what the call leads to begins once his name is known.

@@ -28,6 +28,8 @@ pub enum Route {
         /// The number there.
         number: String,
     },
+    /// A ring group by name.
+    Ring(String),
     /// A SIP URI of somebody else.
     Uri(String),
     /// The caller hears himself.
@@ -131,6 +133,7 @@ fn route(target: &directory::Target, user: &str) -> Route {
         Target::Plan(plan) => Route::Plan(plan.clone()),
         Target::Agent(agent) => Route::Agent(*agent),
         Target::Queue(queue) => Route::Queue(*queue),
+        Target::Ring(name) => Route::Ring(name.clone()),
         Target::Trunk(trunk) => Route::Trunk { trunk: trunk.clone(), number: user.to_owned() },
     }
 }

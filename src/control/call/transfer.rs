@@ -11,6 +11,7 @@ use super::{After, Call, Stage, World};
 use crate::control::limits::TRANSFERS;
 use crate::control::session::effect::{Distribute, Effect, Signal};
 use crate::control::words::media::Command;
+use crate::control::words::trunk::Habits;
 use crate::control::words::{AgentId, LegId};
 
 /// 200 OK, in the NOTIFY of a transfer.
@@ -51,7 +52,7 @@ impl Call {
         let route = world.routes.wished(to, None).filter(|_| id == peer && self.moves.count < TRANSFERS);
         let Some(route) = route else { return self.refuse_refer(id, world) };
         self.moves.count += 1;
-        if !matches!(route, Route::Agent(_) | Route::Trunk { .. } | Route::Uri(_)) {
+        if !matches!(route, Route::Agent(_) | Route::Trunk { .. } | Route::Ring(_) | Route::Uri(_)) {
             world.signal(id, Signal::NotifyRefer(TRANSFERRED));
             self.part(peer, world);
             return self.dial(&route, &[], DIRECT, after, world);
@@ -137,8 +138,8 @@ impl Call {
     pub fn take_in(&mut self, guest: Guest, new: LegId, lease: Lease, leaving: LegId, world: &mut World<'_>) {
         let Stage::Talking { agent, after, .. } = self.stage else { return world.ports.release(world.now, lease) };
         let Guest { role, uri, origin, .. } = guest;
-        let codecs = self.codecs_like_the_caller(world);
-        let mut leg = Leg::new(NewLeg { id: new, role, uri, lease, codecs }, Dialog::Up, world.random);
+        let habits = self.like_the_caller(Habits::default(), world);
+        let mut leg = Leg::new(NewLeg { id: new, role, uri, lease, habits }, Dialog::Up, world.random);
         leg.go_on_from(origin);
         let offer = leg.offer();
         self.legs.push(leg);
@@ -161,8 +162,8 @@ impl Call {
         let invited = arrival.invited;
         let lease = world.ports.lease(world.now, self.ids.worker).ok_or(Refused::Full)?;
         let role = arrival.agent.map_or(if old == self.caller { Role::Caller } else { Role::Far }, Role::Agent);
-        let codecs = self.codecs_like_the_caller(world);
-        let new = NewLeg { id: invited.leg, role, uri: invited.caller.clone(), lease, codecs };
+        let habits = self.like_the_caller(arrival.habits.clone(), world);
+        let new = NewLeg { id: invited.leg, role, uri: invited.caller.clone(), lease, habits };
         let mut leg = Leg::new(new, Dialog::Up, world.random);
         let description = match invited.sdp.as_deref().map(|offer| leg.answer(offer)) {
             None => leg.offer(),

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::words::media::Codec;
+use super::words::trunk::Keys;
 
 /// Our side of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Local {
     pub version: u64,
     /// What we wish.
     pub direction: Direction,
+    /// How keys travel.
+    pub keys: Keys,
 }
 
 /// Who may send (RFC 8866 §6.7), from the side of the one who says it.
@@ -152,7 +155,7 @@ fn put_offer(text: &mut String, local: &Local) {
         port: local.port,
         proto: "RTP/AVP",
         formats: &formats,
-        telephone_event: Some(OUR_TELEPHONE_EVENT),
+        telephone_event: (local.keys == Keys::Rfc4733).then_some(OUR_TELEPHONE_EVENT),
         ptime: USUAL_PTIME,
         direction: local.direction,
     };

@@ -8,6 +8,7 @@ use sdp_types::{Attribute, Media, Session};
 use super::describe::{self, Audio};
 use super::{Direction, Local, Refused, USUAL_PTIME};
 use crate::control::words::media::{Codec, Stream};
+use crate::control::words::trunk::Keys;
 
 /// Packet lengths a phone may ask for, in milliseconds.
 const PTIMES: std::ops::RangeInclusive<u8> = 10..=60;
@@ -124,7 +125,8 @@ fn wanted(local: &Local, session: &Session, media: &Media) -> Result<Wanted, Ref
         |payload_type: &u8| codec_of(media, *payload_type).filter(|codec| local.codecs.contains(codec)).map(|codec| (*payload_type, codec));
     let no_codec = || refused(305, "no codec in common: G.711 (PCMU or PCMA) is served");
     let (payload_type, codec) = formats.iter().find_map(fits).ok_or_else(no_codec)?;
-    let telephone_event = formats.iter().copied().find(|payload_type| is_telephone_event(media, *payload_type));
+    let events = || formats.iter().copied().find(|payload_type| is_telephone_event(media, *payload_type));
+    let telephone_event = if local.keys == Keys::Rfc4733 { events() } else { None };
     let place = address(session, media)?;
     let said = direction(session, media);
     let held = place.is_some_and(|ip| ip.is_unspecified());

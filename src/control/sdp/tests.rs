@@ -4,7 +4,15 @@ use super::Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
 use super::*;
 
 fn local(direction: Direction) -> Local {
-    Local { address: "192.0.2.1".parse().unwrap(), port: 4_000, codecs: vec![Codec::Pcma, Codec::Pcmu], session: 7, version: 1, direction }
+    Local {
+        address: "192.0.2.1".parse().unwrap(),
+        port: 4_000,
+        codecs: vec![Codec::Pcma, Codec::Pcmu],
+        session: 7,
+        version: 1,
+        direction,
+        keys: crate::control::words::trunk::Keys::Rfc4733,
+    }
 }
 
 fn peer(lines: &str) -> Vec<u8> {

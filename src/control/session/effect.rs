@@ -59,6 +59,10 @@ pub enum Signal {
     AnswerOffer(Bytes),
     /// A failure to a re-INVITE.
     RefuseOffer(u16),
+    /// The ACK of a 200 that carried the offer, with our answer.
+    Acknowledge(Bytes),
+    /// A key by INFO.
+    Key(char),
     /// A re-INVITE with this description.
     Reoffer(Bytes),
     /// Tells the one who transfers how it goes.

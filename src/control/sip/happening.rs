@@ -22,11 +22,11 @@ pub enum Happening {
         /// Early media, when there is a body.
         sdp: Option<Bytes>,
     },
-    /// A 200 to our INVITE; the ACK is already out.
+    /// A 200 to our INVITE; the ACK is already out, but for a late offer, which `acknowledge_with` must answer.
     Answered {
         /// Our leg.
         leg: LegId,
-        /// The answer (we always offer in the INVITE).
+        /// The answer to the offer of our INVITE; without one there, the offer.
         sdp: Bytes,
     },
     /// A final failure of our INVITE (also after `hang_up` cancelled it: 487). The leg is over.
@@ -132,6 +132,15 @@ pub enum Happening {
         /// 300..=699; 408 when nothing came.
         status: u16,
     },
+    /// A far end that is watched was asked by OPTIONS.
+    Checked {
+        /// As in the check.
+        name: String,
+        /// Which of its places.
+        place: u16,
+        /// The final answer; `None` when nothing came.
+        status: Option<u16>,
+    },
 }
 
 /// The other call of an attended transfer.
@@ -158,6 +167,8 @@ pub struct Invited {
     pub user: String,
     /// User part of P-Asserted-Identity (from a trusted source) or From.
     pub caller: String,
+    /// User part of To: what was dialled first, where the request URI names us as we registered.
+    pub to: String,
     /// The display name of the caller, when there is one.
     pub caller_name: Option<String>,
     /// The registered user who calls, when he proved it by digest or calls over his registered flow.
@@ -191,7 +202,11 @@ impl Happening {
             | Happening::Texted { leg, .. }
             | Happening::Referred { leg, .. }
             | Happening::TransferProgress { leg, .. } => Some(*leg),
-            Happening::Invited(_) | Happening::Registered { .. } | Happening::SignedOn { .. } | Happening::SignOnFailed { .. } => None,
+            Happening::Invited(_)
+            | Happening::Registered { .. }
+            | Happening::SignedOn { .. }
+            | Happening::SignOnFailed { .. }
+            | Happening::Checked { .. } => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod perform;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod trunks;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,10 +31,12 @@ use super::session::{self, Opening, Restored, Sessions};
 use super::sip::{Accepting, Consulted, Endpoint, Happening, Invited, Settings};
 use super::surface::{Input, Output};
 use super::time::{Deadlines, Time};
+use super::trunks::{Trunks, Way};
 use super::words::agent::AgentState;
 use super::words::directory::Directory;
 use super::words::phone::KeptPhone;
 use super::words::{AgentId, LegId, LookupId, OfferId, RecordingId, SessionId, media, speech};
+use trunks::read_as;
 
 pub use audit::Audit;
 
@@ -110,6 +113,7 @@ pub struct Switch {
     index: Index,
     clocks: Deadlines<(SessionId, Clock)>,
     ports: Ports,
+    trunks: Trunks,
     random: Random,
     load: Load,
     drain: Drain,
@@ -131,6 +135,7 @@ impl Switch {
             index: Index::default(),
             clocks: Deadlines::default(),
             ports: Ports::new(&directory.workers, directory.limits.port_rest),
+            trunks: Trunks::default(),
             random,
             load: Load::default(),
             drain: Drain::No,
@@ -143,6 +148,7 @@ impl Switch {
         switch.distribute(|acd, directory, out| acd.configure(now, directory, out));
         switch.welcome_fixed_phones(now);
         switch.welcome_back(now, phones);
+        switch.configure_trunks(now, None);
         switch.settle_down(now);
         switch
     }
@@ -159,7 +165,7 @@ impl Switch {
             Input::Agent(command, wish) => self.on_command(now, command, wish),
             Input::Found(lookup, finding) => self.on_found(now, lookup, finding),
             Input::Directory(directory) => self.configure(now, directory),
-            Input::Drain { until } => self.begin_drain(until),
+            Input::Drain { until } => self.begin_drain(now, until),
         }
         self.settle_down(now);
     }
@@ -180,6 +186,7 @@ impl Switch {
             self.on_clock(now, session, clock);
             self.settle_down(now);
         }
+        self.register_again(now);
         self.go_on_draining(now);
         self.settle_down(now);
     }
@@ -191,7 +198,7 @@ impl Switch {
             Drain::Until(at) | Drain::Closing(at) => Some(at),
             Drain::No | Drain::Done => None,
         };
-        [self.endpoint.poll_timeout(), self.acd.poll_timeout(), self.sessions.poll_timeout(), self.clocks.next(), drain]
+        [self.endpoint.poll_timeout(), self.acd.poll_timeout(), self.sessions.poll_timeout(), self.clocks.next(), self.trunks.next(), drain]
             .into_iter()
             .flatten()
             .min()
@@ -251,6 +258,7 @@ impl Switch {
             directory: &self.directory,
             routes: &self.routes,
             endpoint: &self.endpoint,
+            trunks: &mut self.trunks,
             customer: self.sessions.customer_of(session),
             random: &mut self.random,
             ports: &mut self.ports,
@@ -331,7 +339,10 @@ impl Switch {
 
     fn on_happening(&mut self, now: Time, happening: Happening) {
         match happening {
-            Happening::Invited(invited) => self.on_invited(now, &invited),
+            Happening::Invited(invited) => self.on_invited(now, *invited),
+            Happening::Checked { name, place, status } => self.on_checked(now, &name, place, status),
+            Happening::SignedOn { user, .. } => self.on_signed_on(now, &user),
+            Happening::SignOnFailed { user, status } => self.on_sign_on_failed(now, &user, status),
             Happening::Registered { user, contacts } => self.on_registered(now, &user, contacts),
             Happening::Referred { leg, consulted: Some(Consulted::Ours(other)), .. } => self.join(now, leg, other),
             other => {
@@ -343,30 +354,41 @@ impl Switch {
         }
     }
 
-    fn on_invited(&mut self, now: Time, invited: &Invited) {
+    fn on_invited(&mut self, now: Time, invited: Invited) {
+        let leg = invited.leg;
         if let Err(refused) = self.take_call(now, invited) {
             let retry_after = RETRY_AFTER.as_secs().to_string();
             let headers: &[(&str, &str)] = if refused == Refused::Full { &[("Retry-After", &retry_after)] } else { &[] };
-            self.endpoint.refuse(now, invited.leg, refused.sip_status(), headers);
+            self.endpoint.refuse(now, leg, refused.sip_status(), headers);
         }
     }
 
-    fn take_call(&mut self, now: Time, invited: &Invited) -> Result<(), Refused> {
+    fn take_call(&mut self, now: Time, mut invited: Invited) -> Result<(), Refused> {
         if self.drain != Drain::No || self.load.calls >= self.directory.limits.calls {
             return Err(Refused::Full);
         }
-        let agent = self.agent_of(invited.authenticated.as_deref());
+        let directory = self.directory.clone();
+        let trunk = self.trunk_of(now, &invited).and_then(|name| directory.trunks.get(&name));
+        if let Some(trunk) = trunk {
+            read_as(trunk, &mut invited)?;
+        }
+        let (agent, habits) =
+            (self.agent_of(invited.authenticated.as_deref()), trunk.map(|trunk| trunk.habits.clone()).unwrap_or_default());
         if let Some(old) = invited.replaces {
-            return self.replace(now, invited, old, agent);
+            return self.replace(now, &invited, old, agent);
         }
         let route = self.routes.dialled(&invited.user, &invited.request_uri).ok_or(Refused::UnknownNumber)?;
         if matches!(route, Route::Trunk { .. }) && invited.authenticated.is_none() {
             return Err(Refused::Forbidden);
         }
         let session = SessionId::new(now, &mut self.random);
-        let opening = self.opening(invited, &route, agent);
-        let call = self.try_call(now, |world| Call::arrive(&Arrival { session, invited, route, agent }, world))?;
-        self.admit(now, session, call, opening);
+        let opening = self.opening(&invited, &route, agent);
+        if let Some(trunk) = trunk {
+            self.trunks.take(now, trunk, invited.leg, Way::In).map_err(|_| Refused::Full)?;
+        }
+        let arrival = Arrival { session, invited: &invited, route, agent, habits };
+        let call = self.try_call(now, |world| Call::arrive(&arrival, world)).inspect_err(|_| self.trunks.release(invited.leg));
+        self.admit(now, session, call?, opening);
         Ok(())
     }
 
@@ -377,6 +399,7 @@ impl Switch {
             directory: &self.directory,
             routes: &self.routes,
             endpoint: &self.endpoint,
+            trunks: &mut self.trunks,
             customer: None,
             random: &mut self.random,
             ports: &mut self.ports,
@@ -461,8 +484,9 @@ impl Switch {
     fn configure(&mut self, now: Time, directory: Arc<Directory>) {
         self.routes = Routes::of(&directory);
         self.endpoint.configure(Settings::of_directory(&directory));
+        let before = std::mem::replace(&mut self.directory, directory.clone());
+        self.configure_trunks(now, Some(&before));
         self.sessions.set_conversation_idle(directory.limits.conversation_idle);
-        self.directory = directory;
         self.distribute(|acd, directory, out| acd.configure(now, directory, out));
         self.welcome_fixed_phones(now);
     }
@@ -482,9 +506,10 @@ impl Switch {
         }
     }
 
-    fn begin_drain(&mut self, until: Time) {
+    fn begin_drain(&mut self, now: Time, until: Time) {
         if self.drain == Drain::No {
             self.drain = Drain::Until(until);
+            self.leave_trunks(now);
         }
     }
 
@@ -513,7 +538,7 @@ impl Switch {
 
     /// Without calls nothing has to be waited for: chats go on after the next start, in the same conversation.
     fn end_drain(&mut self) {
-        let calls_over = self.load.calls == 0 && self.endpoint.counts().dialogs == 0;
+        let calls_over = self.load.calls == 0 && self.endpoint.counts().dialogs == 0 && !self.endpoint.is_leaving();
         match self.drain {
             Drain::Until(_) if calls_over => self.drain = Drain::Until(Time::default()),
             Drain::Closing(_) if calls_over && self.slots.is_empty() => self.finish_drain(),

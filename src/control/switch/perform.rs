@@ -56,7 +56,10 @@ impl Switch {
     fn perform_for(&mut self, now: Time, session: SessionId, effect: Effect) {
         match effect {
             Effect::OwnLeg(leg) => drop(self.index.legs.insert(leg, session)),
-            Effect::DropLeg(leg) => drop(self.index.legs.remove(&leg)),
+            Effect::DropLeg(leg) => {
+                self.index.legs.remove(&leg);
+                self.trunks.release(leg);
+            }
             Effect::Signal(leg, signal) => self.signal(now, leg, signal),
             Effect::Media(worker, command) => self.work.out.push_back(Output::Media(worker, command)),
             Effect::OwnRecording(recording) => drop(self.index.recordings.insert(recording, session)),
@@ -105,6 +108,8 @@ impl Switch {
             Signal::HangUpBecause(reason) => self.endpoint.hang_up(now, leg, &[("Reason", reason)]),
             Signal::AnswerOffer(sdp) => self.endpoint.answer_offer(now, leg, sdp),
             Signal::RefuseOffer(status) => self.endpoint.refuse_offer(now, leg, status, &[]),
+            Signal::Acknowledge(sdp) => self.endpoint.acknowledge_with(now, leg, sdp),
+            Signal::Key(key) => self.endpoint.send_key(now, leg, key),
             Signal::Reoffer(sdp) => self.endpoint.reoffer(now, leg, sdp),
             Signal::Refer(to) => self.endpoint.refer(now, leg, &to),
             Signal::NotifyRefer(status) => self.endpoint.notify_refer(now, leg, status),

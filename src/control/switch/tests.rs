@@ -14,6 +14,7 @@ use crate::control::words::sip::{Flow, ListenerId, Transport};
 
 mod scene;
 mod transfers;
+mod ways;
 
 use scene::*;
 

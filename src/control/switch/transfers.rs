@@ -6,6 +6,7 @@ use crate::control::call::route::Route;
 use crate::control::call::{Arrival, Between, Call};
 use crate::control::sip::Invited;
 use crate::control::time::Time;
+use crate::control::words::trunk::Habits;
 use crate::control::words::{AgentId, LegId, SessionId};
 
 /// 200 OK and 603 Decline, in the NOTIFY of a transfer.
@@ -45,6 +46,7 @@ impl Switch {
         };
         let new = LegId::new(now, &mut self.random);
         self.endpoint.rename(guest.leg, new);
+        self.trunks.rename(guest.leg, new);
         self.with_call(now, kept, |call, world| call.take_in(guest, new, lease, leaving, world));
         self.work_off(now);
         Some(())
@@ -53,7 +55,7 @@ impl Switch {
     /// A call that came in takes the place of a leg in another call.
     pub(super) fn replace(&mut self, now: Time, invited: &Invited, old: LegId, agent: Option<AgentId>) -> Result<(), Refused> {
         let session = *self.index.legs.get(&old).ok_or(Refused::NoPhone)?;
-        let arrival = Arrival { session, invited, route: Route::Silence, agent };
+        let arrival = Arrival { session, invited, route: Route::Silence, agent, habits: Habits::default() };
         let mut outcome = Err(Refused::NoPhone);
         self.with_call(now, session, |call, world| outcome = call.replace(&arrival, old, world));
         outcome

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::media::{Codec, WorkerId};
-use super::sip::{ListenerId, Transport, Whereabouts};
+use super::sip::{ListenerId, Transport};
+use super::trunk::{Group, Trunk};
 use super::{AgentId, QueueId};
 use crate::control::dialplan::plan::Plan;
 
@@ -32,6 +33,10 @@ pub struct Directory {
     pub numbers: Vec<Number>,
     /// Where calls to the outside go, by name.
     pub trunks: BTreeMap<String, Trunk>,
+    /// Several trunks under one name.
+    pub trunk_groups: BTreeMap<String, Group>,
+    /// Ring groups by name.
+    pub rings: BTreeMap<String, RingGroup>,
     /// What is limited.
     pub limits: Limits,
     /// Codecs we offer, best first.
@@ -92,6 +97,57 @@ pub struct Agent {
     pub capacity: f32,
     /// Is he available as soon as his phone registers?
     pub auto_available: bool,
+    /// Where calls go that were dialled to him and that he does not take.
+    #[serde(skip)]
+    pub forward: Forward,
+}
+
+/// Where an agent's calls go instead: numbers, extensions or SIP URIs. Offers of queues are not forwarded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Forward {
+    /// Without ringing at his phones.
+    pub always: Option<String>,
+    /// When he is busy or declines.
+    pub busy: Option<String>,
+    /// When he does not answer, or no phone of his is there.
+    pub no_answer: Option<String>,
+    /// How long his phones ring before that.
+    pub after: Duration,
+}
+
+impl Default for Forward {
+    fn default() -> Forward {
+        Forward { always: None, busy: None, no_answer: None, after: FORWARD_AFTER }
+    }
+}
+
+/// How long a phone rings before the call is forwarded.
+const FORWARD_AFTER: Duration = Duration::from_secs(20);
+
+/// Several phones under one number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RingGroup {
+    /// Its name.
+    pub name: String,
+    /// What is dialled; also told as the diverting number.
+    pub number: String,
+    /// Who rings: users, extensions, numbers, SIP URIs.
+    pub members: Vec<String>,
+    /// Together or one after the other.
+    pub how: Ringing,
+    /// How long each rings.
+    pub ring: Duration,
+    /// Where the call goes when nobody takes it.
+    pub otherwise: Option<String>,
+}
+
+/// How a ring group rings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ringing {
+    /// All at once; the first who answers has the call.
+    Together,
+    /// One after the other, in order.
+    InTurn,
 }
 
 /// Digest secrets of one user.
@@ -162,21 +218,10 @@ pub enum Target {
     Agent(AgentId),
     /// A queue, without a plan.
     Queue(QueueId),
-    /// A trunk: the call goes out there.
+    /// A trunk, or a group of trunks: the call goes out there.
     Trunk(String),
-}
-
-/// A way to the outside.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Trunk {
-    /// Its name.
-    pub name: String,
-    /// The far end: a name that DNS knows, or an address.
-    pub remote: Whereabouts,
-    /// User and password, when the far end challenges us.
-    pub credentials: Option<Credentials>,
-    /// Sources whose calls are this trunk's; they are not challenged.
-    pub sources: Vec<IpAddr>,
+    /// A ring group.
+    Ring(String),
 }
 
 /// A user and a password for digest challenges to us.

@@ -9,6 +9,7 @@ pub mod media;
 pub mod phone;
 pub mod sip;
 pub mod speech;
+pub mod trunk;
 
 pub use id::*;
 

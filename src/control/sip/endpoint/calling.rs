@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::leg::{Calling, Exchange, Heard, Leg, Login, Stage};
+use super::leg::{Calling, Exchange, Heard, Leg, Login, Owed, Stage};
 use super::way::Departure;
-use super::{ABILITIES, Endpoint, Outgoing, SDP, Target, tag_text};
+use super::{ABILITIES, Endpoint, LATE_ABILITIES, Outgoing, SDP, Target, tag_text};
 use crate::control::sip::auth::{Challenge, Proof};
 use crate::control::sip::dialog::{Dialog, Placed, Reach};
 use crate::control::sip::happening::Happening;
@@ -55,7 +55,11 @@ impl Endpoint {
         writer.raw("From", &dialog.local).raw("To", &dialog.remote).raw("Call-ID", &dialog.call_id).raw("CSeq", b"1 INVITE");
         let local = crate::control::sip::message::Address::parse(&dialog.local).ok();
         let user = local.and_then(|local| local.uri.user).unwrap_or_default();
-        writer.raw("Contact", self.contact(user, &dialog.flow, &dialog.target).as_bytes()).lines(ABILITIES);
+        writer.raw("Contact", self.contact(user, &dialog.flow, &dialog.target).as_bytes()).lines(if outgoing.sdp.is_empty() {
+            LATE_ABILITIES
+        } else {
+            ABILITIES
+        });
         writer.header("User-Agent", &self.settings.user_agent);
         writer.number(Name::SessionExpires.text(), ASKED).number(Name::MinSe.text(), MIN_SE);
         for (name, value) in &outgoing.headers {
@@ -117,7 +121,12 @@ impl Endpoint {
         }
         let dialog = leg.dialog.clone();
         let leaving = leg.leaving.is_some();
-        self.acknowledge(now, key, &dialog, invite, tag);
+        let late = leg.last_sdp.is_empty() && !leaving;
+        if late {
+            leg.exchange = Exchange::Owed(Box::new(Owed { key, invite: invite.bytes().clone(), tag: Bytes::copy_from_slice(tag) }));
+        } else {
+            self.acknowledge(now, key, &dialog, (invite, tag), &[]);
+        }
         if leaving {
             self.inbox.push_back(Happening::Refused { leg: id, status: 487 });
             return self.send_bye(now, id);
@@ -128,7 +137,7 @@ impl Endpoint {
     }
 
     /// The ACK of a 2xx: a request of its own within the dialog, with the proof that the INVITE carried.
-    pub(super) fn acknowledge(&mut self, now: Time, key: Key, dialog: &Dialog, invite: &Message, tag: &[u8]) {
+    pub(super) fn acknowledge(&mut self, now: Time, key: Key, dialog: &Dialog, (invite, tag): (&Message, &[u8]), sdp: &[u8]) {
         let flow = self.path_within(now, dialog);
         let hop = self.hop(&flow);
         let mut writer = dialog.request(Method::Ack, invite.cseq().map_or(1, |cseq| cseq.number), &hop.via);
@@ -137,8 +146,21 @@ impl Endpoint {
                 writer.raw(name.text(), value);
             }
         }
-        let ack = Transmit { flow, bytes: writer.finish() };
+        let ack = Transmit { flow, bytes: writer.body(SDP, sdp) };
         self.transactions.keep_ack(key, Bytes::copy_from_slice(tag), ack, &mut self.outbox);
+    }
+
+    /// The ACK of a 200 that carried the offer, with our answer (RFC 3261 §13.2.1); without one it only ends the wait.
+    pub fn acknowledge_with(&mut self, now: Time, leg: LegId, sdp: Bytes) {
+        let Some(state) = self.calls.legs.get_mut(&leg) else { return };
+        let Exchange::Owed(owed) = &state.exchange else { return };
+        let (Owed { key, invite, tag }, dialog) = (owed.as_ref().clone(), state.dialog.clone());
+        state.exchange = Exchange::Idle;
+        state.last_sdp = sdp.clone();
+        if let Ok(invite) = Message::parse(invite) {
+            self.acknowledge(now, key, &dialog, (&invite, &tag), &sdp);
+        }
+        self.offer_next(now, leg);
     }
 
     fn end_fork(&mut self, now: Time, key: Key, flow: Flow, invite: &Message, response: &Message) {
@@ -146,7 +168,7 @@ impl Endpoint {
         let bare = Dialog { local_seq: invite.cseq().map_or(1, |cseq| cseq.number), ..bare_dialog(invite, local, flow) };
         let mut dialog = bare.confirmed_by(response, flow);
         let tag = dialog.remote_tag.clone();
-        self.acknowledge(now, key, &dialog, invite, &tag);
+        self.acknowledge(now, key, &dialog, (invite, &tag), &[]);
         dialog.local_seq += 1;
         let flow = self.path_within(now, &dialog);
         let hop = self.hop(&flow);
@@ -256,7 +278,7 @@ fn reach_of(outgoing: &Outgoing) -> Reach {
     let said = Uri::parse(outgoing.request_uri.as_bytes()).ok().and_then(|uri| uri.socket());
     match &outgoing.target {
         Target::Path(flow) if said.map(|said| said.ip()) != Some(flow.remote.ip()) => Reach::ByFlow,
-        Target::Path(_) | Target::Named(_) => Reach::ByAddress,
+        Target::Path(_) | Target::Named(_) | Target::Eager(_) => Reach::ByAddress,
     }
 }
 

@@ -22,6 +22,7 @@ impl Endpoint {
     /// Ends the leg by whatever fits its state: 480, CANCEL, ACK+BYE, BYE. Safe always. A call we placed and that is not
     /// answered yet still ends in `Refused` (487); every other leg is over at once and nothing more is said of it.
     pub fn hang_up(&mut self, now: Time, leg: LegId, headers: &[(&str, &str)]) {
+        self.acknowledge_with(now, leg, Bytes::new());
         let Some(state) = self.calls.legs.get_mut(&leg) else { return };
         if state.leaving.is_some() {
             return;

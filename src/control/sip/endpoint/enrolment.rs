@@ -1,6 +1,7 @@
 //! A phone's side of registration: REGISTER, its challenges, its refreshes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::way::Departure;
@@ -40,6 +41,8 @@ struct Enrolment {
     wish: Wish,
     /// Along which path the last REGISTER went.
     flow: Option<Flow>,
+    /// Until when the binding stands that was granted last.
+    until: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +63,30 @@ impl Enrolments {
         }
     }
 
+    /// Whom a registrar at this address knows us as.
+    pub(super) fn with(&self, now: Time, ip: IpAddr) -> Option<&str> {
+        let there = |enrolment: &&Enrolment| {
+            enrolment.flow.is_some_and(|flow| flow.remote.ip() == ip) && enrolment.until.is_some_and(|until| until > now)
+        };
+        self.all.values().find(there).map(|enrolment| enrolment.registration.user.as_str())
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.all.values().any(|enrolment| enrolment.wish == Wish::Unbound)
+    }
+
     fn find(&self, user: &str) -> Option<u32> {
         self.all.iter().find(|(_, enrolment)| enrolment.registration.user == user).map(|(number, _)| *number)
     }
 }
 
 impl Endpoint {
+    /// Is a binding being taken back whose registrar has not answered yet?
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.enrolments.is_leaving()
+    }
+
     /// Registers with a registrar and refreshes by itself; `SignedOn` or `SignOnFailed` follows each time.
     pub fn register(&mut self, now: Time, registration: Registration) {
         if let Some(old) = self.enrolments.find(&registration.user) {
@@ -74,9 +95,10 @@ impl Endpoint {
         self.enrolments.last += 1;
         let number = self.enrolments.last;
         let (call_id, tag, expires) = (self.random.token(), self.random.bits(), registration.expires);
-        self.enrolments
-            .all
-            .insert(number, Enrolment { registration, call_id, tag, seq: 0, tries: 0, expires, wish: Wish::Bound, flow: None });
+        self.enrolments.all.insert(
+            number,
+            Enrolment { registration, call_id, tag, seq: 0, tries: 0, expires, wish: Wish::Bound, flow: None, until: None },
+        );
         self.enrol(now, number);
     }
 
@@ -161,6 +183,9 @@ impl Endpoint {
             granted.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).or_else(|| response.number(Name::Expires).map(u64::from));
         let expires = granted.map_or(enrolment.expires, Duration::from_secs).max(Duration::from_secs(2));
         let user = registration.user.clone();
+        if let Some(enrolment) = self.enrolments.all.get_mut(&number) {
+            enrolment.until = Some(now + expires);
+        }
         self.enrolments.due.set(number, now + expires / 2);
         self.inbox.push_back(Happening::SignedOn { user, expires });
     }

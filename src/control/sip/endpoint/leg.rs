@@ -128,6 +128,16 @@ pub(super) enum Exchange {
     Ours(Bytes),
     /// Ours met theirs (491) and waits for its second try.
     Glare(Bytes),
+    /// Their 200 carried the offer: its ACK waits for our answer.
+    Owed(Box<Owed>),
+}
+
+/// An ACK that carries an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Owed {
+    pub key: Key,
+    pub invite: Bytes,
+    pub tag: Bytes,
 }
 
 /// Their re-INVITE or UPDATE.

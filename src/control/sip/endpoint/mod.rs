@@ -5,6 +5,7 @@
 
 mod alarms;
 mod calling;
+mod checks;
 mod door;
 mod ending;
 mod enrolment;
@@ -39,11 +40,12 @@ mod tests;
 #[cfg(test)]
 mod way_tests;
 
+pub use checks::{Check, is_there};
 pub use reply::stateless;
 pub use settings::{Accepting, Contact, Counts, Limits, Manner, Outgoing, Registration, Settings, Target};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use leg::{Alarm, Leg};
@@ -62,6 +64,9 @@ use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
 /// What we understand, in every INVITE, its 2xx, 405 and OPTIONS.
 const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
+/// The same without 100rel: a far end that is to offer may do so in its 200 only.
+const LATE_ABILITIES: &[u8] =
+    b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK\r\nSupported: timer, replaces, norefersub\r\n";
 /// The one body of calls.
 const SDP: &str = "application/sdp";
 
@@ -77,6 +82,7 @@ pub struct Endpoint {
     registrar: Registrar,
     nonces: Nonces,
     enrolments: enrolment::Enrolments,
+    checks: checks::Checks,
     ways: way::Ways,
     outbox: VecDeque<Transmit>,
     inbox: VecDeque<Happening>,
@@ -119,6 +125,7 @@ impl Endpoint {
             registrar: Registrar::default(),
             nonces: Nonces::default(),
             enrolments: enrolment::Enrolments::default(),
+            checks: checks::Checks::default(),
             ways: way::Ways::default(),
             outbox: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -161,13 +168,21 @@ impl Endpoint {
             self.tell_bindings(now, user);
         }
         self.enrol_due(now);
+        self.check_due(now);
         self.leave_slow_places(now);
     }
 
     /// When `handle_timeout` is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let all = [self.transactions.next(), self.calls.alarms.next(), self.registrar.next(), self.enrolments.next(), self.ways.next()];
+        let all = [
+            self.transactions.next(),
+            self.calls.alarms.next(),
+            self.registrar.next(),
+            self.enrolments.next(),
+            self.ways.next(),
+            self.checks.next(),
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -217,7 +232,21 @@ impl Endpoint {
 
     fn advertised(&self, flow: &Flow) -> SocketAddr {
         let ours = self.settings.listeners.iter().find(|listener| listener.id == flow.listener);
-        ours.or(self.settings.listeners.first()).map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)), |listener| listener.advertised)
+        let ours =
+            ours.or(self.settings.listeners.first()).map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)), |listener| listener.advertised);
+        let told = self.settings.told.iter().find(|(peers, _)| peers.contains(flow.remote.ip()));
+        told.map_or(ours, |(_, ip)| SocketAddr::new(*ip, ours.port()))
+    }
+
+    /// Is this address a trunk's, by the configuration or because we are registered there?
+    fn trusts(&self, now: Time, ip: IpAddr) -> bool {
+        self.settings.trusted.iter().any(|net| net.contains(ip)) || self.registered_with(now, ip).is_some()
+    }
+
+    /// As whom are we registered with a registrar at this address?
+    #[must_use]
+    pub fn registered_with(&self, now: Time, ip: IpAddr) -> Option<&str> {
+        self.enrolments.with(now, ip)
     }
 
     /// A fresh Via of ours for this path.

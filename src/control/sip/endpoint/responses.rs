@@ -34,6 +34,7 @@ impl Endpoint {
             (Purpose::Bye(leg), _) => self.on_bye_answered(now, leg, messages),
             (Purpose::Refer(leg), status) => self.on_told(now, leg, purpose, messages, status),
             (Purpose::Tell(leg), status) => self.on_told(now, leg, purpose, messages, status),
+            (Purpose::Check(number), status) => self.on_checked(now, number, Some(status)),
             (Purpose::Register(number), _) => self.on_enrolled(now, number, &request, response),
         }
         if response.status() >= 200 {
@@ -70,7 +71,7 @@ impl Endpoint {
         let offered = matches!(std::mem::replace(&mut leg.exchange, Exchange::Idle), Exchange::Ours(_));
         if request.method() == crate::control::sip::message::Method::Invite {
             let tag = response.to().and_then(|to| to.tag()).unwrap_or_default();
-            self.acknowledge(now, key, &dialog, request, tag);
+            self.acknowledge(now, key, &dialog, (request, tag), &[]);
         }
         let wanted = offered && matches!(purpose, Purpose::Reoffer(_)) && self.is_up(id);
         match response.sdp() {
@@ -132,6 +133,7 @@ impl Endpoint {
                 self.lose(now, id, "a request in the dialog was not answered");
             }
             Purpose::Register(number) => self.on_enrol_failed(now, number, status),
+            Purpose::Check(number) => self.on_checked(now, number, None),
             Purpose::Stray => {}
         }
     }

@@ -36,7 +36,7 @@ impl Endpoint {
         let replaces = self.replaced_by(invite)?;
         let authenticated = self.identify(now, flow, invite)?;
         if let Some(old) = replaces {
-            self.may_replace(old, flow.remote.ip(), authenticated.as_ref())?;
+            self.may_replace(now, old, flow.remote.ip(), authenticated.as_ref())?;
         }
         let id = self.new_leg(now);
         let sdp = invite.sdp();
@@ -51,7 +51,7 @@ impl Endpoint {
         self.calls.by_invite.insert(reply.key, id);
         self.respond(now, reply.key, 100, reply.begin(100, "").finish());
         self.calls.alarms.set((id, Alarm::Provisional), now + STILL_RINGING);
-        let trusted = self.settings.trusted.contains(&flow.remote.ip());
+        let trusted = self.trusts(now, flow.remote.ip());
         let asserted = invite.address(Name::PAssertedIdentity).filter(|_| trusted);
         let invited = Invited { at: now, authenticated, sdp, replaces, ..invited(id, flow, invite, asserted) };
         self.inbox.push_back(Happening::Invited(Box::new(invited)));
@@ -70,7 +70,7 @@ impl Endpoint {
 
     /// The registered user who calls. Whoever says to be one of ours must call over his registered path or prove it.
     fn identify(&mut self, now: Time, flow: Flow, invite: &Message) -> Result<Option<String>, Stop> {
-        if self.settings.trusted.contains(&flow.remote.ip()) || self.settings.users.is_empty() {
+        if self.trusts(now, flow.remote.ip()) || self.settings.users.is_empty() {
             return Ok(None);
         }
         let from = invite.from().map(|from| from.uri.user_text().into_owned()).unwrap_or_default();
@@ -265,6 +265,7 @@ fn invited(leg: LegId, flow: Flow, invite: &Message, asserted: Option<Address<'_
         request_uri: text::lossy(invite.request_uri()).into_owned(),
         user: Uri::parse(invite.request_uri()).map(|uri| uri.user_text().into_owned()).unwrap_or_default(),
         caller,
+        to: invite.to().map(|to| to.uri.user_text().into_owned()).unwrap_or_default(),
         caller_name: asserted.and_then(|address| address.name()).or_else(|| from.and_then(|from| from.name())),
         authenticated: None,
         call_id: text::lossy(invite.call_id()).into_owned(),

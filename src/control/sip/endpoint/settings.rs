@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Directory, Ha1, Listener};
 use crate::control::words::sip::{Flow, Whereabouts};
+use crate::control::words::trunk::{Net, Trunk};
 
 /// The configuration of an endpoint; replaced whole at run time by [`super::Endpoint::configure`].
 #[derive(Debug, Clone)]
@@ -25,7 +26,9 @@ pub struct Settings {
     /// Who may register and prove himself, by user name.
     pub users: Arc<BTreeMap<String, Ha1>>,
     /// Sources that are never challenged and whose P-Asserted-Identity is believed (trunks).
-    pub trusted: Vec<IpAddr>,
+    pub trusted: Vec<Net>,
+    /// Peers who see us at another address than the others do.
+    pub told: Vec<(Net, IpAddr)>,
     /// What is bounded.
     pub limits: Limits,
 }
@@ -71,6 +74,7 @@ impl Settings {
             user_agent: concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned(),
             users: Arc::default(),
             trusted: Vec::new(),
+            told: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -82,6 +86,7 @@ impl Settings {
         Settings {
             users: Arc::new(users),
             trusted: directory.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect(),
+            told: directory.trunks.values().flat_map(told).collect(),
             limits: Limits {
                 legs: directory.limits.calls.saturating_mul(3),
                 min_expires: directory.limits.registration.0,
@@ -93,6 +98,13 @@ impl Settings {
     }
 }
 
+/// The addresses of a trunk's hosts and sources, and what they are told.
+fn told(trunk: &Trunk) -> Vec<(Net, IpAddr)> {
+    let Some(ours) = trunk.habits.advertise else { return Vec::new() };
+    let hosts = trunk.hosts.iter().filter_map(|host| host.to.host.parse().ok().map(Net::one));
+    trunk.sources.iter().copied().chain(hosts).map(|net| (net, ours)).collect()
+}
+
 /// Where a request goes that begins something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -100,6 +112,8 @@ pub enum Target {
     Path(Flow),
     /// Where DNS says, from one place to the next until one answers.
     Named(Whereabouts),
+    /// The same, for those who have another way to go: a place that says nothing at all for some seconds has failed, the last one too.
+    Eager(Whereabouts),
 }
 
 impl From<Flow> for Target {

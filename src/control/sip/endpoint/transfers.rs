@@ -140,9 +140,9 @@ impl Endpoint {
     }
 
     /// May the sender of this INVITE take the place of `old`? Whoever proved himself, a trunk, or the replaced peer's own host.
-    pub(super) fn may_replace(&self, old: LegId, source: std::net::IpAddr, authenticated: Option<&String>) -> Result<(), Stop> {
+    pub(super) fn may_replace(&self, now: Time, old: LegId, source: std::net::IpAddr, authenticated: Option<&String>) -> Result<(), Stop> {
         let same_host = self.calls.legs.get(&old).is_some_and(|leg| leg.dialog.flow.remote.ip() == source);
-        match authenticated.is_some() || same_host || self.settings.trusted.contains(&source) {
+        match authenticated.is_some() || same_host || self.trusts(now, source) {
             true => Ok(()),
             false => Err(Stop::with(403)),
         }

@@ -34,6 +34,7 @@ struct Draft {
     request: Bytes,
     method: Method,
     purpose: Purpose,
+    leaves: Leaves,
 }
 
 /// A request under way to the first of several places.
@@ -42,7 +43,6 @@ struct Trip {
     draft: Draft,
     here: Flow,
     rest: VecDeque<Flow>,
-    leaves: Leaves,
 }
 
 /// What makes a request go on to its next place.
@@ -52,6 +52,8 @@ enum Leaves {
     Soon,
     /// Failure only: the peer is there, but his connection may be gone.
     WhenBroken,
+    /// Failure, and silence, at the last place too: then the request fails.
+    ToTheLast,
 }
 
 /// A request that waits for DNS, and the path it takes when DNS fails.
@@ -81,6 +83,7 @@ pub(super) struct Way {
     plan: Plan,
     /// Was the path chosen by an address, so that another transport may reach it too?
     reach: Reach,
+    leaves: Leaves,
 }
 
 #[derive(Debug)]
@@ -98,6 +101,17 @@ pub(super) struct Departure {
     pub method: Method,
     pub purpose: Purpose,
     pub request: Bytes,
+}
+
+impl Trip {
+    /// Is a place left that says nothing at all?
+    fn leaves_silence(&self) -> bool {
+        match self.draft.leaves {
+            Leaves::Soon => !self.rest.is_empty(),
+            Leaves::WhenBroken => false,
+            Leaves::ToTheLast => true,
+        }
+    }
 }
 
 impl Ways {
@@ -119,7 +133,7 @@ impl Ways {
     pub(super) fn carry_over(&mut self, before: Key, now: Time, after: Key, request: &Bytes) {
         let Some(mut trip) = self.trips.remove(&before) else { return };
         trip.draft.request = request.clone();
-        if !trip.rest.is_empty() {
+        if trip.leaves_silence() {
             self.due.set(after, now + NEXT_PLACE);
         }
         self.trips.insert(after, trip);
@@ -148,7 +162,7 @@ impl Endpoint {
                 Whither::Along(flows) => self.set_out(now, with_last(stay_near(flows, otherwise), otherwise), draft),
                 Whither::Asked | Whither::Nowhere(_) if otherwise.is_some() => self.set_out(now, otherwise.into_iter().collect(), draft),
                 Whither::Asked => self.cannot_go(now, draft.purpose, draft.method, UNREACHABLE),
-                Whither::Nowhere(status) => self.cannot_go(now, draft.purpose, draft.method, status),
+                Whither::Nowhere(status) => self.cannot_go(now, draft.purpose, draft.method, nowhere(status, draft.leaves)),
             }
         }
     }
@@ -156,10 +170,11 @@ impl Endpoint {
     /// The way to a target of the owner's.
     pub(super) fn way_to(&mut self, now: Time, target: &Target, reach: Reach) -> Way {
         match target {
-            Target::Path(flow) => Way { first: *flow, plan: Plan::Single, reach },
-            Target::Named(question) => {
+            Target::Path(flow) => Way { first: *flow, plan: Plan::Single, reach, leaves: Leaves::Soon },
+            Target::Named(question) | Target::Eager(question) => {
                 let whither = self.ways.locator.find(now, question, &self.settings.listeners, &mut self.random);
-                self.way_of(whither, question, None)
+                let leaves = if matches!(target, Target::Eager(_)) { Leaves::ToTheLast } else { Leaves::Soon };
+                Way { leaves, ..self.way_of(whither, question, None) }
             }
         }
     }
@@ -169,8 +184,8 @@ impl Endpoint {
         let dialog = &self.calls.legs.get(&id)?.dialog;
         let (flow, reach) = (dialog.flow, dialog.reach);
         Some(match dialog.next() {
-            Next::Along(first) => Way { first, plan: Plan::Single, reach },
-            Next::AlongOr(first, second) => Way { first, plan: Plan::Fallback(second), reach },
+            Next::Along(first) => Way { first, plan: Plan::Single, reach, leaves: Leaves::Soon },
+            Next::AlongOr(first, second) => Way { first, plan: Plan::Fallback(second), reach, leaves: Leaves::WhenBroken },
             Next::To(question, otherwise) => {
                 let whither = self.ways.locator.find(now, &question, &self.settings.listeners, &mut self.random);
                 let whither = match whither {
@@ -194,7 +209,7 @@ impl Endpoint {
     }
 
     fn way_of(&self, whither: Whither, question: &Whereabouts, otherwise: Option<Flow>) -> Way {
-        let reach = Reach::ByAddress;
+        let (reach, leaves) = (Reach::ByAddress, Leaves::Soon);
         // What is written before the answer comes is written once more when it is there.
         let unknown = || Flow {
             listener: self.settings.listeners.first().map_or(super::NO_LISTENER, |listener| listener.id),
@@ -206,12 +221,12 @@ impl Endpoint {
             Whither::Along(flows) => {
                 let mut rest = with_last(flows.into(), otherwise);
                 let first = rest.pop_front().unwrap_or_else(unknown);
-                Way { first, plan: Plan::Several(rest), reach }
+                Way { first, plan: Plan::Several(rest), reach, leaves }
             }
-            Whither::Asked => Way { first: otherwise.unwrap_or_else(unknown), plan: Plan::Ask(question.clone(), otherwise), reach },
+            Whither::Asked => Way { first: otherwise.unwrap_or_else(unknown), plan: Plan::Ask(question.clone(), otherwise), reach, leaves },
             Whither::Nowhere(status) => match otherwise {
-                Some(first) => Way { first, plan: Plan::Single, reach },
-                None => Way { first: unknown(), plan: Plan::Nowhere(status), reach },
+                Some(first) => Way { first, plan: Plan::Single, reach, leaves },
+                None => Way { first: unknown(), plan: Plan::Nowhere(status), reach, leaves },
             },
         }
     }
@@ -219,12 +234,12 @@ impl Endpoint {
     /// Sends a request along its way, now or as soon as DNS has answered.
     pub(super) fn depart(&mut self, now: Time, way: Way, departure: Departure) -> Key {
         let Departure { hop, method, purpose, request } = departure;
-        let Way { first, plan, reach } = way;
+        let Way { first, plan, reach, leaves } = way;
         let key = self.keys.client(&hop.branch, method);
-        let draft = Draft { request, method, purpose };
+        let draft = Draft { request, method, purpose, leaves };
         let over_tcp = self.tcp_instead(now, &first, reach, draft.request.len());
         match plan {
-            Plan::Nowhere(status) => self.cannot_go(now, purpose, method, status),
+            Plan::Nowhere(status) => self.cannot_go(now, purpose, method, nowhere(status, leaves)),
             Plan::Ask(..) if self.ways.waits >= MOST_WAITING => self.cannot_go(now, purpose, method, UNREACHABLE),
             Plan::Ask(question, otherwise) => {
                 self.ways.wait(now, question, Waiting { draft, otherwise });
@@ -234,9 +249,9 @@ impl Endpoint {
                 self.transactions.open_client(now, key, method, request, purpose, &mut self.outbox);
             }
             Plan::Fallback(second) => {
-                self.begin_trip(now, key, Trip { draft, here: first, rest: VecDeque::from([second]), leaves: Leaves::WhenBroken });
+                self.begin_trip(now, key, Trip { draft, here: first, rest: VecDeque::from([second]) });
             }
-            Plan::Several(rest) if over_tcp.is_none() => self.begin_trip(now, key, Trip { draft, here: first, rest, leaves: Leaves::Soon }),
+            Plan::Several(rest) if over_tcp.is_none() => self.begin_trip(now, key, Trip { draft, here: first, rest }),
             Plan::Single => self.set_out(now, over_tcp.into_iter().chain([first]).collect(), draft),
             Plan::Several(rest) => self.set_out(now, over_tcp.into_iter().chain([first]).chain(rest).collect(), draft),
         }
@@ -264,13 +279,13 @@ impl Endpoint {
         let bytes = toward(&request, &hop.via, contact);
         let key = self.keys.client(&hop.branch, draft.method);
         self.tell_leg(draft.purpose, key, hop.branch, here);
-        self.begin_trip(now, key, Trip { draft: Draft { request: bytes, ..draft }, here, rest: places, leaves: Leaves::Soon });
+        self.begin_trip(now, key, Trip { draft: Draft { request: bytes, ..draft }, here, rest: places });
     }
 
     fn begin_trip(&mut self, now: Time, key: Key, trip: Trip) {
-        let Trip { draft: Draft { request, method, purpose }, here, rest, leaves } = &trip;
+        let Trip { draft: Draft { request, method, purpose, .. }, here, .. } = &trip;
         let (method, purpose, transmit) = (*method, *purpose, Transmit { flow: *here, bytes: request.clone() });
-        if !rest.is_empty() && *leaves == Leaves::Soon {
+        if trip.leaves_silence() {
             self.ways.due.set(key, now + NEXT_PLACE);
         }
         self.ways.trips.insert(key, trip);
@@ -307,7 +322,7 @@ impl Endpoint {
     pub(super) fn heard_from(&mut self, now: Time, key: Key, response: &Message) -> bool {
         self.ways.due.clear(&key);
         match (response.status(), self.ways.trips.get(&key)) {
-            (503, Some(Trip { leaves: Leaves::Soon, .. })) => {
+            (503, Some(trip)) if trip.draft.leaves != Leaves::WhenBroken => {
                 let rest = response.number(Name::RetryAfter).map(|seconds| Duration::from_secs(u64::from(seconds)));
                 self.go_on(now, key, rest)
             }
@@ -333,11 +348,25 @@ impl Endpoint {
             }
         }
         while let Some(key) = self.ways.due.pop_due(now) {
-            let invite = self.ways.trips.get(&key).is_some_and(|trip| matches!(trip.draft.purpose, Purpose::Invite(_)));
-            if self.go_on(now, key, None) && !invite {
+            let Some(Draft { purpose, leaves, .. }) = self.ways.trips.get(&key).map(|trip| trip.draft.clone()) else { continue };
+            let invite = matches!(purpose, Purpose::Invite(_));
+            let goes_on = self.go_on(now, key, None);
+            if !invite && (goes_on || leaves == Leaves::ToTheLast) {
                 // What it may still say is nobody's; a call that is answered late must be ended, and keeps its name.
                 self.transactions.disown(key);
             }
+            if !goes_on && leaves == Leaves::ToTheLast {
+                self.give_up(now, key, purpose);
+            }
+        }
+    }
+
+    /// No place has said anything.
+    fn give_up(&mut self, now: Time, key: Key, purpose: Purpose) {
+        match purpose {
+            Purpose::Invite(id) if self.is_calling_by(id, key) => self.cannot_go(now, purpose, Method::Invite, SILENCE),
+            Purpose::Invite(_) => {}
+            _ => self.on_failed(now, Failed { key, purpose, failure: Failure::Timeout }),
         }
     }
 
@@ -378,12 +407,21 @@ impl Endpoint {
             }
             // A registrar that is not found now may be found later: 404 would end it for good.
             Purpose::Register(number) => self.on_enrol_failed(now, number, UNREACHABLE),
+            Purpose::Check(number) => self.on_checked(now, number, None),
             _ => {
                 let key = self.keys.client("", method);
                 self.on_failed(now, Failed { key, purpose, failure: Failure::Broken });
             }
         }
     }
+}
+
+/// 408 Request Timeout.
+const SILENCE: u16 = 408;
+
+/// That a place cannot be found says nothing of the number, to one who has another place.
+fn nowhere(status: u16, leaves: Leaves) -> u16 {
+    if leaves == Leaves::ToTheLast { UNREACHABLE } else { status }
 }
 
 /// These places, and this one as the last resort.

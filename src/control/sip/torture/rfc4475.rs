@@ -19,7 +19,15 @@ fn parse(bytes: &Bytes) -> Message {
 /// The codec we would answer the offer with.
 fn taken(offer: &[u8]) -> Codec {
     let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    let local = Local { address: [192, 0, 2, 2].into(), port: 4_000, codecs, session: 1, version: 1, direction: Direction::SendRecv };
+    let local = Local {
+        address: [192, 0, 2, 2].into(),
+        port: 4_000,
+        codecs,
+        session: 1,
+        version: 1,
+        direction: Direction::SendRecv,
+        keys: crate::control::words::trunk::Keys::Rfc4733,
+    };
     sdp::answer(&local, offer).unwrap().1.codec
 }
 

@@ -13,7 +13,15 @@ fn parse(bytes: &Bytes) -> Message {
 
 fn answered(offer: &[u8]) -> Result<Stream, u16> {
     let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    let local = Local { address: [192, 0, 2, 2].into(), port: 4_000, codecs, session: 1, version: 1, direction: Direction::SendRecv };
+    let local = Local {
+        address: [192, 0, 2, 2].into(),
+        port: 4_000,
+        codecs,
+        session: 1,
+        version: 1,
+        direction: Direction::SendRecv,
+        keys: crate::control::words::trunk::Keys::Rfc4733,
+    };
     sdp::answer(&local, offer).map(|(_, stream)| stream).map_err(|refused| refused.status)
 }
 

@@ -43,6 +43,8 @@ pub enum Purpose {
     Tell(LegId),
     /// REGISTER number so-and-so of ours.
     Register(u32),
+    /// OPTIONS to far end number so-and-so.
+    Check(u32),
     /// CANCEL, or BYE to a surplus fork: its outcome is nobody's.
     Stray,
 }
@@ -58,7 +60,7 @@ impl Purpose {
             Purpose::Bye(leg) => Purpose::Bye(named(leg)),
             Purpose::Refer(leg) => Purpose::Refer(named(leg)),
             Purpose::Tell(leg) => Purpose::Tell(named(leg)),
-            Purpose::Register(_) | Purpose::Stray => self,
+            Purpose::Register(_) | Purpose::Check(_) | Purpose::Stray => self,
         }
     }
 }

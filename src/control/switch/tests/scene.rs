@@ -11,11 +11,12 @@ use crate::control::event::Fact;
 use crate::control::sdp::{self, Direction, Local};
 use crate::control::sip::{Message, Outgoing, Received};
 use crate::control::words::chat::{self, Content};
-use crate::control::words::directory::{Agent, Ha1, Listener, Number, Queue, Selection, Target, Worker};
+use crate::control::words::directory::{Agent, Forward, Ha1, Listener, Number, Queue, Selection, Target, Worker};
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{Codec, Command, Prompt, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech::Heard;
+use crate::control::words::trunk::Keys;
 use crate::control::words::{CommandId, Lang, PlayId, QueueId, TurnId};
 
 pub(super) const PLAN: &str = r#"
@@ -82,6 +83,7 @@ pub(super) fn directory(agents: &[&str]) -> Directory {
         queues: vec![claims()],
         capacity: 1.0,
         auto_available: true,
+        forward: Forward::default(),
     });
     let queue = Queue {
         id: claims(),
@@ -134,6 +136,8 @@ pub(super) struct Scene {
     pub(super) invites: Vec<String>,
     /// What the phones sent.
     pub(super) sent: Vec<String>,
+    /// What goes to these ports is lost.
+    pub(super) dead: Vec<u16>,
 }
 
 impl Scene {
@@ -152,6 +156,7 @@ impl Scene {
             wishes: Vec::new(),
             invites: Vec::new(),
             sent: Vec::new(),
+            dead: Vec::new(),
         };
         scene.run();
         scene
@@ -187,6 +192,9 @@ impl Scene {
                 let text = String::from_utf8_lossy(&transmit.bytes).into_owned();
                 if text.starts_with("INVITE") {
                     self.invites.push(text);
+                }
+                if self.dead.contains(&transmit.flow.remote.port()) {
+                    return;
                 }
                 let phone = if transmit.flow.remote.port() == CALLER { &mut self.caller } else { &mut self.agent };
                 phone.receive(self.now, received(CENTER, transmit.bytes));
@@ -345,7 +353,15 @@ impl Scene {
 
 pub(super) fn local(port: u16) -> Local {
     let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    Local { address: IpAddr::from([10, 0, 0, 9]), port, codecs, session: 1, version: 1, direction: Direction::SendRecv }
+    Local {
+        address: IpAddr::from([10, 0, 0, 9]),
+        port,
+        codecs,
+        session: 1,
+        version: 1,
+        direction: Direction::SendRecv,
+        keys: Keys::Rfc4733,
+    }
 }
 
 pub(super) fn received(from: u16, bytes: bytes::Bytes) -> Received {
