@@ -20,6 +20,7 @@ pub mod stream;
 pub mod subtitles;
 pub mod system;
 pub mod tickets;
+pub mod trunks;
 pub mod turns;
 pub mod visitor;
 
@@ -187,6 +188,7 @@ fn contacts() -> OpenApiRouter<ApiState> {
         .routes(routes!(calls::list, calls::originate))
         .routes(routes!(calls::one))
         .routes(routes!(calls::legs))
+        .routes(routes!(trunks::list))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::one))
         .routes(routes!(recordings::audio))

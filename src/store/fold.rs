@@ -11,7 +11,7 @@ use super::db::Db;
 use super::journal::entry::Entry;
 use super::journal::tail::Tail;
 use super::journal::{JournalError, segment};
-use super::{Error, activity, agents, calls, customers, messages, outcomes, phones, queues, recordings, sessions, tickets};
+use super::{Error, activity, agents, calls, customers, messages, outcomes, phones, queues, recordings, sessions, tickets, trunks};
 use crate::args;
 use crate::control::event::Fact;
 use crate::control::time::Time;
@@ -208,6 +208,7 @@ async fn apply(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Er
     queues::fold(to, place, fact).await?;
     agents::fold(to, place, fact).await?;
     phones::fold(to, place, fact).await?;
+    trunks::fold(to, place, fact).await?;
     recordings::fold(to, place, fact).await?;
     tickets::fold(to, place, fact).await?;
     outcomes::fold(to, place, fact).await

@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod subscribers;
 pub mod tickets;
 pub mod timeline;
+pub mod trunks;
 pub mod visits;
 
 use std::path::PathBuf;
