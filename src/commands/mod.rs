@@ -10,6 +10,7 @@ mod models;
 mod nlu;
 mod serve;
 mod transcribe;
+mod trunk;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ enum Command {
     Models(models::Args),
     Serve(serve::Args),
     Transcribe(transcribe::Args),
+    Trunk(trunk::Args),
 }
 
 /// Reads the command line and runs the command.
@@ -69,6 +71,7 @@ impl Command {
             Command::Models(args) => models::run(&args),
             Command::Serve(args) => serve::run(&args),
             Command::Transcribe(args) => transcribe::run(&args),
+            Command::Trunk(args) => trunk::run(&args),
         }
     }
 }

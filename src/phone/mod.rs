@@ -4,6 +4,7 @@
 pub mod destination;
 mod drive;
 pub mod line;
+pub mod probe;
 pub mod report;
 pub mod script;
 

@@ -1,0 +1,149 @@
+//! The probe against an endpoint of ours as the far end, in virtual time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::control::sdp;
+use crate::control::sip::happening::Happening;
+use crate::control::sip::{Message, Received};
+use crate::control::time::Time;
+use crate::control::words::sip::{Flow, Secrecy, Whereabouts};
+use crate::control::words::trunk::{Habits, Offer};
+
+const NOW: Time = Time(1_795_000_000_000_000);
+const HERE: &str = "192.0.2.1:5060";
+const THERE: &str = "192.0.2.2:5060";
+
+fn endpoint(place: &str) -> Endpoint {
+    let address = place.parse().unwrap();
+    let listener = Listener { id: ListenerId(0), transport: Transport::Udp, bound: address, advertised: address };
+    Endpoint::new(NOW, 7, endpoint::Settings::new(vec![listener], "far", 7))
+}
+
+fn local(port: u16) -> Local {
+    let codecs = vec![Codec::Pcma];
+    Local { address: [192, 0, 2, 9].into(), port, codecs, session: 1, version: 1, direction: Direction::SendRecv, keys: Keys::Rfc4733 }
+}
+
+use crate::control::words::trunk::Keys;
+
+fn subject(habits: Habits) -> Subject {
+    let remote = Whereabouts { host: "192.0.2.2".to_owned(), port: None, transport: None, secrecy: Secrecy::Any };
+    let trunk = Trunk { habits, ..Trunk::at("pbx", remote) };
+    Subject { trunk, domain: "center".to_owned(), caller: "100".to_owned(), number: "2001".to_owned(), local: local(4_000) }
+}
+
+fn over(from: &str, bytes: Bytes) -> Received {
+    let flow = Flow { listener: ListenerId(0), transport: Transport::Udp, remote: from.parse().unwrap(), connection: None };
+    Received { flow, message: Message::parse(bytes).unwrap() }
+}
+
+/// Runs the exam against a far end that does with a call what `react` says; `deaf` hears nothing.
+fn examined(subject: Subject, mut react: impl FnMut(&mut Endpoint, Time, &Happening)) -> Report {
+    let (mut now, mut far) = (NOW, endpoint(THERE));
+    let mut exam = Exam::new(now, endpoint(HERE), subject);
+    while !exam.is_done() {
+        let mut idle = true;
+        while let Some(output) = exam.poll_output() {
+            idle = false;
+            if let Output::Sip(transmit) = output {
+                far.receive(now, over(HERE, transmit.bytes));
+            }
+        }
+        while let Some(happening) = far.poll_happening() {
+            react(&mut far, now, &happening);
+        }
+        while let Some(transmit) = far.poll_transmit() {
+            idle = false;
+            exam.handle(now, Input::Sip(over(THERE, transmit.bytes)));
+        }
+        if idle {
+            now = exam.poll_timeout().max(now);
+            exam.handle_timeout(now);
+        }
+    }
+    exam.report()
+}
+
+#[test]
+fn a_far_end_that_answers_shows_its_codec_its_keys_and_what_it_can_do() {
+    let report = examined(subject(Habits::default()), |far, now, happening| {
+        if let Happening::Invited(invited) = happening {
+            let (answer, _) = sdp::answer(&local(5_000), invited.sdp.as_ref().unwrap()).unwrap();
+            far.answer(now, invited.leg, answer);
+        }
+    });
+    assert_eq!((report.hosts[0].status, report.failures.len()), (Some(200), 0), "{report:?}");
+    let call = report.call.as_ref().unwrap();
+    let agreed = call.agreed.as_ref().unwrap();
+    assert_eq!((call.status, agreed.codec, agreed.telephone_event), (Some(200), "PCMA", Some(101)));
+    assert!(["UPDATE", "100rel", "timer"].iter().all(|token| report.supports.contains(&(*token).to_owned())), "{:?}", report.supports);
+    assert!(report.odd.iter().any(|odd| odd.contains("sound goes to 192.0.2.9")), "{:?}", report.odd);
+    assert!(report.software[0].starts_with("Hotline/"));
+    let text = shown(&report);
+    assert!(
+        text.contains("OPTIONS   192.0.2.2: 200") && text.contains("PCMA at 20 ms, telephone-event 101") && text.contains("good"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_call_that_rings_is_taken_back() {
+    let mut cancelled = 0;
+    let report = examined(subject(Habits::default()), |far, now, happening| match happening {
+        Happening::Invited(invited) => far.ring(now, invited.leg, 180, None),
+        Happening::Cancelled { .. } => cancelled += 1,
+        _ => {}
+    });
+    let call = report.call.unwrap();
+    assert_eq!((call.rang, call.status, cancelled, report.failures.len()), (Some(180), Some(487), 1, 0));
+}
+
+#[test]
+fn a_late_offer_is_asked_for_where_the_trunk_says_so() {
+    let habits = Habits { offer: Offer::Late, ..Habits::default() };
+    let mut answered = None;
+    let report = examined(subject(habits), |far, now, happening| match happening {
+        Happening::Invited(invited) => {
+            assert_eq!(invited.sdp, None);
+            far.answer(now, invited.leg, sdp::offer(&local(5_000)));
+        }
+        Happening::Confirmed { sdp, .. } => answered.clone_from(sdp),
+        _ => {}
+    });
+    assert!(answered.is_some_and(|answer| sdp::accept(&local(5_000), &answer).is_ok()));
+    assert_eq!(report.call.unwrap().agreed.unwrap().codec, "PCMA");
+}
+
+#[test]
+fn refusals_silence_and_unknown_numbers_are_failures_with_their_reason() {
+    let refused = |status: u16, number: &str| {
+        let subject = Subject { number: number.to_owned(), ..subject(Habits::default()) };
+        examined(subject, move |far, now, happening| {
+            if let Happening::Invited(invited) = happening {
+                far.refuse(now, invited.leg, status, &[("Retry-After", "7")]);
+            }
+        })
+    };
+    assert_eq!(refused(403, "2001").failures, ["the call is refused with 403: does the far end know us?"]);
+    assert_eq!(refused(404, "2001").failures, ["the far end does not know the number 2001: see `out` of the trunk"]);
+    assert_eq!(refused(404, NOBODY).failures, [""; 0]);
+    assert_eq!(refused(486, "2001").failures, [""; 0]);
+    let busy = refused(503, "2001");
+    assert_eq!(busy.failures, ["the call fails with 503"]);
+    assert_eq!(busy.refuses, ["INVITE: 503 Service Unavailable, Retry-After: 7"]);
+    let mut subject = subject(Habits::default());
+    subject.trunk.hosts[0].to.host = "192.0.2.77".to_owned();
+    let (mut now, mut exam) = (NOW, Exam::new(NOW, endpoint(HERE), subject));
+    while !exam.is_done() {
+        while exam.poll_output().is_some() {}
+        now = exam.poll_timeout().max(now + Duration::from_millis(1));
+        exam.handle_timeout(now);
+    }
+    let silent = exam.report();
+    assert!(silent.failures[0].starts_with("192.0.2.77: OPTIONS is not answered"), "{silent:?}");
+    assert!(silent.failures.iter().any(|why| why.contains("408") || why.contains("not answered")), "{silent:?}");
+    assert!(shown(&silent).contains("FAILED"));
+}
