@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings what building and testing need on Debian 12: nothing is done when nothing is missing.
 # To build: cmake g++ make pkg-config (whisper.cpp), libpocketsphinx-dev. To run: pocketsphinx-en-us, espeak-ng.
-# To test against real peers: sip-tester, baresip, sox, postgresql; a test that misses one says SKIPPED.
+# To test against real peers: sip-tester, baresip, kamailio, sox, postgresql; a test that misses one says SKIPPED.
 set -eu
 
 need=""
@@ -27,6 +27,7 @@ want pocketsphinx-en-us test -d /usr/share/pocketsphinx/model/en-us
 want espeak-ng has espeak-ng
 want sip-tester has sipp
 want baresip has baresip
+want kamailio has kamailio
 want sox has sox
 want python3 has python3
 want postgresql has_postgres

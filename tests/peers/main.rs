@@ -1,4 +1,4 @@
-//! Real peers against the real binary: SIPp, baresip, raw sockets, and our own phone. Each test starts `hotline serve` in a
+//! Real peers against the real binary: SIPp, baresip, Kamailio, raw sockets, and our own phone. Each test starts `hotline serve` in a
 //! temporary folder on free ports. A peer that is not installed is SKIPPED.
 
 mod baresip;
@@ -7,6 +7,7 @@ mod channels;
 mod clips;
 mod coffee;
 mod crash;
+mod kamailio;
 mod malformed;
 mod names;
 mod phones;
@@ -16,3 +17,4 @@ mod sipp;
 mod spoken;
 mod stage;
 mod transports;
+mod trunks;
