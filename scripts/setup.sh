@@ -1,7 +1,8 @@
 #!/bin/sh
 # Brings what building and testing need on Debian 12: nothing is done when nothing is missing.
 # To build: cmake g++ make pkg-config (whisper.cpp), libpocketsphinx-dev. To run: pocketsphinx-en-us, espeak-ng.
-# To test against real peers: sip-tester, baresip, kamailio, sox, postgresql; a test that misses one says SKIPPED.
+# To test against real peers: sip-tester, baresip, kamailio, sox, postgresql, and where apt has them sipsak, sipvicious, tcpdump; a test
+# that misses one says SKIPPED.
 set -eu
 
 need=""
@@ -33,6 +34,26 @@ want python3 has python3
 want postgresql has_postgres
 want curl has curl
 
+# What the tests can do without: asked of apt only where it is known there, and no reason to fail.
+extra=""
+offer() { # package, its command
+    has "$2" || ! has apt-cache || ! apt-cache show "$1" >/dev/null 2>&1 || extra="$extra $1"
+}
+offer sipsak sipsak
+offer sipvicious svmap
+offer tcpdump tcpdump
+
+install() {
+    as_root=""
+    [ "$(id -u)" -eq 0 ] || as_root="sudo"
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+if [ -n "$extra" ]; then
+    # shellcheck disable=SC2086 # the names are words
+    install $extra 2>/dev/null || echo "Not installed:$extra; tests that need them say SKIPPED"
+fi
+
 [ -z "$need" ] && exit 0
 
 if ! has apt-get; then
@@ -54,7 +75,7 @@ fi
 echo "Installing:$need"
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
 # shellcheck disable=SC2086 # the names are words
-if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $need >/dev/null; then
+if ! install $need; then
     echo "apt-get could not install:$need" >&2
     exit 1
 fi

@@ -278,9 +278,11 @@ impl Stage {
                 let content = Content::Text { text: "hello".to_owned() };
                 Some(AgentCommand::Say { session, client_id: "c".to_owned(), agent: Some(agent), content })
             }
-            (6, ..) => {
-                Some(AgentCommand::Originate { to: to.to_owned(), entry: cursor.word(&["4001010", "7000", "hotline:music"]).to_owned() })
-            }
+            (6, ..) => Some(AgentCommand::Originate {
+                to: to.to_owned(),
+                entry: cursor.word(&["4001010", "7000", "hotline:music"]).to_owned(),
+                by: None,
+            }),
             _ => Some(AgentCommand::Ready { agent }),
         };
         if let Some(wish) = wish {

@@ -144,7 +144,7 @@ impl Stage {
                     }
                 }
                 Output::Drained => self.drained += 1,
-                Output::Notify(..) | Output::Chat(_) | Output::Answer(..) => {}
+                Output::Notify(..) | Output::Chat(_) | Output::Answer(..) | Output::Fence(_) => {}
             }
         }
         assert!(self.drained <= 1, "drained twice");

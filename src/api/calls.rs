@@ -84,7 +84,7 @@ pub async fn originate(
     Body(new): Body<NewCall>,
 ) -> Result<(StatusCode, Json<Begun>), Problem> {
     caller.may("calls:write")?;
-    match state.command(AgentCommand::Originate { to: new.to, entry: new.entry }).await? {
+    match state.command(AgentCommand::Originate { to: new.to, entry: new.entry, by: Some(caller.0.name.clone()) }).await? {
         Reply::Session(session) => Ok((StatusCode::ACCEPTED, Json(Begun { session: session.to_string() }))),
         other => {
             tracing::error!(?other, "the rules answered a placed call with something else");

@@ -13,7 +13,7 @@ use super::problem::{Problem, Refused};
 use crate::store::keys::ApiKey;
 
 /// What can be read or written, each a scope with `:read` or `:write`; `recordings:audio` is one of its own.
-const SUBJECTS: [&str; 15] = [
+const SUBJECTS: [&str; 16] = [
     "customers",
     "sessions",
     "messages",
@@ -29,6 +29,7 @@ const SUBJECTS: [&str; 15] = [
     "evaluations",
     "reports",
     "events",
+    "sip",
 ];
 
 /// A key to be made.

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod auth;
+pub mod bans;
 pub mod calls;
 pub mod channels;
 pub mod customers;
@@ -10,12 +11,14 @@ pub mod extract;
 pub mod idempotent;
 pub mod keys;
 pub mod outcomes;
+pub mod pcap;
 pub mod problem;
 pub mod rate;
 pub mod recordings;
 pub mod reports;
 pub mod requests;
 pub mod sessions;
+pub mod signalling;
 pub mod stream;
 pub mod subtitles;
 pub mod system;
@@ -189,6 +192,8 @@ fn contacts() -> OpenApiRouter<ApiState> {
         .routes(routes!(calls::one))
         .routes(routes!(calls::legs))
         .routes(routes!(trunks::list))
+        .routes(routes!(signalling::list))
+        .routes(routes!(signalling::capture))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::one))
         .routes(routes!(recordings::audio))
@@ -216,6 +221,8 @@ fn work() -> OpenApiRouter<ApiState> {
         .routes(routes!(reports::dispositions))
         .routes(routes!(events::list))
         .routes(routes!(events::sse))
+        .routes(routes!(bans::list))
+        .routes(routes!(bans::lift))
         .routes(routes!(keys::list, keys::make))
         .routes(routes!(keys::revoke))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::clock::{chance, now};
-use crate::control::words::agent::Refusal;
+use crate::control::words::agent::{Refusal, Reply};
 use crate::control::words::id::ulid;
 use crate::store::Error;
 
@@ -49,6 +49,13 @@ impl Problem {
     #[must_use]
     pub fn unknown(code: &'static str, id: &str) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, code, format!("'{id}' is not known here"))
+    }
+
+    /// 500: the rules answered a command with something that is no answer to it.
+    #[must_use]
+    pub fn unexpected(reply: &Reply) -> Problem {
+        tracing::error!(?reply, "the rules answered a command with something else");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unexpected_reply", "the rules answered with something else")
     }
 
     /// 400: the request itself is wrong.

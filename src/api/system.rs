@@ -1,5 +1,7 @@
 //! `/v1/healthz`, `/v1/readyz`, `/v1/metrics`, `/v1/openapi.json`: the server about itself.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,9 +11,14 @@ use utoipa::ToSchema;
 
 use super::ApiState;
 use super::problem::Problem;
+use crate::control::words::agent::{AgentCommand, Reply};
+use crate::telemetry::metrics;
 
 /// The content type of OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long the metrics wait for what the rules count.
+const COUNTING: Duration = Duration::from_secs(1);
 
 /// The process lives.
 #[derive(Serialize, ToSchema)]
@@ -60,8 +67,10 @@ pub async fn readyz(State(state): State<ApiState>) -> (StatusCode, Json<Readines
 #[utoipa::path(get, path = "/v1/metrics", tag = "system", security(()),
     responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
 pub async fn metrics(State(state): State<ApiState>) -> Result<Response, Problem> {
-    let mut text = String::new();
+    // Rules that are too busy to count are no reason to show nothing of the rest.
+    let counted = tokio::time::timeout(COUNTING, state.control.command(AgentCommand::Count)).await;
+    let counts = if let Ok(Ok(Reply::Counts(counts))) = counted { Some(counts) } else { None };
     let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics_failed", "the metrics could not be printed");
-    prometheus_client::encoding::text::encode(&mut text, &state.registry).map_err(failed)?;
+    let text = metrics::print(&state.registry, counts.as_deref()).map_err(failed)?;
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

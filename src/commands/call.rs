@@ -1,5 +1,7 @@
 //! `hotline call`: a SIP phone for the command line. It calls or answers, speaks files, presses keys, records, and reports.
 
+mod show;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +28,8 @@ const EXAMPLES: &str = "Examples:
       an agent's phone: registers, answers one call, sends a tone, stays until the caller hangs up
   hotline call --to sip:4001010@10.0.0.1 --wait 2s --keys 0 --hangup-after 10s --json
       presses 0 two seconds after the answer, into the prompt; reports as JSON
+  hotline call show call_01JD2XH0ZK8M4V9Q6T3R5W7Y1B
+      who said what to whom in a call of a running server; see hotline call show --help
   hotline call --to sips:4001010@10.0.0.1 --authorities data/tls/certificate.pem
       the same over TLS, to a server that made its certificate itself
 
@@ -36,8 +40,10 @@ Exit status: 0 = the call was answered, 1 = it was not, 2 = the phone could not 
 
 /// Places or answers a call as a real SIP and RTP phone.
 #[derive(clap::Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Whom to call: sip:user@host[:port][;transport=udp|tcp|tls|ws|wss], sips:user@host, or a number together with --server
     #[arg(long, value_name = "URI", required_unless_present_any = ["answer", "refuse"])]
     to: Option<String>,
@@ -63,6 +69,12 @@ pub struct Args {
     output: OutputArgs,
     #[command(flatten)]
     trust: TrustArgs,
+}
+
+/// What can be done with calls besides having one.
+#[derive(clap::Subcommand, Debug)]
+enum Other {
+    Show(show::Args),
 }
 
 #[derive(clap::Args, Debug)]
@@ -215,6 +227,9 @@ fn header(text: &str) -> Result<(String, String), String> {
 /// # Errors
 /// When a file cannot be read or the phone cannot work.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(Other::Show(args)) = &args.other {
+        return show::run(args);
+    }
     let folder = tempfile::tempdir().context("a temporary folder for the recording")?;
     let options = options(args, folder.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -392,6 +407,7 @@ mod tests {
     #[test]
     fn wrong_arguments_are_refused_with_a_reason() {
         assert!(parse("--to sip:1@127.0.0.1 --keys 1x").unwrap_err().to_string().contains("keys are 0123456789*#ABCD"));
+        assert!(parse("show call_x --json").is_ok() && parse("show").is_err());
         assert!(parse("--answer").is_err(), "a phone that waits needs a server");
         assert!(parse("--to sip:1@h --answer --server h").is_err());
         assert!(parse("--to sip:1@h --tone 440").unwrap_err().to_string().contains("HERTZ:SPAN"));

@@ -2,7 +2,9 @@
 
 pub mod channels;
 pub mod files;
+pub mod guard;
 pub mod listen;
+pub mod outbound;
 pub mod phones;
 pub mod problem;
 pub mod server;
@@ -184,6 +186,7 @@ fn directory(
     let names =
         Names { phones, rings: &rings, ways: trunks.keys().chain(trunk_groups.keys()).map(String::as_str).collect(), loaded: &loaded };
     let numbers = numbers(&calls.numbers, &names, out);
+    let outbound = calls.outbound.settle(&loaded.desk.calendars, trunks.keys().map(String::as_str), out);
     Directory {
         listeners: listeners(server),
         workers: workers(server),
@@ -197,6 +200,8 @@ fn directory(
         trunk_groups,
         rings,
         limits: calls.limits,
+        defence: calls.defence,
+        outbound,
         codecs: calls.codecs,
         record_calls: calls.record,
         hold_music: calls.hold_music,

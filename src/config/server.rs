@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::control::words::directory::Limits;
+use crate::control::words::guard::Defence;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::Transport;
 
 use super::channels::{self, Channel};
+use super::guard;
 use super::listen::{self, Listen, Tls};
+use super::outbound;
 use super::problem::{Problem, did_you_mean};
 use super::toml_file::{Section, TomlFile, Value};
 
@@ -156,6 +159,10 @@ pub enum Reload {
 pub struct Calls {
     /// What is limited.
     pub limits: Limits,
+    /// Who is heard.
+    pub defence: Defence,
+    /// Who may call to the outside.
+    pub outbound: outbound::Read,
     /// Codecs offered, best first.
     pub codecs: Vec<Codec>,
     /// Is every call recorded?
@@ -218,7 +225,10 @@ impl Default for Server {
 
 impl Default for Calls {
     fn default() -> Calls {
-        Calls { limits: Limits::default(), codecs: vec![Codec::Pcmu, Codec::Pcma], record: true, hold_music: None, numbers: Vec::new() }
+        let codecs = vec![Codec::Pcmu, Codec::Pcma];
+        let (limits, defence) = (Limits::default(), Defence::default());
+        let outbound = outbound::Read::default();
+        Calls { limits, defence, outbound, codecs, record: true, hold_music: None, numbers: Vec::new() }
     }
 }
 
@@ -283,6 +293,8 @@ pub fn read(name: &str, text: &str, out: &mut Vec<Problem>) -> (Server, Calls) {
     sockets(&mut top, short, &mut server.sip.listen, out);
     with(&mut top, "media", out, |section, out| media(section, &mut server.media, &mut calls, out));
     with(&mut top, "calls", out, |section, out| limits(section, &mut calls, out));
+    with(&mut top, "outbound", out, |section, out| calls.outbound = outbound::read(section, out));
+    with(&mut top, "guard", out, |section, out| guard::read(section, &mut calls.defence, out));
     with(&mut top, "api", out, |section, out| {
         server.api = section.read("listen", server.api, out, Value::socket_address);
         let rate = section.read("rate", u64::from(server.api_rate), out, |value| value.number(1..=MOST_RATE));

@@ -164,6 +164,8 @@ pub enum Fact {
     CallBridged { call: CallId, agent: Option<AgentId>, leg: LegId },
     #[serde(rename = "call.held")]
     CallHeld { call: CallId, leg: LegId, held: bool },
+    #[serde(rename = "call.barred")]
+    CallBarred { call: CallId, payer: String, to: String, why: String },
     #[serde(rename = "call.ended")]
     CallEnded { call: CallId, ending: String, sip_status: u16, our_fault: bool, duration_ms: u64 },
     #[serde(rename = "leg.opened")]
@@ -237,6 +239,10 @@ pub enum Fact {
     PlanPublished { plan: String, version: String },
     #[serde(rename = "system.started")]
     SystemStarted { version: String },
+    #[serde(rename = "guard.banned")]
+    SourceBanned { source: String, why: String, until: String, strikes: u32 },
+    #[serde(rename = "guard.ended")]
+    BanEnded { source: String, how: String },
     #[serde(rename = "system.overload")]
     Overload { level: String },
 }

@@ -7,6 +7,7 @@ use super::sip::Received;
 use super::time::Time;
 use super::words::agent::{AgentCommand, Notice, Refusal, Reply};
 use super::words::directory::Directory;
+use super::words::guard::Fence;
 use super::words::lookup::{Finding, Lookup};
 use super::words::media::WorkerId;
 use super::words::sip::{Flow, Located, Transmit, Whereabouts};
@@ -47,6 +48,8 @@ pub enum Output {
     Sip(Transmit),
     /// Ask DNS where a request may go.
     Locate(Whereabouts),
+    /// Drop what comes from there unread, from here on.
+    Fence(Arc<Fence>),
     /// Do it with sound.
     Media(WorkerId, media::Command),
     /// Send it to a chat customer.

@@ -2,49 +2,93 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use crossbeam_channel::Sender;
 
 use super::{Counts, count};
+use crate::control::guard::is_scanner;
 use crate::control::sip::endpoint::stateless;
 use crate::control::sip::message::{Method, text};
 use crate::control::sip::{Malformed, Message, Received};
 use crate::control::surface::Input;
+use crate::control::words::guard::Fence;
 use crate::control::words::sip::{Flow, Located, Transmit, Transport, Whereabouts};
 
-/// Below this share of free places new calls are refused: the rest is for calls that run.
-const RESERVE: usize = 4;
 /// When a refused caller may try again, in seconds.
 const RETRY_AFTER: u32 = 3;
 
 /// Where messages go in.
 #[derive(Debug, Clone)]
 pub(super) struct Door {
-    inputs: Sender<Input>,
+    lanes: Lanes,
+    /// Sources that are dropped unread.
+    pub(super) fence: Arc<ArcSwap<Fence>>,
     pub(super) counts: Arc<Counts>,
 }
 
+/// The ways to the rules. What begins something new has a lane of its own, a short one: when it is full the rules are so busy that a
+/// caller would wait too long, and he is told so at once. What belongs to running calls goes by the other, and is taken first.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    /// Responses, and requests of calls.
+    pub running: Sender<Input>,
+    /// Requests that begin something.
+    pub fresh: Sender<Input>,
+}
+
+impl From<Sender<Input>> for Lanes {
+    fn from(both: Sender<Input>) -> Lanes {
+        Lanes { running: both.clone(), fresh: both }
+    }
+}
+
 impl Door {
-    pub(super) fn new(inputs: Sender<Input>, counts: Arc<Counts>) -> Door {
-        Door { inputs, counts }
+    pub(super) fn new(lanes: Lanes, counts: Arc<Counts>) -> Door {
+        Door { lanes, fence: Arc::default(), counts }
+    }
+
+    /// Is what comes from there dropped unread?
+    pub(super) fn is_shut(&self, flow: &Flow) -> bool {
+        let shut = self.fence.load().shuts_out(flow.remote.ip());
+        if shut {
+            count(&self.counts.shut_out);
+        }
+        shut
     }
 
     /// Takes one message in.
     pub(super) fn enter(&self, flow: Flow, bytes: Bytes) -> Entered {
+        if self.is_shut(&flow) {
+            return Entered::Nothing;
+        }
         match Message::parse(bytes) {
-            Ok(message) if self.is_busy() && is_new_call(&message) => {
-                count(&self.counts.refused);
-                Entered::of(answer(&message, flow, 503, "", Some(RETRY_AFTER)))
-            }
-            Ok(message) => {
-                let alias = alias(&flow, &message);
-                self.pass(Input::Sip(Received { flow, message }));
-                Entered::Taken { alias }
-            }
+            Ok(message) => self.take(flow, message),
             Err(Malformed { status, why, salvage }) => {
                 count(&self.counts.malformed);
                 tracing::debug!(remote = %flow.remote, why, "a malformed message");
+                // A scanner's own mistakes are not pointed out to it: an answer is what it looks for.
+                let salvage = salvage.filter(|message| !is_scanner(message));
                 Entered::of(salvage.and_then(|message| answer(&message, flow, status, &why, None)))
+            }
+        }
+    }
+
+    fn take(&self, flow: Flow, message: Message) -> Entered {
+        let alias = alias(&flow, &message);
+        if !begins_something(&message) {
+            self.pass(Input::Sip(Received { flow, message }));
+            return Entered::Taken { alias };
+        }
+        match self.lanes.fresh.try_send(Input::Sip(Received { flow, message })) {
+            Ok(()) => {
+                count(&self.counts.received);
+                Entered::Taken { alias }
+            }
+            Err(full) => {
+                count(&self.counts.refused);
+                let Input::Sip(Received { flow, message }) = full.into_inner() else { return Entered::Nothing };
+                Entered::of(answer(&message, flow, 503, "", Some(RETRY_AFTER)))
             }
         }
     }
@@ -56,8 +100,8 @@ impl Door {
 
     /// What DNS said. It is waited for, so it must get in: when the rules are busy, a thread of its own waits for room.
     pub(super) fn located(&self, question: Whereabouts, located: Located) {
-        if let Err(full) = self.inputs.try_send(Input::Located(question, located)) {
-            let (inputs, input) = (self.inputs.clone(), full.into_inner());
+        if let Err(full) = self.lanes.running.try_send(Input::Located(question, located)) {
+            let (inputs, input) = (self.lanes.running.clone(), full.into_inner());
             // Fails only when the rules are gone.
             drop(tokio::task::spawn_blocking(move || drop(inputs.send(input))));
         }
@@ -69,12 +113,8 @@ impl Door {
         self.pass(Input::Located(question, Located::Failed));
     }
 
-    fn is_busy(&self) -> bool {
-        self.inputs.capacity().is_some_and(|all| self.inputs.len() >= all - all / RESERVE)
-    }
-
     fn pass(&self, input: Input) {
-        let passed = self.inputs.try_send(input).is_ok();
+        let passed = self.lanes.running.try_send(input).is_ok();
         count(if passed { &self.counts.received } else { &self.counts.lost });
     }
 }
@@ -110,8 +150,9 @@ fn alias(flow: &Flow, message: &Message) -> Option<u16> {
     own.then(|| via.port.unwrap_or_else(|| flow.transport.default_port()))
 }
 
-fn is_new_call(message: &Message) -> bool {
-    message.is_request() && message.method() == Method::Invite && message.to().is_some_and(|to| to.tag().is_none())
+/// A CANCEL goes behind the INVITE that it is about.
+fn begins_something(message: &Message) -> bool {
+    message.is_request() && message.method() != Method::Ack && message.to().is_some_and(|to| to.tag().is_none())
 }
 
 fn answer(message: &Message, flow: Flow, status: u16, reason: &str, retry_after: Option<u32>) -> Option<Transmit> {

@@ -1,8 +1,8 @@
 //! SIP on the wire: UDP, TCP, TLS, WebSocket; bytes to messages and back.
 //!
 //! One task a UDP listener reads and parses; datagrams are written from the thread that sends. All streams belong to one task,
-//! each with its own reader and writer. Messages go to the rules over one bounded channel: when it runs full, new calls are
-//! refused at the door while requests of running calls keep a reserve.
+//! each with its own reader and writer. Messages go to the rules in two bounded lanes: what begins something new is refused at the
+//! door when its short lane is full; what belongs to running calls has the other to itself.
 
 pub mod certificate;
 mod connection;
@@ -20,16 +20,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam_channel::Sender;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::control::surface::Input;
 use crate::control::words::directory::Listener;
+use crate::control::words::guard::Fence;
 use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport, Whereabouts};
 use door::Door;
+pub use door::Lanes;
 use streams::{Command, Streams};
 use tls::Tls;
 
@@ -79,7 +79,9 @@ pub struct Counts {
     pub sent: AtomicU64,
     /// Datagrams and stream bytes that were no SIP; answered 400 where a Via could be read.
     pub malformed: AtomicU64,
-    /// New calls refused at the door because the rules were busy.
+    /// Messages of banned or denied sources, dropped unread.
+    pub shut_out: AtomicU64,
+    /// New requests refused at the door because the rules were busy.
     pub refused: AtomicU64,
     /// Messages lost because a queue or a socket was full; their senders repeat them.
     pub lost: AtomicU64,
@@ -119,6 +121,11 @@ impl Handle {
         }
     }
 
+    /// What comes from these sources is dropped unread from here on.
+    pub fn fence(&self, fence: Arc<Fence>) {
+        self.shared.door.fence.store(fence);
+    }
+
     /// The path to a far end that was found under this name: certificates are checked against it, WebSocket servers are told it.
     pub async fn place(&self, flow: Flow, name: &str) -> Flow {
         streams::place(&self.shared.streams, flow, name).await
@@ -132,8 +139,8 @@ impl Handle {
 
     /// What the wire saw.
     #[must_use]
-    pub fn counts(&self) -> &Counts {
-        &self.shared.counts
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.shared.counts)
     }
 }
 
@@ -142,10 +149,10 @@ impl Handle {
 ///
 /// # Errors
 /// When a listener cannot be bound, or is to be secure without certificate; the text names it.
-pub async fn start(opening: Opening, inputs: Sender<Input>) -> io::Result<Handle> {
+pub async fn start(opening: Opening, lanes: impl Into<Lanes>) -> io::Result<Handle> {
     let Opening { listeners, tls, name_servers } = opening;
     let counts = Arc::new(Counts::default());
-    let door = Door::new(inputs, counts.clone());
+    let door = Door::new(lanes.into(), counts.clone());
     let (streams, commands) = mpsc::channel(STREAM_QUEUE);
     let (mut datagrams, mut bound, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
     for listener in &listeners {

@@ -12,6 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::control::surface::Input;
 use crate::control::words::sip::{Located, Secrecy, Whereabouts};
 
 const TTL: u32 = 120;

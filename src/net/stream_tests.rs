@@ -15,6 +15,7 @@ use super::tests::{LISTENER, Outlet, listener, message, request};
 use super::tls::{Clients, Owner, Servers, Settings};
 use super::*;
 use crate::control::sip::message::Method;
+use crate::control::surface::Input;
 use crate::control::words::sip::ConnectionId;
 
 const PATIENCE: Duration = Duration::from_secs(20);

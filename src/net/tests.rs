@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::control::sip::message::Method;
+use crate::control::surface::Input;
 use crate::control::words::sip::Flow;
 
 pub(super) const LISTENER: ListenerId = ListenerId(0);
@@ -74,8 +75,11 @@ async fn a_malformed_request_is_answered_400_at_the_door() {
 }
 
 #[tokio::test]
-async fn a_full_channel_refuses_new_calls_and_keeps_a_reserve_for_running_ones() {
-    let (_handle, address, mut outlet) = server(Transport::Udp, 8).await;
+async fn a_full_lane_refuses_what_is_new_at_once_and_what_belongs_to_calls_has_its_own() {
+    let ((running, calls), (fresh, begun)) = (crossbeam_channel::bounded(8), crossbeam_channel::bounded(7));
+    let opening = Opening { listeners: vec![listener(Transport::Udp)], ..Opening::default() };
+    let handle = start(opening, Lanes { running, fresh }).await.unwrap();
+    let address = handle.local_addr(LISTENER).unwrap();
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     for _ in 0..7 {
         peer.send_to(request("OPTIONS", "", "").as_bytes(), address).await.unwrap();
@@ -86,10 +90,24 @@ async fn a_full_channel_refuses_new_calls_and_keeps_a_reserve_for_running_ones()
     let length = peer.recv(&mut buffer).await.unwrap();
     let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
     assert!(answer.starts_with("SIP/2.0 503 Service Unavailable\r\n") && answer.contains("Retry-After: 3\r\n"), "{answer}");
+    assert_eq!(message(&mut Outlet(calls)).await.1, Method::Bye);
+    let mut begun = Outlet(begun);
     for _ in 0..7 {
-        assert_eq!(message(&mut outlet).await.1, Method::Options);
+        assert_eq!(message(&mut begun).await.1, Method::Options);
     }
-    assert_eq!(message(&mut outlet).await.1, Method::Bye);
+    assert_eq!(handle.counts().refused.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn what_comes_from_behind_the_fence_is_dropped_unread() {
+    let (handle, address, mut outlet) = server(Transport::Udp, 8).await;
+    let fence = Fence { deny: vec!["127.0.0.41".parse().unwrap()], ..Fence::default() };
+    handle.fence(Arc::new(fence));
+    let (denied, peer) = (UdpSocket::bind("127.0.0.41:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    denied.send_to(request("INVITE", "", "").as_bytes(), address).await.unwrap();
+    peer.send_to(request("OPTIONS", "", "").as_bytes(), address).await.unwrap();
+    assert_eq!(message(&mut outlet).await.1, Method::Options);
+    assert_eq!(handle.counts().shut_out.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

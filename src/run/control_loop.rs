@@ -16,8 +16,10 @@ const BATCH: usize = 64;
 /// Where inputs come from. Signalling and sound have channels of their own, so that a flood of API calls cannot starve a BYE.
 #[derive(Debug)]
 pub struct Doors {
-    /// From the SIP sockets.
+    /// From the SIP sockets: what belongs to calls.
     pub sip: Receiver<Input>,
+    /// From the SIP sockets: what begins something new. It comes last, so that a flood of it delays nobody who is served already.
+    pub fresh: Receiver<Input>,
     /// From media workers and recognizers.
     pub sound: Receiver<Input>,
     /// From the API, channels, lookups and the configuration.
@@ -76,13 +78,14 @@ impl Doors {
             recv(self.sip) -> input => input.map_or(Next::Closed, Next::Input),
             recv(self.sound) -> input => input.map_or(Next::Closed, Next::Input),
             recv(self.others) -> input => input.map_or(Next::Closed, Next::Input),
+            recv(self.fresh) -> input => input.map_or(Next::Closed, Next::Input),
             recv(due) -> _ => Next::Due,
         }
     }
 
-    /// What waits already: signalling before sound before the rest.
+    /// What waits already: signalling of calls before sound before the rest, and what is new last.
     fn first_waiting(&self) -> Option<Input> {
-        [&self.sip, &self.sound, &self.others].into_iter().find_map(|door| door.try_recv().ok())
+        [&self.sip, &self.sound, &self.others, &self.fresh].into_iter().find_map(|door| door.try_recv().ok())
     }
 
     fn take_more(&self, switch: &mut Switch, clock: Clock, effects: &mut Effects) {

@@ -57,6 +57,7 @@ impl Effects {
         match wish {
             Output::Sip(transmit) => self.net.send(transmit),
             Output::Locate(question) => self.net.locate(question),
+            Output::Fence(fence) => self.net.fence(fence),
             Output::Media(worker, command) => self.sound(worker, command),
             Output::Answer(command, answer) => self.answered.push((command, answer)),
             Output::Find(lookup, question) => self.lookups.find(lookup, question),

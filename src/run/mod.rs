@@ -16,14 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::bounded;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::watch::Watch;
 use crate::config::{self, Args, Config};
 use crate::control::session::Restored;
-use crate::control::surface::Input;
 use crate::control::switch::Switch;
 use crate::control::words::chat::Send;
 use crate::control::words::directory::{Directory, Listener};
@@ -35,8 +34,10 @@ use control_loop::Doors;
 use effects::Effects;
 pub use setup::prompts;
 
-/// SIP messages that may wait for the rules; of these a part is kept for calls in progress (`net`).
+/// SIP messages of running calls that may wait for the rules.
 const SIP_DOOR: usize = 16_384;
+/// New requests that may wait for the rules: some 50 ms of work. Above it they are told at once to try again later.
+const FRESH_DOOR: usize = 256;
 /// Events of sound and speech that may wait for the rules.
 const SOUND_DOOR: usize = 65_536;
 /// Lines to chat customers that may wait for the database.
@@ -106,10 +107,10 @@ impl Server {
         let settings = Arc::clone(&config.server);
         let Memory { started, restored, admin_key } = runtime.block_on(recall(&settings))?;
         let engines = Arc::new(speech::Engines::load(setup::engines(&settings)?)?);
-        let (wire, sound_door) = (bounded(SIP_DOOR), bounded(SOUND_DOOR));
+        let (wire, fresh, sound_door) = (bounded(SIP_DOOR), bounded(FRESH_DOOR), bounded(SOUND_DOOR));
         let mut directory = Directory::clone(&config.directory);
         let sound = sound::start(&settings, &mut directory, &engines, &sound_door.0)?;
-        let net = runtime.block_on(open_sockets(&settings, &mut directory, wire.0))?;
+        let net = runtime.block_on(open_sockets(&settings, &mut directory, net::Lanes { running: wire.0, fresh: fresh.0 }))?;
         let directory = Arc::new(directory);
         setup::say_what_is_missing(&engines, &directory);
 
@@ -117,7 +118,8 @@ impl Server {
         let (shown, show) = reload::shown(&directory, &settings);
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
         let adapters = show.adapters.clone();
-        let state = setup::api_state(&settings, &started, &control, show, sound.counts.clone(), &cards)?;
+        let counted = setup::Counted { media: sound.counts.clone(), net: net.counts() };
+        let state = setup::api_state(&settings, &started, &control, show, counted, &cards)?;
         let after_call = after_call::worker(&settings, &started, &engines, cards);
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
         let guard = lookups::Guard::new(setup::reach(&directory));
@@ -128,7 +130,7 @@ impl Server {
         let (workers, answers) = (sound.workers, side.answers);
         let mut effects = Effects { net, workers, prompts, lookups, chats, journal, facts: Vec::new(), answers, answered: Vec::new() };
         effects.prepare(&directory);
-        let doors = Doors { sip: wire.1, sound: sound_door.1, others: side.inputs };
+        let doors = Doors { sip: wire.1, fresh: fresh.1, sound: sound_door.1, others: side.inputs };
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);
         let rules = rules_thread(directory, restored, doors, effects)?;
@@ -192,10 +194,10 @@ async fn recall(settings: &config::server::Server) -> anyhow::Result<Memory> {
 }
 
 /// Opens the SIP sockets and writes into the directory where they are really bound.
-async fn open_sockets(settings: &config::server::Server, directory: &mut Directory, door: Sender<Input>) -> anyhow::Result<net::Handle> {
+async fn open_sockets(settings: &config::server::Server, directory: &mut Directory, lanes: net::Lanes) -> anyhow::Result<net::Handle> {
     let tls = setup::tls(settings)?;
     let opening = net::Opening { listeners: directory.listeners.clone(), tls, name_servers: settings.sip.name_servers.clone() };
-    let net = net::start(opening, door).await.context("cannot open a SIP socket")?;
+    let net = net::start(opening, lanes).await.context("cannot open a SIP socket")?;
     for listener in &mut directory.listeners {
         if let Some(bound) = net.local_addr(listener.id) {
             if listener.advertised.port() == listener.bound.port() {

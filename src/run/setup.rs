@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, bail};
 
@@ -18,8 +19,8 @@ use crate::control::dialplan::template::Part;
 use crate::control::words::directory::Directory;
 use crate::control_handle::ControlHandle;
 use crate::media::worker::Counts;
-use crate::net::certificate;
 use crate::net::tls::{self, Owner, Servers, Tls};
+use crate::net::{self, certificate};
 use crate::qa::Scorecard;
 use crate::speech::prompts::Other;
 use crate::speech::{self, engines};
@@ -189,6 +190,35 @@ pub fn say_what_is_missing(engines: &speech::Engines, directory: &Directory) {
     }
 }
 
+/// Who counts what.
+pub struct Counted {
+    /// The media workers.
+    pub media: Vec<Arc<Counts>>,
+    /// The SIP sockets.
+    pub net: Arc<net::Counts>,
+}
+
+/// Name, help, and which count of the SIP sockets.
+type Line = (&'static str, &'static str, fn(&net::Counts) -> &AtomicU64);
+
+const OF_THE_WIRE: [Line; 7] = [
+    ("sip_received_messages", "Messages handed to the rules", |counts| &counts.received),
+    ("sip_sent_messages", "Messages sent", |counts| &counts.sent),
+    ("sip_malformed_messages", "What was no SIP; answered 400 where that was possible", |counts| &counts.malformed),
+    ("sip_refused_requests", "New requests answered 503 at the door because the rules were busy", |counts| &counts.refused),
+    ("sip_lost_messages", "Messages lost because a queue or a socket was full", |counts| &counts.lost),
+    ("sip_shut_out_messages", "Messages of banned or denied sources, dropped unread", |counts| &counts.shut_out),
+    ("sip_turned_away_connections", "Connections closed unheard because there were too many", |counts| &counts.turned_away),
+];
+
+fn kept(net: &Arc<net::Counts>) -> Vec<metrics::Kept> {
+    let one = |(name, help, of): Line| {
+        let net = Arc::clone(net);
+        metrics::Kept { name, help, read: Box::new(move || of(&net).load(Ordering::Relaxed)) }
+    };
+    OF_THE_WIRE.into_iter().map(one).collect()
+}
+
 /// What API handlers work with.
 ///
 /// # Errors
@@ -198,7 +228,7 @@ pub fn api_state(
     started: &store::Started,
     control: &ControlHandle,
     showing: Showing,
-    counts: Vec<Arc<Counts>>,
+    counted: Counted,
     cards: &[Scorecard],
 ) -> anyhow::Result<api::ApiState> {
     let secret = read_or_make(&server.folders.data.join(VISITOR_SECRET_FILE), || {
@@ -214,7 +244,7 @@ pub fn api_state(
         channels: showing.channels,
         recordings: server.folders.recordings.clone(),
         scorecards: cards.iter().map(shown).collect(),
-        registry: Arc::new(metrics::registry(counts)),
+        registry: Arc::new(metrics::registry(counted.media, kept(&counted.net))),
         visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),
         limits: Arc::new(api::rate::Limits::new(server.api_rate)),
         turns: api::turns::Turns::default(),

@@ -1,22 +1,69 @@
-//! Metrics for Prometheus: what the media workers count, read when somebody asks.
+//! Metrics for Prometheus: what others count, read when somebody asks.
+
+mod rules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::control::words::seen;
 use crate::media::worker::Counts;
 
-/// A registry over the running workers.
+/// A counter that somebody else keeps.
+pub struct Kept {
+    /// Its name without prefix and `_total`.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Reads it.
+    pub read: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A registry over the running workers and other counters.
 #[must_use]
-pub fn registry(workers: Vec<Arc<Counts>>) -> Registry {
+pub fn registry(workers: Vec<Arc<Counts>>, others: Vec<Kept>) -> Registry {
     let mut registry = Registry::with_prefix("hotline");
     registry.register_collector(Box::new(Media(workers)));
+    registry.register_collector(Box::new(Others(others)));
     registry
+}
+
+/// All metrics as text; those of the rules only when they answered.
+///
+/// # Errors
+/// When the text cannot be written.
+pub fn print(registry: &Registry, counts: Option<&seen::Counts>) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    encode_registry(&mut text, registry)?;
+    if let Some(counts) = counts {
+        encode_registry(&mut text, &rules::registry(counts.clone()))?;
+    }
+    encode_eof(&mut text)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Others(Vec<Kept>);
+
+impl Collector for Others {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        self.0.iter().try_for_each(|kept| {
+            let counter = ConstCounter::new((kept.read)());
+            counter.encode(encoder.encode_descriptor(kept.name, kept.help, None, counter.metric_type())?)
+        })
+    }
 }
 
 /// Reads the workers' counts.
@@ -52,15 +99,31 @@ impl Collector for Media {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::sip::message::Method;
+    use crate::control::words::guard::GuardCounts;
+    use crate::control::words::seen::{Direction, Kind};
 
     #[test]
-    fn the_sum_over_workers_is_printed() {
+    fn the_sum_over_workers_and_what_the_others_and_the_rules_count_is_printed() {
         let workers = vec![Arc::new(Counts::default()), Arc::new(Counts::default())];
         workers[0].sent.store(2, Ordering::Relaxed);
         workers[1].sent.store(3, Ordering::Relaxed);
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &registry(workers)).unwrap();
-        assert!(text.contains("hotline_rtp_sent_packets_total 5"), "{text}");
-        assert!(text.contains("hotline_media_legs 0"), "{text}");
+        let kept = Kept { name: "sip_malformed", help: "No SIP", read: Box::new(|| 7) };
+        let guard = GuardCounts { banned: 1, bans: [1, 0, 0, 0, 0], ..GuardCounts::default() };
+        let kind = Kind { trunk: Some("pbx".into()), direction: Direction::In, method: Method::Invite, status: 503 };
+        let counts = seen::Counts { guard, messages: vec![(kind, 4)], tolls: vec![("number", 2)] };
+        let text = print(&registry(workers, vec![kept]), Some(&counts)).unwrap();
+        for line in [
+            "hotline_rtp_sent_packets_total 5",
+            "hotline_media_legs 0",
+            "hotline_sip_malformed_total 7",
+            "hotline_sip_banned_sources 1",
+            "hotline_sip_bans_total{why=\"scanner\"} 1",
+            "hotline_sip_messages_total{direction=\"in\",method=\"INVITE\",status=\"503\",trunk=\"pbx\"} 4",
+            "hotline_outbound_refused_total{why=\"number\"} 2",
+        ] {
+            assert!(text.contains(line), "{line} is missing in {text}");
+        }
+        assert_eq!(text.matches("# EOF").count(), 1);
     }
 }

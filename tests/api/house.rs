@@ -164,7 +164,7 @@ fn rules(mut switch: Switch, store: &Store, journal: &Journal) -> ControlHandle 
             Output::Find(id, lookup) => lookups.find(id, lookup),
             Output::Chat(send) => drop(chats.try_send(send)),
             Output::Answer(id, answer) => answers.push((id, answer)),
-            Output::Sip(_) | Output::Locate(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => {}
+            Output::Sip(_) | Output::Locate(_) | Output::Fence(_) | Output::Media(..) | Output::Notify(..) | Output::Drained => {}
         };
         loop {
             let mut answers = Vec::new();

@@ -75,11 +75,21 @@ queues:
     wrap_up: {max: 1s}
 ";
 
+/// How it is started.
+#[derive(Clone, Copy)]
+struct Way {
+    host: &'static str,
+    log: &'static str,
+}
+
+/// On IPv4, with the usual log.
+const USUAL: Way = Way { host: "127.0.0.1", log: "info" };
+
 /// A running server.
 pub struct Server {
     home: TempDir,
     child: Child,
-    host: &'static str,
+    way: Way,
     /// What it told when it was up.
     pub ready: Value,
 }
@@ -100,19 +110,24 @@ impl Server {
 
     /// The same on the IPv6 loopback.
     pub fn over_ipv6() -> Server {
-        Server::start_on("[::1]", &files(&HOTLINE.replace("127.0.0.1", "::1")))
+        Server::start_as(Way { host: "[::1]", ..USUAL }, &files(&HOTLINE.replace("127.0.0.1", "::1")))
+    }
+
+    /// One that logs whatever there is to be logged.
+    pub fn start_loudly() -> Server {
+        Server::start_as(Way { log: "trace", ..USUAL }, &files(HOTLINE))
     }
 
     /// A server with these files; what is missing is built in.
     pub fn start_with(files: &[(&str, &[u8])]) -> Server {
-        Server::start_on("127.0.0.1", files)
+        Server::start_as(USUAL, files)
     }
 
-    fn start_on(host: &'static str, files: &[(&str, &[u8])]) -> Server {
+    fn start_as(way: Way, files: &[(&str, &[u8])]) -> Server {
         let home = tempfile::tempdir().unwrap();
         furnish(home.path(), files);
-        let (child, ready) = spawn(home.path(), host);
-        Server { home, child, host, ready }
+        let (child, ready) = spawn(home.path(), way);
+        Server { home, child, way, ready }
     }
 
     /// A server with the example plans, whose desks never close, and these files.
@@ -120,8 +135,8 @@ impl Server {
         let home = tempfile::tempdir().unwrap();
         hotline::config::files::write_open_center(&home.path().join("dialplans")).unwrap();
         furnish(home.path(), files);
-        let (child, ready) = spawn(home.path(), "127.0.0.1");
-        Server { home, child, host: "127.0.0.1", ready }
+        let (child, ready) = spawn(home.path(), USUAL);
+        Server { home, child, way: USUAL, ready }
     }
 
     /// kill -9.
@@ -132,7 +147,27 @@ impl Server {
 
     /// Starts again in the same folder.
     pub fn restart(&mut self) {
-        (self.child, self.ready) = spawn(self.home.path(), self.host);
+        (self.child, self.ready) = spawn(self.home.path(), self.way);
+    }
+
+    /// SIGTERM, and nothing more.
+    pub fn signal(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub fn end(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Waits until its log says so.
+    pub fn wait_for_log(&self, part: &str) {
+        let limit = Instant::now() + PATIENCE;
+        while !self.log().contains(part) {
+            assert!(Instant::now() < limit, "`{part}` is not in the log:\n{}", self.log());
+            std::thread::yield_now();
+        }
     }
 
     /// SIGTERM; it must end by itself with 0.
@@ -142,9 +177,8 @@ impl Server {
 
     /// As [`Server::stop`]; its folder stays until it is dropped.
     pub fn stop_and_keep(mut self) -> TempDir {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        let status = self.child.wait().unwrap();
+        self.signal();
+        let status = self.end();
         assert!(status.success(), "the server ended with {status}; its log:\n{}", self.log());
         std::mem::replace(&mut self.home, tempfile::tempdir().unwrap())
     }
@@ -187,24 +221,46 @@ impl Server {
     }
 
     fn request(&self, path: &str) -> TcpStream {
+        self.ask("GET", path)
+    }
+
+    fn ask(&self, method: &str, path: &str) -> TcpStream {
+        self.send(method, path, "", "")
+    }
+
+    fn send(&self, method: &str, path: &str, more: &str, body: &str) -> TcpStream {
         let api = self.api().trim_start_matches("http://").to_owned();
         let key = self.key();
         let mut stream = TcpStream::connect(&api).unwrap();
         stream.set_read_timeout(Some(BREATH)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {api}\r\nAuthorization: Bearer {key}\r\n\r\n").unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: {api}\r\nAuthorization: Bearer {key}\r\n{more}\r\n{body}").unwrap();
         stream
     }
 
     /// GET of the API; the body as JSON.
     pub fn get(&self, path: &str) -> Value {
-        let mut stream = self.request(path);
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let text = String::from_utf8(answer).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(&self.text(path)).unwrap()
+    }
+
+    /// GET of the API; the body as text.
+    pub fn text(&self, path: &str) -> String {
+        let (head, body) = whole(self.request(path));
         assert!(head.contains(" 200 "), "GET {path}: {head}\n{body}");
-        serde_json::from_str(body).unwrap()
+        body
+    }
+
+    /// POST of the API: status and body.
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
+        let more = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let (head, answer) = whole(self.send("POST", path, &more, &body));
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(&answer).unwrap())
+    }
+
+    /// DELETE of the API; its status.
+    pub fn delete(&self, path: &str) -> u16 {
+        let (head, _) = whole(self.ask("DELETE", path));
+        head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
     /// The live stream of the log from its beginning.
@@ -245,6 +301,16 @@ impl Server {
     }
 }
 
+/// Head and body of an answer.
+fn whole(mut stream: TcpStream) -> (String, String) {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let text = String::from_utf8(answer).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -272,12 +338,13 @@ fn furnish(home: &Path, files: &[(&str, &[u8])]) {
     }
 }
 
-fn spawn(home: &Path, host: &str) -> (Child, Value) {
+fn spawn(home: &Path, way: Way) -> (Child, Value) {
+    let Way { host, log: level } = way;
     let ready = home.join("ready.json");
     let _ = fs::remove_file(&ready);
     let log = fs::File::options().create(true).append(true).open(home.join("server.log")).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_hotline"))
-        .args(["serve", "--api", "127.0.0.1:0", "--log", "info"])
+        .args(["serve", "--api", "127.0.0.1:0", "--log", level])
         .args(["udp", "tcp", "tls", "ws", "wss"].iter().flat_map(|transport| ["--listen".to_owned(), format!("{transport}:{host}:0")]))
         .arg("--home")
         .arg(home)

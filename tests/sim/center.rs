@@ -11,6 +11,7 @@ use hotline::control::words::agent::AgentState;
 use hotline::control::words::directory::{
     Agent, Directory, Forward, Ha1, Limits, Listener, Number, Queue, RingGroup, Ringing, Selection, Target, Worker,
 };
+use hotline::control::words::guard::Defence;
 use hotline::control::words::media::{Codec, WorkerId};
 use hotline::control::words::sip::{ListenerId, Secrecy, Transport, Whereabouts};
 use hotline::control::words::trunk::Trunk;
@@ -79,6 +80,8 @@ pub fn directory(random: &mut Random) -> Arc<Directory> {
             chat_idle: Duration::from_secs(90),
             ..Limits::default()
         },
+        // All callers stand behind one address: nobody is to be taken for a scanner.
+        defence: Defence { allow: vec!["10.0.0.0/8".parse().expect("a network")], ..Defence::default() },
         codecs: vec![Codec::Pcmu, Codec::Pcma],
         record_calls: random.below(2) == 0,
         ..Directory::default()

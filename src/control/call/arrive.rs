@@ -55,6 +55,7 @@ impl Call {
             name: invited.caller_name.clone(),
             entry: invited.user.clone(),
             agent: *agent,
+            key: None,
             carried: super::carried::carried(&invited.headers),
         };
         let mut call = Call {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::arrive::plan_of;
 use super::carried::{self, Diverted, Trust};
-use super::ending::Ending;
+use super::ending::{Ending, Refused};
 use super::hunt::{Aim, Calls, Hunt, Outcome, Rang, Round, Word};
 use super::leg::{Dialog, Leg, NewLeg, Role};
 use super::line::bare_line;
@@ -27,6 +27,8 @@ use crate::control::words::{AgentId, LegId};
 pub const DIRECT: Duration = DIRECT_RING;
 /// 408 Request Timeout: it rang out.
 const RANG_OUT: u16 = 408;
+/// 403 Forbidden: it may not be called.
+const FORBIDDEN: u16 = 403;
 /// 404 Not Found: no such place.
 const NOT_FOUND: u16 = 404;
 /// 480 Temporarily Unavailable: known, but no phone of his is there.
@@ -74,10 +76,13 @@ impl Call {
             }
             match self.ring_round(&round, &hunt, world) {
                 Ok(legs) => return self.wait_for(legs, &round, hunt, after, world),
-                Err(status) => outcome = Outcome { status, word: Word::Untried },
+                Err(why) => outcome = why,
             }
         }
-        self.dial_failed(outcome.status, after, world);
+        match outcome.word {
+            Word::Barred(why) => self.barred(why, after, world),
+            _ => self.dial_failed(outcome.status, after, world),
+        }
     }
 
     fn wait_for(&mut self, legs: Vec<LegId>, round: &Round, hunt: Box<Hunt>, after: After, world: &mut World<'_>) {
@@ -108,8 +113,8 @@ impl Call {
         agent_places(agent, world).into_iter().take(room).filter_map(|place| self.invite(place, headers, None, world)).collect()
     }
 
-    /// Rings somebody who will be the caller, for a call that begins with us; false when he cannot be rung.
-    pub(super) fn ring_first(&mut self, to: &Route, ring: Duration, world: &mut World<'_>) -> bool {
+    /// Rings somebody who will be the caller, for a call that begins with us.
+    pub(super) fn ring_first(&mut self, to: &Route, ring: Duration, world: &mut World<'_>) -> Result<(), Refused> {
         let mut hunt = Box::new(Hunt::to(to, ring, world));
         hunt.calls = Calls::Caller;
         let mut outcome = Outcome { status: NO_PHONE, word: Word::Untried };
@@ -117,29 +122,43 @@ impl Call {
             match self.ring_round(&round, &hunt, world) {
                 Ok(legs) => {
                     self.wait_for(legs, &round, hunt, After::Direct, world);
-                    return true;
+                    return Ok(());
                 }
-                Err(status) => outcome = Outcome { status, word: Word::Untried },
+                Err(why) => outcome = why,
             }
         }
-        false
+        Err(if let Word::Barred(why) = outcome.word { Refused::Barred(why) } else { Refused::NoPhone })
     }
 
-    /// The legs of a round, at least one; else the status that says why there is none.
-    fn ring_round(&mut self, round: &Round, hunt: &Hunt, world: &mut World<'_>) -> Result<Vec<LegId>, u16> {
+    /// The legs of a round, at least one; else what came of it.
+    fn ring_round(&mut self, round: &Round, hunt: &Hunt, world: &mut World<'_>) -> Result<Vec<LegId>, Outcome> {
         let most = if hunt.calls == Calls::Caller { 1 } else { LEGS_OF_A_CALL.saturating_sub(self.legs.len()) };
-        let places: Vec<Place> = round.aims.iter().flat_map(|aim| places(aim, world)).collect();
         let mut legs = Vec::new();
-        for place in places {
-            if legs.len() < most {
-                legs.extend(self.invite(place, &hunt.headers, round.diverted.as_ref(), world));
+        let mut barred = None;
+        for aim in &round.aims {
+            let permit = match self.permit(aim, world) {
+                Ok(permit) => permit,
+                Err(why) => {
+                    barred = Some(why);
+                    continue;
+                }
+            };
+            for place in places(aim, world) {
+                if legs.len() < most
+                    && let Some(leg) = self.invite(place, &hunt.headers, round.diverted.as_ref(), world)
+                {
+                    world.tolls.begin_if(world.now, leg, permit.clone());
+                    legs.push(leg);
+                }
             }
         }
-        match (legs.is_empty(), &round.aims[..]) {
-            (false, _) => Ok(legs),
-            (true, [Aim::Host { trunk, number, .. }]) if !carries(trunk, number, world) => Err(NOT_FOUND),
-            (true, [Aim::Host { .. }]) => Err(UNREACHABLE),
-            (true, _) => Err(NO_PHONE),
+        let untried = |status| Err(Outcome { status, word: Word::Untried });
+        match (legs.is_empty(), barred, &round.aims[..]) {
+            (false, _, _) => Ok(legs),
+            (true, Some(why), _) => Err(Outcome { status: FORBIDDEN, word: Word::Barred(why) }),
+            (true, None, [Aim::Host { trunk, number, .. }]) if !carries(trunk, number, world) => untried(NOT_FOUND),
+            (true, None, [Aim::Host { .. }]) => untried(UNREACHABLE),
+            (true, None, _) => untried(NO_PHONE),
         }
     }
 
@@ -278,6 +297,8 @@ impl Call {
             return;
         }
         leg.dialog = Dialog::Up;
+        world.tolls.answered(world.now, id);
+        let Some(leg) = self.leg_mut(id) else { return };
         let agreed = if leg.awaits_offer() { leg.answer(sdp).map(Some) } else { leg.accept(sdp).map(|()| None) };
         if let Ok(Some(answer)) = &agreed {
             world.signal(id, Signal::Acknowledge(answer.clone()));

@@ -1,6 +1,6 @@
 //! The end: everything is closed once, and the call is forgotten when the last report is here.
 
-use super::ending::Ending;
+use super::ending::{Ending, Refused};
 use super::leg::{Dialog, Sound};
 use super::{Call, Stage, World};
 use crate::control::event::{DomainEvent, Fact};
@@ -60,7 +60,7 @@ impl Call {
         for id in ids {
             let Some(leg) = self.leg_mut(id) else { continue };
             let signal = match leg.dialog {
-                Dialog::Arriving => Some((Signal::Refuse(status), Dialog::Over)),
+                Dialog::Arriving => Some((refusal(status, ending), Dialog::Over)),
                 Dialog::Ringing => Some((Signal::HangUp, Dialog::Cancelling)),
                 Dialog::Up => Some((Signal::HangUp, Dialog::Over)),
                 Dialog::Cancelling | Dialog::Over => None,
@@ -75,6 +75,7 @@ impl Call {
 
     /// Closes the sound of a leg; one that never had any gives its port back once its dialog is over.
     pub(super) fn close_leg(&mut self, id: LegId, why: &'static str, world: &mut World<'_>) {
+        world.tolls.ended(world.now, id);
         let Some(leg) = self.leg_mut(id) else { return };
         if leg.why.is_empty() {
             leg.why = why;
@@ -130,5 +131,13 @@ impl Call {
         let duration_ms = DomainEvent::ms(world.now.since(self.began));
         let (our_fault, ending) = (ending.is_our_fault(), ending.name());
         world.out.push(Effect::Record(Fact::CallEnded { call, ending, sip_status, our_fault, duration_ms }));
+    }
+}
+
+/// A caller who may not call to the outside is told why.
+fn refusal(status: u16, ending: &Ending) -> Signal {
+    match ending {
+        Ending::Refused(Refused::Barred(why)) => Signal::RefuseBecause(status, why.reason()),
+        _ => Signal::Refuse(status),
     }
 }

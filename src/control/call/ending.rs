@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::control::toll::Barred;
+
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
@@ -71,6 +73,8 @@ pub enum Refused {
     },
     /// The agent who was dialled has no phone that could ring.
     NoPhone,
+    /// The call to the outside may not be made.
+    Barred(Barred),
 }
 
 impl Ending {
@@ -140,7 +144,7 @@ impl Refused {
     pub fn sip_status(self) -> u16 {
         match self {
             Refused::UnknownNumber => 404,
-            Refused::Forbidden => 403,
+            Refused::Forbidden | Refused::Barred(_) => 403,
             Refused::Full => 503,
             Refused::BadOffer { status } => status,
             Refused::NoPhone => 480,
@@ -154,6 +158,7 @@ impl Refused {
             Refused::Full => "full",
             Refused::BadOffer { .. } => "bad_offer",
             Refused::NoPhone => "no_phone",
+            Refused::Barred(why) => why.ending(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::World;
 use super::carried::Diverted;
 use super::route::Route;
+use crate::control::toll::Barred;
 use crate::control::words::directory::{Forward, Ringing};
 use crate::control::words::trunk::in_turn;
 use crate::control::words::{AgentId, LegId};
@@ -90,6 +91,8 @@ pub(super) struct Outcome {
 /// Whose word an outcome is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
+    /// Ours: it may not be called.
+    Barred(Barred),
     /// Ours: it could not even be tried (no path, no room, a number that is not carried).
     Untried,
     /// The far end's, or its silence.

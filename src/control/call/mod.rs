@@ -22,6 +22,7 @@ pub mod ports;
 mod refer;
 pub mod route;
 mod sound;
+mod toll;
 mod transfer;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use super::session::effect::{Clock, Effect, Signal};
 use super::session::talk::Talk;
 use super::sip::{Consulted, Endpoint, Happening};
 use super::time::Time;
+use super::toll::Tolls;
 use super::trunks::Trunks;
 use super::words::directory::Directory;
 use super::words::media::{Command, WorkerId};
@@ -67,6 +69,8 @@ pub struct World<'a> {
     pub random: &'a mut Random,
     /// RTP ports.
     pub ports: &'a mut Ports,
+    /// Calls to the outside.
+    pub tolls: &'a mut Tolls,
     /// What follows.
     pub out: &'a mut Vec<Effect>,
 }
@@ -95,6 +99,8 @@ pub struct Party {
     pub entry: String,
     /// The agent who calls, when it is one.
     pub agent: Option<AgentId>,
+    /// The API key that asked for the call, when it is one.
+    pub key: Option<String>,
     /// What else his signalling said, to be passed on.
     carried: Vec<carried::Header>,
 }
@@ -236,7 +242,8 @@ impl Call {
             | Happening::Registered { .. }
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. }
-            | Happening::Checked { .. } => {}
+            | Happening::Checked { .. }
+            | Happening::Proof { .. } => {}
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Placing {
     pub route: Route,
     /// What that is called.
     pub entry: String,
+    /// The API key that asks for it.
+    pub by: Option<String>,
 }
 
 impl Call {
@@ -31,13 +33,13 @@ impl Call {
     /// # Errors
     /// [`Refused`]: no port, no plan, or nobody to ring.
     pub fn place(placing: Placing, world: &mut World<'_>) -> Result<Call, Refused> {
-        let Placing { session, to, address, route, entry } = placing;
+        let Placing { session, to, address, route, entry, by } = placing;
         let plan = plan_of(&route, world)?;
         let worker = world.ports.least_loaded(world.now).ok_or(Refused::Full)?;
         let ids = Ids { call: CallId::new(world.now, world.random), session, room: RoomId::new(world.now, world.random), worker };
         let mut call = Call {
             ids,
-            party: Party { address, name: None, entry, agent: None, carried: Vec::new() },
+            party: Party { address, name: None, entry, agent: None, key: by, carried: Vec::new() },
             route,
             plan,
             caller: LegId::new(world.now, world.random),
@@ -58,7 +60,8 @@ impl Call {
             sip_call_id: String::new(),
             signalled: Vec::new(),
         }));
-        if call.ring_first(&to, DIRECT_RING, world) { Ok(call) } else { Err(Refused::NoPhone) }
+        call.ring_first(&to, DIRECT_RING, world)?;
+        Ok(call)
     }
 
     /// He is there: what the call leads to begins once his name is known.

@@ -67,6 +67,16 @@ impl Call {
         self.dial(&route, &headers, DIRECT, after, world);
     }
 
+    /// Does somebody wait to hear how the transfer goes that he asked for?
+    pub(super) fn is_sent_on(&self) -> bool {
+        self.moves.referrer.is_some()
+    }
+
+    /// The agent who asked for the transfer that is under way.
+    pub(super) fn sent_on_by(&self) -> Option<AgentId> {
+        self.moves.referrer.and_then(|referrer| referrer.agent)
+    }
+
     /// The target rings.
     pub(super) fn tell_referrer(&self, status: u16, world: &mut World<'_>) {
         if let Some(referrer) = &self.moves.referrer {

@@ -45,7 +45,7 @@ fn minutes(text: &str) -> Option<u16> {
 }
 
 /// One calendar.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Calendar {
     /// The time zone; `None` is UTC.
     pub zone: Option<TimeZone>,

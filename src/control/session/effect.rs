@@ -49,6 +49,8 @@ pub enum Signal {
     Answer(Bytes),
     /// A final failure.
     Refuse(u16),
+    /// The same, with a Reason header.
+    RefuseBecause(u16, &'static str),
     /// Places the call.
     Invite(Box<Outgoing>),
     /// Ends it, whatever its state.

@@ -1,5 +1,6 @@
 //! What the endpoint tells its owner. A leg is named by its `LegId`; the endpoint makes the id for a leg that comes in.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -118,6 +119,13 @@ pub enum Happening {
         /// The status of his call, 100..=699; >= 200 is the last word.
         status: u16,
     },
+    /// Somebody proved, or failed to prove, who he is.
+    Proof {
+        /// Where he is.
+        address: IpAddr,
+        /// What it was worth.
+        proof: Proof,
+    },
     /// Our `register` was granted.
     SignedOn {
         /// As in the registration.
@@ -141,6 +149,17 @@ pub enum Happening {
         /// The final answer; `None` when nothing came.
         status: Option<u16>,
     },
+}
+
+/// What a digest was worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// He is who he says.
+    Good,
+    /// Wrong, or of a user we do not have.
+    Wrong,
+    /// None yet, and he asked to be a user we do not have.
+    UnknownUser,
 }
 
 /// The other call of an attended transfer.
@@ -206,7 +225,8 @@ impl Happening {
             | Happening::Registered { .. }
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. }
-            | Happening::Checked { .. } => None,
+            | Happening::Checked { .. }
+            | Happening::Proof { .. } => None,
         }
     }
 }

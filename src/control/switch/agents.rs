@@ -25,7 +25,11 @@ impl Switch {
                 self.distribute(|acd, _, out| acd.ready(now, agent, out));
                 Reply::Done
             }),
-            AgentCommand::Originate { to, entry } => self.originate(now, &to, &entry),
+            AgentCommand::Originate { to, entry, by } => self.originate(now, &to, &entry, by),
+            AgentCommand::Bans => Ok(Reply::Bans(self.guard.bans())),
+            AgentCommand::Lift { source } => self.lift(now, source),
+            AgentCommand::Count => Ok(Reply::Counts(Box::new(self.counts()))),
+            AgentCommand::Ladder { of } => self.ladder(&of),
             AgentCommand::OpenTicket { customer, session, kind, title, fields } => {
                 let new = NewTicket { kind, title, fields };
                 Ok(Reply::Ticket(self.sessions.open_ticket_for(now, customer, session, new, &mut self.work.sessions)))
@@ -101,7 +105,7 @@ impl Switch {
     }
 
     /// Rings `to`; who answers lands at `entry`.
-    fn originate(&mut self, now: Time, to: &str, entry: &str) -> Result<Reply, Refusal> {
+    fn originate(&mut self, now: Time, to: &str, entry: &str, by: Option<String>) -> Result<Reply, Refusal> {
         if self.drain != Drain::No || self.load.calls >= self.directory.limits.calls {
             return Err(Refusal::Busy);
         }
@@ -110,9 +114,10 @@ impl Switch {
         let route = self.routes.wished(entry, None).ok_or_else(|| unknown("entry", entry))?;
         let session = SessionId::new(now, &mut self.random);
         let address = parse_uri(to).map_or(to, |uri| uri.user).to_owned();
-        let placing = Placing { session, to: rung, address: address.clone(), route: route.clone(), entry: entry.to_owned() };
+        let placing = Placing { session, to: rung, address: address.clone(), route: route.clone(), entry: entry.to_owned(), by };
         let call = self.try_call(now, |world| Call::place(placing, world)).map_err(|refused| match refused {
             Refused::Full => Refusal::Busy,
+            Refused::Barred(why) => Refusal::Conflict(format!("{to} may not be called: {}", why.words())),
             _ => Refusal::Conflict(format!("{to} cannot be rung: no trunk, phone or address leads there")),
         })?;
         let opening =

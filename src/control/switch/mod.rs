@@ -7,6 +7,7 @@
 mod agents;
 mod audit;
 mod chats;
+mod door;
 mod perform;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ use super::call::ports::Ports;
 use super::call::route::{Route, Routes};
 use super::call::{Arrival, Call, World};
 use super::event::Fact;
+use super::guard::Guard;
+use super::ladder::Ladders;
 use super::limits::{DRAIN_GRACE, RETRY_AFTER};
 use super::random::Random;
 use super::session::chat::{Chat, Room};
@@ -31,6 +34,7 @@ use super::session::{self, Opening, Restored, Sessions};
 use super::sip::{Accepting, Consulted, Endpoint, Happening, Invited, Settings};
 use super::surface::{Input, Output};
 use super::time::{Deadlines, Time};
+use super::toll::Tolls;
 use super::trunks::{Trunks, Way};
 use super::words::agent::AgentState;
 use super::words::directory::Directory;
@@ -107,6 +111,9 @@ pub struct Switch {
     directory: Arc<Directory>,
     routes: Routes,
     endpoint: Endpoint,
+    guard: Guard,
+    ladders: Ladders,
+    tolls: Tolls,
     acd: Acd,
     sessions: Sessions,
     slots: BTreeMap<SessionId, Slot>,
@@ -129,6 +136,9 @@ impl Switch {
         let mut switch = Switch {
             routes: Routes::of(&directory),
             endpoint: Endpoint::new(now, random.bits(), Settings::of_directory(&directory)),
+            guard: Guard::new(now, directory.defence.clone(), door::trusted(&directory)),
+            ladders: Ladders::default(),
+            tolls: Tolls::default(),
             acd: Acd::new(random.bits()),
             sessions: Sessions::new(random.bits(), directory.limits.conversation_idle, &restored),
             slots: BTreeMap::new(),
@@ -144,6 +154,7 @@ impl Switch {
             directory,
         };
         let phones = std::mem::take(&mut restored.phones);
+        switch.ladders.configure(&switch.directory);
         switch.sessions.take_up(now, restored, &mut switch.work.sessions);
         switch.distribute(|acd, directory, out| acd.configure(now, directory, out));
         switch.welcome_fixed_phones(now);
@@ -156,7 +167,7 @@ impl Switch {
     /// Takes one input.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
-            Input::Sip(received) => self.endpoint.receive(now, received),
+            Input::Sip(received) => self.on_sip(now, received),
             Input::SipBroken(flow) => self.endpoint.broken(now, flow),
             Input::Located(question, located) => self.endpoint.located(now, question, located),
             Input::Media(event) => self.on_media(now, event),
@@ -198,10 +209,8 @@ impl Switch {
             Drain::Until(at) | Drain::Closing(at) => Some(at),
             Drain::No | Drain::Done => None,
         };
-        [self.endpoint.poll_timeout(), self.acd.poll_timeout(), self.sessions.poll_timeout(), self.clocks.next(), self.trunks.next(), drain]
-            .into_iter()
-            .flatten()
-            .min()
+        let machines = [self.endpoint.poll_timeout(), self.guard.poll_timeout(), self.acd.poll_timeout(), self.sessions.poll_timeout()];
+        machines.into_iter().chain([self.clocks.next(), self.trunks.next(), drain]).flatten().min()
     }
 
     /// The next output.
@@ -216,7 +225,10 @@ impl Switch {
             self.on_happening(now, happening);
             self.work_off(now);
         }
+        self.look_after_bans(now);
+        self.work_off(now);
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            self.ladders.goes(now, &transmit);
             self.work.out.push_back(Output::Sip(transmit));
         }
         while let Some(question) = self.endpoint.poll_question() {
@@ -262,6 +274,7 @@ impl Switch {
             customer: self.sessions.customer_of(session),
             random: &mut self.random,
             ports: &mut self.ports,
+            tolls: &mut self.tolls,
             out: &mut self.work.effects,
         };
         step(call, &mut world);
@@ -338,6 +351,9 @@ impl Switch {
     }
 
     fn on_happening(&mut self, now: Time, happening: Happening) {
+        if let Some((address, proof)) = door::proof_of(&happening) {
+            return self.on_proof(now, address, proof);
+        }
         match happening {
             Happening::Invited(invited) => self.on_invited(now, *invited),
             Happening::Checked { name, place, status } => self.on_checked(now, &name, place, status),
@@ -403,6 +419,7 @@ impl Switch {
             customer: None,
             random: &mut self.random,
             ports: &mut self.ports,
+            tolls: &mut self.tolls,
             out: &mut self.work.effects,
         };
         let made = make(&mut world);
@@ -486,6 +503,8 @@ impl Switch {
         self.endpoint.configure(Settings::of_directory(&directory));
         let before = std::mem::replace(&mut self.directory, directory.clone());
         self.configure_trunks(now, Some(&before));
+        self.ladders.configure(&directory);
+        self.guard.configure(now, directory.defence.clone(), door::trusted(&directory));
         self.sessions.set_conversation_idle(directory.limits.conversation_idle);
         self.distribute(|acd, directory, out| acd.configure(now, directory, out));
         self.welcome_fixed_phones(now);

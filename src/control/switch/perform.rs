@@ -55,7 +55,10 @@ impl Switch {
 
     fn perform_for(&mut self, now: Time, session: SessionId, effect: Effect) {
         match effect {
-            Effect::OwnLeg(leg) => drop(self.index.legs.insert(leg, session)),
+            Effect::OwnLeg(leg) => {
+                self.index.legs.insert(leg, session);
+                self.show_messages_of(leg);
+            }
             Effect::DropLeg(leg) => {
                 self.index.legs.remove(&leg);
                 self.trunks.release(leg);
@@ -103,7 +106,11 @@ impl Switch {
             Signal::Ring(status, sdp) => self.endpoint.ring(now, leg, status, sdp),
             Signal::Answer(sdp) => self.endpoint.answer(now, leg, sdp),
             Signal::Refuse(status) => self.endpoint.refuse(now, leg, status, &[]),
-            Signal::Invite(outgoing) => self.endpoint.invite(now, leg, *outgoing),
+            Signal::Invite(outgoing) => {
+                self.endpoint.invite(now, leg, *outgoing);
+                self.show_messages_of(leg);
+            }
+            Signal::RefuseBecause(status, reason) => self.endpoint.refuse(now, leg, status, &[("Reason", reason)]),
             Signal::HangUp => self.endpoint.hang_up(now, leg, &[]),
             Signal::HangUpBecause(reason) => self.endpoint.hang_up(now, leg, &[("Reason", reason)]),
             Signal::AnswerOffer(sdp) => self.endpoint.answer_offer(now, leg, sdp),
@@ -113,6 +120,14 @@ impl Switch {
             Signal::Reoffer(sdp) => self.endpoint.reoffer(now, leg, sdp),
             Signal::Refer(to) => self.endpoint.refer(now, leg, &to),
             Signal::NotifyRefer(status) => self.endpoint.notify_refer(now, leg, status),
+        }
+    }
+
+    /// The messages of this leg's dialog are its call's; a leg that is still to be invited has none.
+    fn show_messages_of(&mut self, leg: LegId) {
+        let slot = self.index.legs.get(&leg).and_then(|session| self.slots.get(session));
+        if let (Some(Machine::Call(call)), Some(call_id)) = (slot.map(|slot| &slot.machine), self.endpoint.call_id_of(leg)) {
+            self.ladders.belongs(call_id, call.ids().call);
         }
     }
 

@@ -193,7 +193,7 @@ fn a_drain_ends_calls_at_its_time_and_says_so_once() {
 #[test]
 fn a_call_placed_by_the_api_lands_at_its_entry() {
     let mut scene = Scene::new(directory(&[]));
-    let originate = |to: &str| AgentCommand::Originate { to: to.to_owned(), entry: "4001010".to_owned() };
+    let originate = |to: &str| AgentCommand::Originate { to: to.to_owned(), entry: "4001010".to_owned(), by: None };
     scene.input(Input::Agent(CommandId(1), originate("nowhere")));
     assert!(matches!(scene.wishes.last(), Some(Output::Answer(_, Err(Refusal::Unknown { .. })))));
     scene.input(Input::Agent(CommandId(2), originate(&format!("sip:anna@10.0.0.1:{AGENT}"))));

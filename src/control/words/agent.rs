@@ -1,6 +1,8 @@
 //! What agents, supervisors and integrators ask of the rules through the API, and how they are answered.
 
 use super::chat::Content;
+use super::guard::{Ban, Source};
+use super::seen::{Counts, Ladder};
 use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, TicketId};
 
 /// An agent's state as the rules keep it.
@@ -77,6 +79,22 @@ pub enum AgentCommand {
         to: String,
         /// Which entry of the center the callee lands at.
         entry: String,
+        /// The name of the API key that asks; it pays.
+        by: Option<String>,
+    },
+    /// Which sources are banned now.
+    Bans,
+    /// Takes a ban back.
+    Lift {
+        /// Whose.
+        source: Source,
+    },
+    /// What the rules count.
+    Count,
+    /// The SIP messages of one of the latest calls.
+    Ladder {
+        /// `call_…`, or the SIP Call-ID of a dialog.
+        of: String,
     },
     /// Opens a ticket by hand.
     OpenTicket {
@@ -111,6 +129,12 @@ pub enum Reply {
     Session(SessionId),
     /// A ticket that was opened.
     Ticket(TicketId),
+    /// The bans that stand.
+    Bans(Vec<Ban>),
+    /// What was counted since the start.
+    Counts(Box<Counts>),
+    /// The SIP messages of a call.
+    Ladder(Box<Ladder>),
     /// A callback that was promised.
     Callback(CallbackId),
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guard::Defence;
 use super::media::{Codec, WorkerId};
+use super::outbound::Outbound;
 use super::sip::{ListenerId, Transport};
 use super::trunk::{Group, Trunk};
 use super::{AgentId, QueueId};
@@ -39,6 +41,10 @@ pub struct Directory {
     pub rings: BTreeMap<String, RingGroup>,
     /// What is limited.
     pub limits: Limits,
+    /// Who is heard at the SIP sockets.
+    pub defence: Defence,
+    /// Who may call to the outside.
+    pub outbound: Outbound,
     /// Codecs we offer, best first.
     pub codecs: Vec<Codec>,
     /// Is every call recorded? A plan's `record` step may still switch.

@@ -3,10 +3,13 @@
 pub mod agent;
 pub mod chat;
 pub mod directory;
+pub mod guard;
 pub mod id;
 pub mod lookup;
 pub mod media;
+pub mod outbound;
 pub mod phone;
+pub mod seen;
 pub mod sip;
 pub mod speech;
 pub mod trunk;

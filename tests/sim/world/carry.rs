@@ -71,6 +71,7 @@ impl World {
             }
             Output::Journal(event) => self.journal(&event),
             Output::Notify(agent, notice) => self.notice(agent, &notice),
+            Output::Fence(_) => {}
             Output::Drained => self.edges.drained += 1,
         }
     }

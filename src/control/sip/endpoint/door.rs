@@ -4,7 +4,7 @@ use super::leg::Stage;
 use super::reply::Reply;
 use super::{ABILITIES, Accepting, Endpoint, tag_number};
 use crate::control::sip::auth::{Algorithm, Server, Verdict, challenges};
-use crate::control::sip::happening::Happening;
+use crate::control::sip::happening::{Happening, Proof};
 use crate::control::sip::message::{Message, Method, Name, Scheme, Uri, text};
 use crate::control::sip::registrar::Refusal;
 use crate::control::time::Time;
@@ -64,17 +64,61 @@ impl Endpoint {
         let merge = self.keys.merge(request);
         let merged = to_tag.is_none() && self.transactions.is_merged(merge, reply.key);
         self.transactions.open_server(reply.key, request.method(), reply.flow, merge);
-        let outcome = match to_tag {
+        let leg = to_tag.and_then(|to_tag| self.leg_of(request, to_tag));
+        let outcome = match (leg, to_tag) {
             _ if merged => Err(Stop::with(482)),
-            Some(to_tag) => match self.leg_of(request, to_tag) {
-                Some(leg) => self.on_request_inside(now, leg, flow, request, &reply),
-                None => Err(Stop::with(481)),
-            },
-            None => self.on_request_outside(now, flow, request, &reply, tag),
+            (Some(leg), _) => self.on_request_inside(now, leg, flow, request, &reply),
+            (None, Some(_)) => Err(Stop::with(481)),
+            (None, None) => self.on_request_outside(now, flow, request, &reply, tag),
         };
-        if let Err(stop) = outcome {
-            self.stop(now, &reply, &stop);
+        match outcome {
+            Ok(()) => {}
+            Err(stop) if leg.is_none() && !merged && self.may_be_forged(&reply.flow) => self.stop_without_trace(request, &reply, &stop),
+            Err(stop) => self.stop(now, &reply, &stop),
         }
+    }
+
+    /// Could anybody have written this source? Then it gets one datagram for one, and nothing is kept (RFC 3261 §8.2.7).
+    fn may_be_forged(&self, flow: &Flow) -> bool {
+        !flow.transport.is_reliable() && !self.settings.trusted.iter().any(|net| net.contains(flow.remote.ip()))
+    }
+
+    fn stop_without_trace(&mut self, request: &Message, reply: &Reply, stop: &Stop) {
+        self.transactions.forget(reply.key);
+        // The same tag in each repetition.
+        let reply = Reply::of(request, reply.key, reply.flow, &super::tag_text(reply.key.tag()));
+        let mut writer = reply.begin(stop.status, &stop.reason);
+        if matches!(stop.status, 405 | 501) {
+            writer.lines(ABILITIES);
+        }
+        writer.lines(stop.lines.as_bytes());
+        self.outbox.push_back(Transmit { flow: reply.flow, bytes: writer.finish() });
+    }
+
+    /// Does the request belong to a call of ours, as its tags say?
+    #[must_use]
+    pub fn is_within_a_call(&self, request: &Message) -> bool {
+        request.to().and_then(|to| self.leg_of(request, to.tag()?)).is_some()
+    }
+
+    /// The Call-ID of a leg's dialog.
+    #[must_use]
+    pub fn call_id_of(&self, leg: LegId) -> Option<&[u8]> {
+        self.calls.legs.get(&leg).map(|leg| leg.dialog.call_id.as_ref())
+    }
+
+    /// Is it the repetition of a request that is being dealt with, or the CANCEL of one?
+    #[must_use]
+    pub fn is_under_way(&self, request: &Message) -> bool {
+        let of_invite = || request.method() == Method::Cancel && self.transactions.has(self.keys.cancelled(request));
+        self.transactions.has(self.keys.server(request)) || of_invite()
+    }
+
+    /// Does it come from one of our users, over the path he registered over?
+    #[must_use]
+    pub fn is_registered(&self, now: Time, flow: &Flow, request: &Message) -> bool {
+        let user = request.from().map(|from| from.uri.user_text().into_owned()).unwrap_or_default();
+        self.registrar.is_flow_of(now, &user, flow)
     }
 
     /// The leg of a request with a To tag: ours by the tag, the peer's by Call-ID and his tag.
@@ -132,8 +176,9 @@ impl Endpoint {
     fn on_register(&mut self, now: Time, flow: Flow, request: &Message, reply: &Reply) -> Result<(), Stop> {
         let to = request.to().filter(|to| matches!(to.uri.scheme, Scheme::Sip | Scheme::Sips));
         let user = to.ok_or_else(|| Stop::why(400, "To: it is no address of record"))?.uri.user_text().into_owned();
-        let proved = self.prove(now, request)?;
+        let proved = self.prove(now, flow, request)?;
         if proved != user {
+            self.tell_proof(flow, Proof::Wrong);
             return Err(Stop::with(403));
         }
         let limits = self.settings.limits;
@@ -163,12 +208,22 @@ impl Endpoint {
         self.inbox.push_back(Happening::Registered { user, contacts });
     }
 
+    fn tell_proof(&mut self, flow: Flow, proof: Proof) {
+        self.inbox.push_back(Happening::Proof { address: flow.remote.ip(), proof });
+    }
+
     /// The user who proved himself by digest; else a challenge or a refusal.
-    pub(super) fn prove(&mut self, now: Time, request: &Message) -> Result<String, Stop> {
+    pub(super) fn prove(&mut self, now: Time, flow: Flow, request: &Message) -> Result<String, Stop> {
         let server = Server { realm: &self.settings.realm, secret: self.settings.secret, now };
         match server.judge(request, Name::Authorization, &self.settings.users, &mut self.nonces) {
-            Verdict::Proved(user) => Ok(user),
-            Verdict::Wrong => Err(Stop::with(403)),
+            Verdict::Proved(user) => {
+                self.tell_proof(flow, Proof::Good);
+                Ok(user)
+            }
+            Verdict::Wrong => {
+                self.tell_proof(flow, Proof::Wrong);
+                Err(Stop::with(403))
+            }
             Verdict::Broken(why) => Err(Stop::why(400, why)),
             verdict => {
                 let nonce = server.nonce(self.random.bits());
@@ -180,7 +235,11 @@ impl Endpoint {
                 let asked = |algorithm: Algorithm| kept.map_or(algorithm == Algorithm::Md5, |ha1| !algorithm.kept(ha1).is_empty());
                 let values = challenges(&self.settings.realm, &nonce, &verdict).into_iter().zip([Algorithm::Sha256, Algorithm::Md5]);
                 let lines = values.filter(|(_, algorithm)| asked(*algorithm)).map(|(value, _)| format!("WWW-Authenticate: {value}\r\n"));
-                Err(Stop::lines(401, lines.collect()))
+                let stop = Stop::lines(401, lines.collect());
+                if kept.is_none() {
+                    self.tell_proof(flow, Proof::UnknownUser);
+                }
+                Err(stop)
             }
         }
     }

@@ -239,7 +239,8 @@ impl Endpoint {
     }
 
     /// Is this address a trunk's, by the configuration or because we are registered there?
-    fn trusts(&self, now: Time, ip: IpAddr) -> bool {
+    #[must_use]
+    pub fn trusts(&self, now: Time, ip: IpAddr) -> bool {
         self.settings.trusted.iter().any(|net| net.contains(ip)) || self.registered_with(now, ip).is_some()
     }
 

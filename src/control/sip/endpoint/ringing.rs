@@ -79,7 +79,7 @@ impl Endpoint {
             return Ok(Some(from));
         }
         if is_ours || invite.header(Name::Authorization).is_some() {
-            return self.prove(now, invite).map(Some);
+            return self.prove(now, flow, invite).map(Some);
         }
         Ok(None)
     }

@@ -8,6 +8,14 @@ use crate::control::sip::message::{Message, Method};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Key(u128);
 
+impl Key {
+    /// A tag that is the same whenever the request comes again, and that nobody else can guess.
+    #[must_use]
+    pub fn tag(self) -> u64 {
+        u64::try_from(self.0 >> 64).unwrap_or_default()
+    }
+}
+
 /// Begins every branch made after RFC 2543.
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
 

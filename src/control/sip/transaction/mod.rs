@@ -185,6 +185,11 @@ impl Transactions {
         self.slots.insert(key, Slot { machine, flow, last: Bytes::new(), purpose: Purpose::Stray, merge, acks: Vec::new() });
     }
 
+    /// Nothing of this transaction is kept: its answer goes out without it.
+    pub fn forget(&mut self, key: Key) {
+        self.end(key);
+    }
+
     /// The request of `key` came again.
     pub fn request_again(&mut self, now: Time, key: Key, out: &mut VecDeque<Transmit>) {
         self.step(now, key, Event::Request, None, out);
