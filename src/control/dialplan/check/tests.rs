@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::{silent_prompts, unstaffed_queues};
+use crate::control::dialplan::plan::{Plan, Verb};
 use crate::control::dialplan::{Loaded, Problem, Source, load};
+use crate::control::words::directory::{Agent, Forward, Ha1};
+use crate::control::words::{AgentId, Lang};
 
 const DESK: &str = include_str!("fixtures/desk.yaml");
 /// A plan without any finding.
@@ -87,6 +91,62 @@ fn rules_of_the_files_around_the_plan() {
     let many: String = (2..8).map(|key| format!("\n          - {{key: {key}{key}, goto: bye, label: \"number {key}\"}}")).collect();
     let crowded = with("        options:", &format!("        options:{many}"));
     assert!(crowded.iter().any(|problem| problem.id == "D135"), "{crowded:#?}");
+}
+
+/// The good plan, loaded.
+fn good() -> std::sync::Arc<Plan> {
+    loaded(GOOD, DESK, &[]).plans["test"].clone()
+}
+
+#[test]
+fn d152_a_prompt_that_nothing_can_say_is_found_once_a_language() {
+    let plan = good();
+    let nobody = |_: &Lang| false;
+    assert!(silent_prompts(&plan, "plan.yaml", &|_| true, &|_, _| false).is_empty(), "a synthesizer speaks all of it");
+    let found = silent_prompts(&plan, "plan.yaml", &nobody, &|_, _| false);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].id == "D152" && found[0].line > 0 && found[0].what.contains("more en-US prompts"), "{found:#?}");
+    assert!(found[0].mend.as_ref().is_some_and(|mend| mend.contains("prompts/en-US/")), "{found:#?}");
+
+    let one =
+        changed(GOOD, "say: {en-US: \"Where is my order? Please wait.\"}", "say: {id: where, en-US: \"Where is my order? Please wait.\"}");
+    let plan = loaded(&one, DESK, &[]).plans["test"].clone();
+    let before = silent_prompts(&plan, "plan.yaml", &nobody, &|_, _| false);
+    let after = silent_prompts(&plan, "plan.yaml", &nobody, &|lang, id| lang.primary() == "en" && id == "where");
+    let more = |found: &[Problem]| found[0].what.split_whitespace().nth(2).and_then(|count| count.parse::<usize>().ok());
+    assert_eq!(more(&before).map(|count| count - 1), more(&after), "a recorded prompt is heard: {before:#?} {after:#?}");
+}
+
+#[test]
+fn d172_a_queue_that_nobody_can_serve_is_found() {
+    let asks = changed(GOOD, "{to: desk, overflow", "{to: desk, skills: [\"lang:{lang}\", returns], overflow");
+    let plan = loaded(&asks, DESK, &[]).plans["test"].clone();
+    let queue = plan.flow.nodes.values().flat_map(|node| &node.steps).find_map(|step| match &step.verb {
+        Verb::Queue(queue) => Some(queue.to),
+        _ => None,
+    });
+    let agent = |skills: &[&str]| Agent {
+        id: AgentId::of_name("anna"),
+        user: "anna".to_owned(),
+        name: "Anna".to_owned(),
+        extension: None,
+        ha1: Ha1::default(),
+        uri: None,
+        forward: Forward::default(),
+        skills: skills.iter().map(|skill| ((*skill).to_owned(), 5)).collect(),
+        queues: queue.into_iter().collect(),
+        capacity: 1.0,
+        auto_available: true,
+    };
+    let (able, other) = (agent(&["lang:en-US", "returns"]), agent(&["lang:zh-CN", "returns"]));
+    assert!(unstaffed_queues(&plan, "plan.yaml", &[&other, &able]).is_empty());
+    for (agents, why) in
+        [(vec![&other], "nobody who serves the queue 'desk' has lang:en-US and returns"), (vec![], "nobody serves the queue 'desk'")]
+    {
+        let found = unstaffed_queues(&plan, "plan.yaml", &agents);
+        assert!(found.len() == 1 && found[0].id == "D172" && found[0].line > 0 && found[0].what == why, "{found:#?}");
+        assert!(found[0].mend.as_ref().is_some_and(|mend| mend.contains("phones.toml")), "{found:#?}");
+    }
 }
 
 /// What people write, and what they are told.
