@@ -12,7 +12,7 @@ help:
 	@echo "make demo ONCE=1   the same, then ends: 0, or 1 with the name of the station that failed"
 	@echo "make test          all tests"
 	@echo "make bench         load and sound measured, beside Asterisk's figures [ONLY=sig,play] [OUT=file]"
-	@echo "make lint          formatting and clippy"
+	@echo "make lint          formatting, clippy, and that the fuzz targets build"
 
 setup:
 	@scripts/setup.sh
@@ -30,6 +30,7 @@ bench: setup
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) check --locked --manifest-path fuzz/Cargo.toml
 
 fmt:
 	$(CARGO) fmt

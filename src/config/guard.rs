@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::control::words::guard::{Defence, Watching};
+use crate::control::words::net::Net;
 
 use super::problem::Problem;
 use super::toml_file::{Section, Value};
@@ -35,7 +36,7 @@ pub fn read(section: &mut Section<'_>, defence: &mut Defence, out: &mut Vec<Prob
     }
 }
 
-fn networks(section: &mut Section<'_>, key: &str, out: &mut Vec<Problem>) -> Vec<crate::control::words::guard::Network> {
+fn networks(section: &mut Section<'_>, key: &str, out: &mut Vec<Problem>) -> Vec<Net> {
     section.read(key, Vec::new(), out, |value| value.list(|entry| entry.parsed(WANTED_NETWORK, str::parse)))
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::control::sip::message::host_port;
 use crate::control::words::directory::Credentials;
+use crate::control::words::net::Net;
 use crate::control::words::sip::{Secrecy, Whereabouts};
-use crate::control::words::trunk::{Bounds, Choice, Group, Habits, Keys, Net, Numbers, Offer, Registers, Rewrite, Trunk};
+use crate::control::words::trunk::{Bounds, Choice, Group, Habits, Keys, Numbers, Offer, Registers, Rewrite, Trunk, addresses};
 
 use super::problem::{Problem, did_you_mean};
 use super::server::codec;
@@ -53,7 +54,7 @@ fn trunk(name: &str, mut section: Section<'_>, out: &mut Vec<Problem>) -> Option
     let credentials = credentials(&mut section, out);
     let kind = section.read("kind", Kind::Address, out, |value| value.parsed("\"address\" or \"register\"", kind));
     let registers = registers(&mut section, kind, credentials.is_some(), &hosts, out);
-    let own: Vec<Net> = hosts.iter().filter_map(|host| host.to.host.parse().ok().map(Net::one)).collect();
+    let own: Vec<Net> = addresses(&hosts).collect();
     let net = "an address or a network such as \"192.0.2.1\" or \"192.0.2.0/24\"";
     let sources = section.maybe("sources", out, |value| value.list(|entry| entry.parsed(net, str::parse::<Net>)));
     let numbers = Numbers {

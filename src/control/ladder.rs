@@ -19,9 +19,9 @@ use super::sip::message::Method;
 use super::time::Time;
 use super::words::CallId;
 use super::words::directory::Directory;
+use super::words::net::{Net, within};
 use super::words::seen::{Direction, Kind, Ladder, Seen};
 use super::words::sip::{Flow, ListenerId, Transmit};
-use super::words::trunk::{Net, Trunk};
 
 /// Dialogs whose messages are kept; the oldest gives way.
 const DIALOGS: usize = 1_024;
@@ -76,11 +76,7 @@ impl Ladders {
     /// Learns the addresses of our sockets and of the trunks.
     pub fn configure(&mut self, directory: &Directory) {
         self.listeners = directory.listeners.iter().map(|listener| (listener.id, listener.advertised)).collect();
-        let named = |(name, trunk): (&String, &Trunk)| {
-            let own = trunk.hosts.iter().filter_map(|host| host.to.host.parse().ok().map(Net::one));
-            (name.as_str().into(), trunk.sources.iter().copied().chain(own).collect())
-        };
-        self.trunks = directory.trunks.iter().map(named).collect();
+        self.trunks = directory.trunks.iter().map(|(name, trunk)| (name.as_str().into(), trunk.nets().collect())).collect();
     }
 
     /// A message came and is dealt with.
@@ -152,7 +148,7 @@ impl Ladders {
 
     fn count(&mut self, flow: &Flow, direction: Direction, method: Method, status: u16) {
         let ip = flow.remote.ip();
-        let trunk = self.trunks.iter().find(|(_, nets)| nets.iter().any(|net| net.contains(ip))).map(|(name, _)| name.clone());
+        let trunk = self.trunks.iter().find(|(_, nets)| within(nets, ip)).map(|(name, _)| name.clone());
         let kind = Kind { trunk, direction, method, status };
         if let Some(count) = self.counts.get_mut(&kind) {
             *count += 1;

@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 
 use crate::control::sdp::{Direction, Local};
 use crate::control::sip::endpoint::{self, Endpoint, Outgoing, Registration};
-use crate::control::surface;
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Listener};
 use crate::control::words::media::{Codec, WorkerId};
@@ -22,6 +21,7 @@ use super::destination::{BadDestination, Destination, local_ip};
 use super::line::{Input, Line, Output, Settings, Task};
 use super::report::{Event, Report, heard_in};
 use super::script::{Manners, Step};
+use super::wire;
 
 const INPUTS: usize = 1_024;
 const UTTERANCES: usize = 256;
@@ -203,8 +203,8 @@ impl Station {
         (listener.bound, listener.advertised) = (bound, bound);
         let target = Flow { listener: listener.id, transport: there.transport, remote: there.address, connection: None };
         let target = net.place(target, &options.destination.place.host).await;
-        let wire = inbox.clone();
-        std::thread::Builder::new().name("phone-wire".into()).spawn(move || forward_sip(&messages, &wire))?;
+        let heard = inbox.clone();
+        std::thread::Builder::new().name("phone-wire".into()).spawn(move || wire::forward(&messages, &heard))?;
         std::fs::create_dir_all(&options.recordings)?;
         let recorded = inbox.clone();
         let disk = disk::start(options.recordings.clone(), move |report| {
@@ -282,21 +282,6 @@ async fn first_place(destination: &Destination) -> Result<Found, Error> {
     let answer = net::Resolver::new(&[])?.locate(&destination.place, &Transport::ALL).await?;
     let first = answer.places.into_iter().min_by_key(|place| (place.priority, std::cmp::Reverse(place.weight)));
     first.ok_or_else(|| LocateError::Unknown(destination.host.clone()).into())
-}
-
-/// Carries SIP messages over; ends with the sockets or the line, whichever goes first, and therefore is not joined.
-fn forward_sip(messages: &crossbeam_channel::Receiver<surface::Input>, inbox: &mpsc::Sender<Input>) {
-    for input in messages {
-        let input = match input {
-            surface::Input::Sip(received) => Input::Sip(received),
-            surface::Input::SipBroken(flow) => Input::SipBroken(flow),
-            surface::Input::Located(question, located) => Input::Located(question, located),
-            _ => continue,
-        };
-        if inbox.blocking_send(input).is_err() {
-            return;
-        }
-    }
 }
 
 /// One worker whose voice activity tells when the far end falls silent. What a recognizer would get ends here.

@@ -9,18 +9,18 @@ use bytes::Bytes;
 
 use crate::control::random::Random;
 use crate::control::sdp::{self, Direction, Local};
-use crate::control::sip::Received;
 use crate::control::sip::endpoint::{Endpoint, Outgoing, Registration};
 use crate::control::sip::happening::{Happening, Invited};
 use crate::control::time::Time;
 use crate::control::words::media::{BargeIn, Codec, Command, Event as Sound, LegStats, Prompt, Stream};
-use crate::control::words::sip::{Flow, Located, Transmit, Whereabouts};
+use crate::control::words::sip::{Transmit, Whereabouts};
 use crate::control::words::speech::{Expect, Listening};
 use crate::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
 use crate::media::Job;
 
 use super::report::{EndedBy, Event, Report, Stamped};
 use super::script::{Manners, Script, Step, Wish};
+use super::wire;
 
 /// From the end of a call to its last packet counts; then the report goes out without them.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -71,18 +71,20 @@ pub struct Settings {
 /// What comes in.
 #[derive(Debug)]
 pub enum Input {
-    /// A SIP message.
-    Sip(Received),
-    /// A SIP stream broke.
-    SipBroken(Flow),
-    /// Where a request may go.
-    Located(Whereabouts, Located),
+    /// From the SIP sockets.
+    Wire(wire::Input),
     /// From the media worker.
     Sound(Sound),
     /// The far end has fallen silent (an utterance is over).
     FarEnded,
     /// The user hangs up and the phone ends.
     Quit,
+}
+
+impl From<wire::Input> for Input {
+    fn from(input: wire::Input) -> Input {
+        Input::Wire(input)
+    }
 }
 
 /// What goes out.
@@ -166,9 +168,9 @@ impl Line {
     /// Takes an input.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
-            Input::Sip(received) => self.endpoint.receive(now, received),
-            Input::SipBroken(flow) => self.endpoint.broken(now, flow),
-            Input::Located(question, located) => self.endpoint.located(now, question, located),
+            Input::Wire(wire::Input::Sip(received)) => self.endpoint.receive(now, received),
+            Input::Wire(wire::Input::SipBroken(flow)) => self.endpoint.broken(now, flow),
+            Input::Wire(wire::Input::Located(question, located)) => self.endpoint.located(now, question, located),
             Input::Sound(event) => self.sound(now, event),
             Input::FarEnded => self.far_ended(now),
             Input::Quit => self.quit(now),

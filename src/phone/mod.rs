@@ -7,5 +7,6 @@ pub mod line;
 pub mod probe;
 pub mod report;
 pub mod script;
+pub mod wire;
 
 pub use drive::{Account, Error, Options, Purpose, Registers, Trust, run};

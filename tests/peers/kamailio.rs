@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::stage::{PATIENCE, Server, installed, phone, reports};
+use crate::stage::{PATIENCE, Server, anna_at, installed, phone, reports};
 use crate::trunks::{call_out, trunk};
 
 /// One wait for an answer to OPTIONS.
@@ -139,20 +139,7 @@ fn s37_a_phone_that_registers_through_a_proxy_is_called_through_it_by_its_path()
     let proxy = Kamailio::before(&server);
     let mut facts = server.facts();
     let address = format!("127.0.0.1:{}", proxy.port);
-    let anna = phone(&[
-        "--register",
-        "--answer",
-        "--user",
-        "anna",
-        "--password",
-        "anna-secret",
-        "--server",
-        &address,
-        "--ring",
-        "100ms",
-        "--wait",
-        "1s",
-    ]);
+    let anna = anna_at(&address, &["--ring", "100ms", "--wait", "1s"]);
     let registered = facts.wait("phone.registered", |phone| phone["user"] == "anna");
     let path = registered["contacts"][0]["path"][0].as_str().unwrap_or_default().to_owned();
     assert!(path.contains(&address) && path.contains(";lr"), "{registered}");

@@ -1,6 +1,6 @@
 //! Registrations outlive the server.
 
-use crate::stage::{Server, phone, reports};
+use crate::stage::{Server, anna, phone, reports};
 
 fn registered(server: &Server) -> usize {
     server.log_of_facts().iter().filter(|fact| fact["type"] == "phone.registered").count()
@@ -10,21 +10,7 @@ fn registered(server: &Server) -> usize {
 fn a_phone_rings_after_kill_9_and_a_restart_without_registering_again() {
     let mut server = Server::start();
     let mut facts = server.facts();
-    let address = server.sip("UDP").to_string();
-    let anna = phone(&[
-        "--register",
-        "--answer",
-        "--user",
-        "anna",
-        "--password",
-        "anna-secret",
-        "--server",
-        &address,
-        "--ring",
-        "100ms",
-        "--wait",
-        "1s",
-    ]);
+    let anna = anna(&server, &["--ring", "100ms", "--wait", "1s"]);
     facts.wait("phone.registered", |data| data["user"] == "anna" && data["contacts"][0]["transport"] == "Udp");
     facts.wait("agent.state", |data| data["state"] == "available");
     let before = registered(&server);

@@ -446,8 +446,12 @@ pub fn phone(args: &[&str]) -> Child {
 
 /// Anna's phone over this transport: it registers, takes one call and ends with it.
 pub fn anna_over(server: &Server, transport: &str, more: &[&str]) -> Child {
-    let address = format!("{};transport={transport}", server.sip(&transport.to_uppercase()));
-    let whose = ["--register", "--answer", "--user", "anna", "--password", "anna-secret", "--server", &address];
+    anna_at(&format!("{};transport={transport}", server.sip(&transport.to_uppercase())), more)
+}
+
+/// The same, registering at this address.
+pub fn anna_at(address: &str, more: &[&str]) -> Child {
+    let whose = ["--register", "--answer", "--user", "anna", "--password", "anna-secret", "--server", address];
     phone(&[&whose, more].concat())
 }
 

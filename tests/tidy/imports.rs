@@ -69,21 +69,42 @@ impl Table {
 
 /// Names of Cargo.toml's dependency tables that have no row ``| `name` | why |`` in the map.
 pub fn dependencies_without_a_reason(cargo: &str, map: &str) -> Vec<Break> {
+    let without = dependencies(cargo).filter(|(_, name)| !map.contains(&format!("| `{name}` | ")));
+    without
+        .map(|(line, name)| Break {
+            at: format!("Cargo.toml:{line}"),
+            what: format!("{name} has no line that says why it and not another"),
+        })
+        .collect()
+}
+
+/// Dependencies that the code names and the manifest of the fuzz targets, which take that code by path, does not.
+pub fn unknown_to_the_fuzz_targets(cargo: &str, fuzz: &str, code: &str) -> Vec<Break> {
+    let known: Vec<&str> = dependencies(fuzz).map(|(_, name)| name).collect();
+    let named = |name: &str| code.match_indices(&format!("{}::", name.replace('-', "_"))).any(|(at, _)| starts_a_path(code, at));
+    let missing = dependencies(cargo).filter(|(_, name)| !known.contains(name) && named(name));
+    missing
+        .map(|(_, name)| Break { at: "fuzz/Cargo.toml".to_owned(), what: format!("the fuzz targets do not build without {name}") })
+        .collect()
+}
+
+/// Lines and names of a manifest's dependency tables.
+fn dependencies(cargo: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut of_dependencies = false;
-    let mut breaks = Vec::new();
-    for (nth, line) in cargo.lines().enumerate() {
+    cargo.lines().zip(1..).filter_map(move |(line, number)| {
         if line.starts_with('[') {
             of_dependencies = line.ends_with("dependencies]");
-        } else if let (true, Some((name, _))) = (of_dependencies, line.split_once('='))
-            && !map.contains(&format!("| `{}` | ", name.trim()))
-        {
-            breaks.push(Break {
-                at: format!("Cargo.toml:{}", nth + 1),
-                what: format!("{} has no line that says why it and not another", name.trim()),
-            });
+            return None;
         }
-    }
-    breaks
+        let (name, _) = line.split_once('=')?;
+        of_dependencies.then_some((number, name.trim()))
+    })
+}
+
+/// Does a path begin here, and no longer name or path go on?
+fn starts_a_path(code: &str, at: usize) -> bool {
+    let before = code[..at].bytes().next_back().unwrap_or(b' ');
+    !before.is_ascii_alphanumeric() && before != b'_' && before != b':'
 }
 
 fn ticked(cell: &str) -> Vec<String> {
@@ -96,9 +117,7 @@ fn named_modules(code: &str, module: &[&str]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for prefix in ["crate::", "hotline::", climb.as_str()] {
         for (offset, _) in code.match_indices(prefix) {
-            let before = code[..offset].bytes().next_back().unwrap_or(b' ');
-            let whole = !before.is_ascii_alphanumeric() && before != b'_' && before != b':';
-            if whole {
+            if starts_a_path(code, offset) {
                 found.extend(first_names(&code[offset + prefix.len()..]).into_iter().map(|name| (offset, name)));
             }
         }
@@ -161,6 +180,14 @@ mod tests {
         let cargo = "[package]\nname = \"x\"\n[dependencies]\nserde = \"1\"\nrand = \"1\"\n[profile.dev]\nopt = 1\n";
         let breaks = dependencies_without_a_reason(cargo, "| `serde` | shapes |");
         assert_eq!(breaks.iter().map(|found| found.at.as_str()).collect::<Vec<_>>(), ["Cargo.toml:5"]);
+    }
+
+    #[test]
+    fn a_dependency_that_the_fuzz_targets_lack_is_found() {
+        let cargo = "[dependencies]\nserde-x = \"1\"\nrand = \"1\"\naxum = \"1\"\n";
+        let breaks =
+            unknown_to_the_fuzz_targets(cargo, "[dependencies]\nrand = \"1\"\n", "use rand::bits; serde_x::of(1); my::axum::call()");
+        assert_eq!(breaks.iter().map(|found| found.what.as_str()).collect::<Vec<_>>(), ["the fuzz targets do not build without serde-x"]);
     }
 
     #[test]

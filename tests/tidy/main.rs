@@ -88,3 +88,13 @@ fn p5_nothing_is_unbounded_and_no_lock_is_shared() {
 fn every_dependency_has_its_reason_in_architecture_md() {
     insist("dependencies", imports::dependencies_without_a_reason(include_str!("../../Cargo.toml"), include_str!("../../ARCHITECTURE.md")));
 }
+
+#[test]
+fn the_fuzz_targets_have_what_the_rules_need() {
+    let pure = source::tree(&["src/control", "src/nlu"]);
+    let code: String = pure.iter().map(|source| source.product.as_str()).collect();
+    insist(
+        "fuzz targets",
+        imports::unknown_to_the_fuzz_targets(include_str!("../../Cargo.toml"), include_str!("../../fuzz/Cargo.toml"), &code),
+    );
+}

@@ -28,7 +28,7 @@ pub const DIRECT: Duration = DIRECT_RING;
 /// 408 Request Timeout: it rang out.
 const RANG_OUT: u16 = 408;
 /// 403 Forbidden: it may not be called.
-const FORBIDDEN: u16 = 403;
+pub(super) const FORBIDDEN: u16 = 403;
 /// 404 Not Found: no such place.
 const NOT_FOUND: u16 = 404;
 /// 480 Temporarily Unavailable: known, but no phone of his is there.
@@ -44,6 +44,19 @@ const PROGRESS: u16 = 183;
 const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 /// From of a caller who wishes to stay unknown (RFC 3323 §4.1.1.3).
 const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+
+/// Before anything was tried.
+const UNTRIED: Outcome = Outcome { status: NO_PHONE, word: Word::Untried };
+
+/// What the next round comes to.
+enum There {
+    /// Somebody rings.
+    Rings(Round, Vec<LegId>),
+    /// It rings nobody: a plan, a line, a built-in place.
+    Lands(Route),
+    /// No round is left; what became of the last one.
+    Nobody(Outcome),
+}
 
 impl Call {
     /// Calls where the route leads; what does not ring (a plan, a line, a built-in place) begins at once.
@@ -62,27 +75,34 @@ impl Call {
     fn dial_out(&mut self, to: &Route, headers: &[(String, String)], ring: Duration, after: After, world: &mut World<'_>) {
         let mut hunt = Box::new(Hunt::to(to, ring, world));
         hunt.headers = headers.to_vec();
-        self.ring_next(hunt, Outcome { status: NO_PHONE, word: Word::Untried }, after, world);
+        self.ring_next(hunt, UNTRIED, after, world);
     }
 
     /// Rings those who follow on what became of the last ones; when nobody follows, nobody could be had.
-    fn ring_next(&mut self, mut hunt: Box<Hunt>, mut outcome: Outcome, after: After, world: &mut World<'_>) {
+    fn ring_next(&mut self, mut hunt: Box<Hunt>, outcome: Outcome, after: After, world: &mut World<'_>) {
+        match self.next_there(&mut hunt, outcome, world) {
+            There::Rings(round, legs) => self.wait_for(legs, &round, hunt, after, world),
+            There::Lands(to) => self.land(&to, after, world),
+            There::Nobody(Outcome { word: Word::Barred(why), .. }) => self.barred(why, after, world),
+            There::Nobody(outcome) => self.dial_failed(outcome.status, after, world),
+        }
+    }
+
+    /// The next round that comes to something.
+    fn next_there(&mut self, hunt: &mut Hunt, mut outcome: Outcome, world: &mut World<'_>) -> There {
         while let Some(round) = hunt.go_on(outcome) {
             if let [Aim::Route(to)] = &round.aims[..]
                 && !route_rings(to)
                 && hunt.calls == Calls::Callee
             {
-                return self.land(&to.clone(), after, world);
+                return There::Lands(to.clone());
             }
-            match self.ring_round(&round, &hunt, world) {
-                Ok(legs) => return self.wait_for(legs, &round, hunt, after, world),
+            match self.ring_round(&round, hunt, world) {
+                Ok(legs) => return There::Rings(round, legs),
                 Err(why) => outcome = why,
             }
         }
-        match outcome.word {
-            Word::Barred(why) => self.barred(why, after, world),
-            _ => self.dial_failed(outcome.status, after, world),
-        }
+        There::Nobody(outcome)
     }
 
     fn wait_for(&mut self, legs: Vec<LegId>, round: &Round, hunt: Box<Hunt>, after: After, world: &mut World<'_>) {
@@ -117,17 +137,14 @@ impl Call {
     pub(super) fn ring_first(&mut self, to: &Route, ring: Duration, world: &mut World<'_>) -> Result<(), Refused> {
         let mut hunt = Box::new(Hunt::to(to, ring, world));
         hunt.calls = Calls::Caller;
-        let mut outcome = Outcome { status: NO_PHONE, word: Word::Untried };
-        while let Some(round) = hunt.go_on(outcome) {
-            match self.ring_round(&round, &hunt, world) {
-                Ok(legs) => {
-                    self.wait_for(legs, &round, hunt, After::Direct, world);
-                    return Ok(());
-                }
-                Err(why) => outcome = why,
+        match self.next_there(&mut hunt, UNTRIED, world) {
+            There::Rings(round, legs) => {
+                self.wait_for(legs, &round, hunt, After::Direct, world);
+                Ok(())
             }
+            There::Nobody(Outcome { word: Word::Barred(why), .. }) => Err(Refused::Barred(why)),
+            There::Lands(_) | There::Nobody(_) => Err(Refused::NoPhone),
         }
-        Err(if let Word::Barred(why) = outcome.word { Refused::Barred(why) } else { Refused::NoPhone })
     }
 
     /// The legs of a round, at least one; else what came of it.

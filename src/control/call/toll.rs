@@ -1,5 +1,6 @@
 //! Calls to the outside: who pays, and what becomes of one that may not go out.
 
+use super::dial::FORBIDDEN;
 use super::ending::{Ending, Refused};
 use super::hunt::Aim;
 use super::route::{Route, parse_uri};
@@ -7,9 +8,6 @@ use super::{After, Call, World};
 use crate::control::event::Fact;
 use crate::control::session::effect::Effect;
 use crate::control::toll::{Barred, Payer, Permit};
-
-/// 403 Forbidden.
-const FORBIDDEN: u16 = 403;
 
 impl Call {
     /// May it go out there? `None` when that is not outside, or costs nobody anything.

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use super::sip::message::Message;
 use super::time::{Deadlines, Time};
-use super::words::guard::{Ban, Defence, Fence, GuardCounts, Network, Offence, Source, Watching};
-use super::words::trunk::Net;
+use super::words::guard::{Ban, Defence, Fence, GuardCounts, Offence, Source, Watching};
+use super::words::net::{Net, within};
 use bucket::{Bucket, Generations, Pace};
 pub use scanners::is_scanner;
 
@@ -299,7 +299,7 @@ impl Guard {
     }
 
     fn is_exempt(&self, address: IpAddr) -> bool {
-        self.trusted.iter().any(|net| net.contains(address)) || within(&self.defence.allow, address)
+        within(&self.trusted, address) || within(&self.defence.allow, address)
     }
 
     /// What the sockets may drop unread: not the sources of known phones and calls.
@@ -311,10 +311,6 @@ impl Guard {
         };
         Fence { banned, allow: self.defence.allow.clone(), deny: self.defence.deny.clone() }
     }
-}
-
-fn within(networks: &[Network], address: IpAddr) -> bool {
-    networks.iter().any(|network| network.holds(address))
 }
 
 /// What an offence weighs. Ten wrong passwords or twenty wrong numbers in a minute or two are no mistake.

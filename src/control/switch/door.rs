@@ -17,11 +17,9 @@ use crate::control::sip::{Happening, Received};
 use crate::control::surface::Output;
 use crate::control::time::Time;
 use crate::control::words::agent::{Refusal, Reply};
-use crate::control::words::directory::Directory;
 use crate::control::words::guard::{Ban, Offence, Source};
 use crate::control::words::seen::Counts;
 use crate::control::words::sip::Transmit;
-use crate::control::words::trunk::Net;
 
 /// 404 Not Found.
 const NOT_FOUND: u16 = 404;
@@ -33,11 +31,6 @@ enum Verdict {
     GoOn,
     Silence,
     Answer { status: u16, retry_after: Option<u32> },
-}
-
-/// Sources that are never limited: the trunks'.
-pub(super) fn trusted(directory: &Directory) -> Vec<Net> {
-    directory.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect()
 }
 
 impl Switch {

@@ -136,7 +136,7 @@ impl Switch {
         let mut switch = Switch {
             routes: Routes::of(&directory),
             endpoint: Endpoint::new(now, random.bits(), Settings::of_directory(&directory)),
-            guard: Guard::new(now, directory.defence.clone(), door::trusted(&directory)),
+            guard: Guard::new(now, directory.defence.clone(), directory.trusted()),
             ladders: Ladders::default(),
             tolls: Tolls::default(),
             acd: Acd::new(random.bits()),
@@ -504,7 +504,7 @@ impl Switch {
         let before = std::mem::replace(&mut self.directory, directory.clone());
         self.configure_trunks(now, Some(&before));
         self.ladders.configure(&directory);
-        self.guard.configure(now, directory.defence.clone(), door::trusted(&directory));
+        self.guard.configure(now, directory.defence.clone(), directory.trusted());
         self.sessions.set_conversation_idle(directory.limits.conversation_idle);
         self.distribute(|acd, directory, out| acd.configure(now, directory, out));
         self.welcome_fixed_phones(now);

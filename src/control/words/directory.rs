@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::guard::Defence;
 use super::media::{Codec, WorkerId};
+use super::net::Net;
 use super::outbound::Outbound;
 use super::sip::{ListenerId, Transport};
 use super::trunk::{Group, Trunk};
@@ -53,6 +54,14 @@ pub struct Directory {
     pub hold_music: Option<String>,
     /// Below this folder recordings go, as `YYYY/MM/DD/<rec id>.wav`.
     pub recordings: PathBuf,
+}
+
+impl Directory {
+    /// Sources that need not prove themselves and are never limited: the trunks'.
+    #[must_use]
+    pub fn trusted(&self) -> Vec<Net> {
+        self.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect()
+    }
 }
 
 /// A SIP socket.

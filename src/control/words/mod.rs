@@ -7,6 +7,7 @@ pub mod guard;
 pub mod id;
 pub mod lookup;
 pub mod media;
+pub mod net;
 pub mod outbound;
 pub mod phone;
 pub mod seen;

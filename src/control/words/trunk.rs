@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::directory::Credentials;
 use super::media::Codec;
+use super::net::Net;
 use super::sip::Whereabouts;
 use crate::control::random::Random;
 
@@ -137,7 +138,17 @@ pub struct Numbers {
     pub caller_in: Vec<Rewrite>,
 }
 
+/// The addresses among hosts; whom a name means may change.
+pub fn addresses(hosts: &[Choice<Whereabouts>]) -> impl Iterator<Item = Net> {
+    hosts.iter().filter_map(|host| host.to.host.parse().ok().map(Net::one))
+}
+
 impl Trunk {
+    /// What it may send from, and where its hosts are.
+    pub fn nets(&self) -> impl Iterator<Item = Net> {
+        self.sources.iter().copied().chain(addresses(&self.hosts))
+    }
+
     /// A trunk at one place, known by its address, with nothing special about it.
     #[must_use]
     pub fn at(name: &str, remote: Whereabouts) -> Trunk {
@@ -184,78 +195,6 @@ pub fn in_turn<T: Clone>(choices: &[Choice<T>], random: &mut Random) -> Vec<T> {
         order.push(left.remove(at.unwrap_or(0)).to.clone());
     }
     order
-}
-
-/// A network: `192.0.2.0/24`, or one address.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Net {
-    ip: IpAddr,
-    bits: u8,
-}
-
-impl Net {
-    /// One address.
-    #[must_use]
-    pub fn one(ip: IpAddr) -> Net {
-        Net { ip, bits: width(ip) }
-    }
-
-    /// Is the address of this network? An IPv4 address mapped into IPv6 is the IPv4 address.
-    #[must_use]
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        ip.is_ipv4() == self.ip.is_ipv4() && masked(ip, self.bits) == masked(self.ip, self.bits)
-    }
-}
-
-fn width(ip: IpAddr) -> u8 {
-    if ip.is_ipv4() { 32 } else { 128 }
-}
-
-/// The first `bits` of an address, the others 0.
-fn masked(ip: IpAddr, bits: u8) -> u128 {
-    let (number, width) = match ip {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32),
-        IpAddr::V6(v6) => (v6.to_bits(), 128),
-    };
-    number.checked_shr(u32::from(width - bits.min(width))).unwrap_or(0)
-}
-
-/// Why a text is no network.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum BadNet {
-    /// Before the slash.
-    #[error("it is no IP address")]
-    Address,
-    /// After it.
-    #[error("the number after the slash is no length of a network")]
-    Length,
-    /// Below it.
-    #[error("the address has bits beyond the length of the network")]
-    Beyond,
-}
-
-impl FromStr for Net {
-    type Err = BadNet;
-
-    fn from_str(text: &str) -> Result<Net, BadNet> {
-        let (ip, bits) = text.split_once('/').map_or((text, None), |(ip, bits)| (ip, Some(bits)));
-        let ip: IpAddr = ip.trim().parse().map_err(|_| BadNet::Address)?;
-        let Some(bits) = bits else { return Ok(Net::one(ip.to_canonical())) };
-        let bits: u8 = bits.trim().parse().ok().filter(|bits| *bits <= width(ip)).ok_or(BadNet::Length)?;
-        let rest = width(ip) - bits;
-        let all = masked(ip, width(ip));
-        if masked(ip, bits).checked_shl(rest.into()).unwrap_or(0) != all {
-            return Err(BadNet::Beyond);
-        }
-        Ok(Net { ip, bits })
-    }
-}
-
-impl std::fmt::Display for Net {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.bits == width(self.ip) { write!(f, "{}", self.ip) } else { write!(f, "{}/{}", self.ip, self.bits) }
-    }
 }
 
 /// One line of number rewriting: `9* -> *`, `???? -> 021????`. A `?` is one digit, a `*` whatever is left; on the right they stand
@@ -468,27 +407,6 @@ mod tests {
         assert_eq!(numbers.outward("110"), None);
         assert_eq!((numbers.inward("110").as_deref(), numbers.caller_inward("7").as_str()), (Some("110"), "7"));
         assert_eq!((numbers.caller_outward("2001").as_str(), numbers.caller_outward("boss").as_str()), ("0212001", "boss"));
-    }
-
-    #[test]
-    fn networks_hold_their_addresses_and_no_others() {
-        let net = |text: &str| text.parse::<Net>().unwrap();
-        for (text, inside, outside) in [
-            ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"),
-            ("192.0.2.7", "192.0.2.7", "192.0.2.8"),
-            ("0.0.0.0/0", "203.0.113.1", "::1"),
-            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
-            ("10.0.0.0/8", "::ffff:10.1.1.1", "11.0.0.0"),
-        ] {
-            assert!(net(text).contains(inside.parse().unwrap()), "{text} {inside}");
-            assert!(!net(text).contains(outside.parse().unwrap()), "{text} {outside}");
-            assert_eq!(net(text).to_string(), text);
-        }
-        for (bad, why) in
-            [("10.0.0", BadNet::Address), ("10.0.0.0/33", BadNet::Length), ("10.0.0.1/24", BadNet::Beyond), ("::1/0", BadNet::Beyond)]
-        {
-            assert_eq!(bad.parse::<Net>(), Err(why), "{bad}");
-        }
     }
 
     #[test]

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::super::wire::Input;
 use super::finding::{self, Call, Host, Registration, Report};
 use crate::control::sdp::{self, Local};
-use crate::control::sip::Received;
 use crate::control::sip::Target;
 use crate::control::sip::endpoint::{self, Check, Endpoint, Manner, Outgoing};
 use crate::control::sip::happening::Happening;
 use crate::control::sip::message::Message;
 use crate::control::time::Time;
 use crate::control::words::LegId;
-use crate::control::words::sip::{Flow, Located, Transmit, Transport, Whereabouts};
+use crate::control::words::sip::{Transmit, Transport, Whereabouts};
 use crate::control::words::trunk::{Offer, Trunk};
 
 /// Messages that are kept; a far end that sends more has said enough.
@@ -47,17 +47,6 @@ pub struct Subject {
     pub number: String,
     /// Our side of the description.
     pub local: Local,
-}
-
-/// What comes in.
-#[derive(Debug)]
-pub enum Input {
-    /// A SIP message.
-    Sip(Received),
-    /// A SIP stream broke.
-    SipBroken(Flow),
-    /// Where a request may go.
-    Located(Whereabouts, Located),
 }
 
 /// What goes out.

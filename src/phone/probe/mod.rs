@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 
 use super::destination::local_ip;
 use super::drive::{Clock, Error};
+use super::wire;
 use crate::control::sdp::{Direction, Local};
 use crate::control::sip::endpoint::{self, Endpoint};
-use crate::control::surface;
 use crate::control::words::directory::Listener;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::{ListenerId, Transport};
@@ -23,7 +23,8 @@ use crate::control::words::trunk::Trunk;
 use crate::net::tls::{Servers, Tls};
 use crate::net::{self, LocateError};
 
-pub use exam::{Exam, Input, Output, Subject};
+pub use super::wire::Input;
+pub use exam::{Exam, Output, Subject};
 pub use finding::{Agreed, Call, Host, Registration, Report};
 pub use shown::shown;
 
@@ -115,21 +116,6 @@ async fn open(options: &Options) -> Result<(endpoint::Settings, net::Handle, mps
             (bound, SocketAddr::new(options.trunk.habits.advertise.unwrap_or(bound.ip()), bound.port()));
     }
     let (inbox, inputs) = mpsc::channel(INPUTS);
-    std::thread::Builder::new().name("probe-wire".into()).spawn(move || forward(&messages, &inbox))?;
+    std::thread::Builder::new().name("probe-wire".into()).spawn(move || wire::forward(&messages, &inbox))?;
     Ok((endpoint::Settings::new(listeners, "probe", 1), net, inputs, UdpSocket::bind(any)?))
-}
-
-/// Carries SIP messages over; ends with the sockets or the exam, whichever goes first, and therefore is not joined.
-fn forward(messages: &crossbeam_channel::Receiver<surface::Input>, inbox: &mpsc::Sender<Input>) {
-    for input in messages {
-        let input = match input {
-            surface::Input::Sip(received) => Input::Sip(received),
-            surface::Input::SipBroken(flow) => Input::SipBroken(flow),
-            surface::Input::Located(question, located) => Input::Located(question, located),
-            _ => continue,
-        };
-        if inbox.blocking_send(input).is_err() {
-            return;
-        }
-    }
 }

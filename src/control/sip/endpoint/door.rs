@@ -9,6 +9,7 @@ use crate::control::sip::message::{Message, Method, Name, Scheme, Uri, text};
 use crate::control::sip::registrar::Refusal;
 use crate::control::time::Time;
 use crate::control::words::LegId;
+use crate::control::words::net::within;
 use crate::control::words::sip::{Flow, Transmit};
 
 /// Extensions that a request may require.
@@ -80,7 +81,7 @@ impl Endpoint {
 
     /// Could anybody have written this source? Then it gets one datagram for one, and nothing is kept (RFC 3261 §8.2.7).
     fn may_be_forged(&self, flow: &Flow) -> bool {
-        !flow.transport.is_reliable() && !self.settings.trusted.iter().any(|net| net.contains(flow.remote.ip()))
+        !flow.transport.is_reliable() && !within(&self.settings.trusted, flow.remote.ip())
     }
 
     fn stop_without_trace(&mut self, request: &Message, reply: &Reply, stop: &Stop) {

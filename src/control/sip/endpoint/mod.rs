@@ -59,6 +59,7 @@ use super::transaction::{Key, Keys, Purpose, Transactions};
 use crate::control::random::Random;
 use crate::control::time::{Deadlines, Time};
 use crate::control::words::LegId;
+use crate::control::words::net::within;
 use crate::control::words::phone::{KeptContact, KeptPhone};
 use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
@@ -241,7 +242,7 @@ impl Endpoint {
     /// Is this address a trunk's, by the configuration or because we are registered there?
     #[must_use]
     pub fn trusts(&self, now: Time, ip: IpAddr) -> bool {
-        self.settings.trusted.iter().any(|net| net.contains(ip)) || self.registered_with(now, ip).is_some()
+        within(&self.settings.trusted, ip) || self.registered_with(now, ip).is_some()
     }
 
     /// As whom are we registered with a registrar at this address?

@@ -9,8 +9,9 @@ use bytes::Bytes;
 
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Directory, Ha1, Listener};
+use crate::control::words::net::Net;
 use crate::control::words::sip::{Flow, Whereabouts};
-use crate::control::words::trunk::{Net, Trunk};
+use crate::control::words::trunk::Trunk;
 
 /// The configuration of an endpoint; replaced whole at run time by [`super::Endpoint::configure`].
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ impl Settings {
         let users = directory.agents.values().map(|agent| (agent.user.clone(), agent.ha1.clone())).collect();
         Settings {
             users: Arc::new(users),
-            trusted: directory.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect(),
+            trusted: directory.trusted(),
             told: directory.trunks.values().flat_map(told).collect(),
             limits: Limits {
                 legs: directory.limits.calls.saturating_mul(3),
@@ -101,8 +102,7 @@ impl Settings {
 /// The addresses of a trunk's hosts and sources, and what they are told.
 fn told(trunk: &Trunk) -> Vec<(Net, IpAddr)> {
     let Some(ours) = trunk.habits.advertise else { return Vec::new() };
-    let hosts = trunk.hosts.iter().filter_map(|host| host.to.host.parse().ok().map(Net::one));
-    trunk.sources.iter().copied().chain(hosts).map(|net| (net, ours)).collect()
+    trunk.nets().map(|net| (net, ours)).collect()
 }
 
 /// Where a request goes that begins something.

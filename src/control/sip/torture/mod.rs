@@ -11,9 +11,12 @@ use super::auth::{Challenge, Proof};
 use super::endpoint::{Settings, stateless};
 use super::message::{Malformed, Message, Name};
 use super::{Endpoint, Happening, Invited, Received};
+use crate::control::sdp::{self, Direction, Local};
 use crate::control::time::Time;
 use crate::control::words::directory::{Ha1, Listener};
+use crate::control::words::media::{Codec, Stream};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
+use crate::control::words::trunk::Keys;
 
 const START: Time = Time(1_795_000_000_000_000);
 const PASSWORD: &str = "secret";
@@ -25,6 +28,24 @@ macro_rules! file {
     };
 }
 use file;
+
+fn parse(bytes: &Bytes) -> Message {
+    Message::parse(bytes.clone()).unwrap()
+}
+
+/// Our answer to an offer: the stream, or the status it is refused with.
+fn answered(offer: &[u8]) -> Result<Stream, u16> {
+    let local = Local {
+        address: [192, 0, 2, 2].into(),
+        port: 4_000,
+        codecs: vec![Codec::Pcma, Codec::Pcmu],
+        session: 1,
+        version: 1,
+        direction: Direction::SendRecv,
+        keys: Keys::Rfc4733,
+    };
+    sdp::answer(&local, offer).map(|(_, stream)| stream).map_err(|refused| refused.status)
+}
 
 /// The transport a message came over.
 fn flow(transport: Transport) -> Flow {

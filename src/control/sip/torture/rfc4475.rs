@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Transport, endpoint, file, flow, give, registered, seen};
-use crate::control::sdp::{self, Direction, Local};
+use super::{Transport, answered, endpoint, file, flow, give, parse, registered, seen};
 use crate::control::sip::endpoint::Outgoing;
 use crate::control::sip::message::{Frame, Message, Method, Name, Uri, Via, frame, text};
 use crate::control::sip::{Endpoint, Happening};
@@ -12,23 +11,9 @@ use crate::control::words::sip::Located;
 
 use super::START;
 
-fn parse(bytes: &Bytes) -> Message {
-    Message::parse(bytes.clone()).unwrap()
-}
-
 /// The codec we would answer the offer with.
 fn taken(offer: &[u8]) -> Codec {
-    let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    let local = Local {
-        address: [192, 0, 2, 2].into(),
-        port: 4_000,
-        codecs,
-        session: 1,
-        version: 1,
-        direction: Direction::SendRecv,
-        keys: crate::control::words::trunk::Keys::Rfc4733,
-    };
-    sdp::answer(&local, offer).unwrap().1.codec
+    answered(offer).unwrap().codec
 }
 
 #[test]

@@ -1,29 +1,8 @@
 //! RFC 5118: IPv6, section by section.
 
-use bytes::Bytes;
-
-use super::{Transport, endpoint, file, give, registered, seen};
-use crate::control::sdp::{self, Direction, Local};
-use crate::control::sip::message::{Message, Name, Uri, Via};
-use crate::control::words::media::{Codec, Stream};
-
-fn parse(bytes: &Bytes) -> Message {
-    Message::parse(bytes.clone()).unwrap()
-}
-
-fn answered(offer: &[u8]) -> Result<Stream, u16> {
-    let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    let local = Local {
-        address: [192, 0, 2, 2].into(),
-        port: 4_000,
-        codecs,
-        session: 1,
-        version: 1,
-        direction: Direction::SendRecv,
-        keys: crate::control::words::trunk::Keys::Rfc4733,
-    };
-    sdp::answer(&local, offer).map(|(_, stream)| stream).map_err(|refused| refused.status)
-}
+use super::{Transport, answered, endpoint, file, give, parse, registered, seen};
+use crate::control::sip::message::{Name, Uri, Via};
+use crate::control::words::media::Codec;
 
 #[test]
 fn s4_1_valid_sip_message_with_an_ipv6_reference() {
