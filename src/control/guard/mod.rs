@@ -34,6 +34,13 @@ const FORGIVEN: Duration = Duration::from_secs(6);
 const LONGEST: Duration = Duration::from_hours(24);
 /// So long after its end a ban still makes the next one longer.
 const MEMORY: Duration = Duration::from_hours(24);
+/// So many wrong proofs of one user weigh in full, where the source showed where it is. Then it is a phone with an old password that
+/// goes on trying, behind one address with good ones, and not somebody who guesses: he would try other users too, or faster.
+const TRIES: u32 = 5;
+/// What each further one weighs: one in [`FORGIVEN`] is borne with for ever, which is too slow to guess a password.
+const STALE_POINTS: u32 = 1;
+/// Pairs of a source and a user remembered in each of two generations.
+const USERS: usize = 8_192;
 /// A call costs us more than another request.
 const CALL_TOKENS: u32 = 4;
 /// Bans that are told as facts and in the log: more a second are counted only, so that spoofed sources cannot fill the disk.
@@ -109,6 +116,8 @@ pub struct Guard {
     accounts: Generations<Source, Account>,
     /// Sources that showed where they are.
     friends: Generations<Source, ()>,
+    /// Wrong proofs of a user from a source.
+    tries: Generations<(Source, u64), u32>,
     bans: BTreeMap<Source, Kept>,
     ends: Deadlines<Source>,
     told: Bucket,
@@ -127,6 +136,7 @@ impl Guard {
             trusted,
             accounts: Generations::new(SOURCES),
             friends: Generations::new(SOURCES),
+            tries: Generations::new(USERS),
             bans: BTreeMap::new(),
             ends: Deadlines::default(),
             told: Bucket::full(now, TOLD),
@@ -180,6 +190,21 @@ impl Guard {
 
     /// A source did what good ones do rarely. Those who are exempt never offend.
     pub fn offend(&mut self, now: Time, address: IpAddr, offence: Offence) {
+        self.weigh(now, address, offence, points(offence));
+    }
+
+    /// A source gave a wrong proof of being this user.
+    pub fn mistaken(&mut self, now: Time, address: IpAddr, user: u64) {
+        let source = Source::of(address);
+        let stale = self.friends.has(&source) && {
+            let tries = self.tries.of((source, user), || 0);
+            *tries = tries.saturating_add(1);
+            *tries > TRIES
+        };
+        self.weigh(now, address, Offence::WrongProof, if stale { STALE_POINTS } else { points(Offence::WrongProof) });
+    }
+
+    fn weigh(&mut self, now: Time, address: IpAddr, offence: Offence, points: u32) {
         if self.defence.watching == Watching::Off || self.is_exempt(address) {
             return;
         }
@@ -190,7 +215,7 @@ impl Guard {
         let forgiven = now.since(account.at).as_secs() / FORGIVEN.as_secs();
         account.points = account.points.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX));
         account.at = account.at + FORGIVEN * u32::try_from(forgiven).unwrap_or(u32::MAX);
-        account.points = account.points.saturating_add(points(offence));
+        account.points = account.points.saturating_add(points);
         if account.points >= enough && !self.is_banned(now, source) {
             self.accounts.forget(&source);
             self.ban(now, source, offence);

@@ -119,6 +119,28 @@ fn a_source_of_known_phones_is_borne_with_longer_and_is_not_shut_out_at_the_sock
 }
 
 #[test]
+fn one_phone_with_an_old_password_behind_an_address_with_good_ones_is_no_guesser() {
+    let (office, stranger) = (address("192.0.2.1"), address("192.0.2.2"));
+    let mut guard = guard();
+    guard.befriend(office);
+    for try_ in 0..10_000 {
+        guard.mistaken(START + 10 * SECOND * try_, office, 1);
+    }
+    assert_eq!(banned(&mut guard), [], "it tries every ten seconds for a day");
+    for user in 2..102 {
+        guard.mistaken(START, office, user);
+    }
+    assert_eq!(banned(&mut guard).len(), 1, "many users are");
+    let mut guard = self::guard();
+    guard.befriend(office);
+    for _ in 0..600 {
+        guard.mistaken(START, office, 1);
+        guard.mistaken(START, stranger, 1);
+    }
+    assert_eq!(banned(&mut guard).len(), 2, "and so is one who is quick, and one whom nobody knows");
+}
+
+#[test]
 fn a_lifted_ban_is_forgotten_and_the_fence_opens() {
     let mut guard = guard();
     offend(&mut guard, START, "2001:db8::7", Offence::Scanner, 1);

@@ -156,8 +156,8 @@ pub enum Happening {
 pub enum Proof {
     /// He is who he says.
     Good,
-    /// Wrong, or of a user we do not have.
-    Wrong,
+    /// Wrong, or of a user we do not have: a fingerprint of his name.
+    Wrong(u64),
     /// None yet, and he asked to be a user we do not have.
     UnknownUser,
 }

@@ -105,7 +105,7 @@ impl Switch {
         match proof {
             _ if self.endpoint.trusts(now, address) => {}
             Proof::Good => self.guard.befriend(address),
-            Proof::Wrong => self.guard.offend(now, address, Offence::WrongProof),
+            Proof::Wrong(user) => self.guard.mistaken(now, address, user),
             Proof::UnknownUser => self.guard.offend(now, address, Offence::UnknownUser),
         }
     }

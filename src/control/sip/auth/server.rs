@@ -22,8 +22,8 @@ pub enum Verdict {
     Absent,
     /// Right or wrong cannot be said: the nonce is too old or was used up. Challenge with `stale=true`.
     Stale,
-    /// The proof is wrong or the user is unknown.
-    Wrong,
+    /// The proof is wrong or the user, who is named, is unknown.
+    Wrong(String),
     /// The header cannot be read: 400 with this reason.
     Broken(&'static str),
 }
@@ -103,7 +103,7 @@ impl Server<'_> {
 
     fn judge_claim(&self, request: &Message, claim: &Claim, users: &BTreeMap<String, Ha1>, nonces: &mut Nonces) -> Verdict {
         let Some(nonce) = self.open(&claim.nonce) else { return Verdict::Stale };
-        let Some(ha1) = users.get(&claim.user) else { return Verdict::Wrong };
+        let Some(ha1) = users.get(&claim.user) else { return Verdict::Wrong(claim.user.clone()) };
         let kept = claim.algorithm.kept(ha1);
         let question = Question {
             method: request.method_token(),
@@ -112,7 +112,7 @@ impl Server<'_> {
             auth: claim.auth.as_ref().map(|(nc, cnonce)| (nc.as_slice(), cnonce.as_slice())),
         };
         if kept.is_empty() || !same(question.response(claim.algorithm, kept).as_bytes(), &claim.response.to_ascii_lowercase()) {
-            return Verdict::Wrong;
+            return Verdict::Wrong(claim.user.clone());
         }
         let age = self.now.millis().saturating_sub(nonce.0);
         let alive = u128::from(age) <= NONCE_LIFE.as_millis();
@@ -187,6 +187,10 @@ mod tests {
         Server { realm: "center", secret: 42, now }
     }
 
+    fn wrong(user: &str) -> Verdict {
+        Verdict::Wrong(user.to_owned())
+    }
+
     fn users() -> BTreeMap<String, Ha1> {
         BTreeMap::from([("anna".to_owned(), Ha1::of_password("anna", "center", "secret"))])
     }
@@ -216,8 +220,8 @@ mod tests {
             let nonce = server(START).nonce(which as u64);
             let proved = Verdict::Proved("anna".to_owned());
             assert_eq!(judge(&proof("anna", "secret", &nonce, which, 1), START, &mut nonces), proved);
-            assert_eq!(judge(&proof("anna", "secreT", &nonce, which, 2), START, &mut nonces), Verdict::Wrong);
-            assert_eq!(judge(&proof("nobody", "secret", &nonce, which, 2), START, &mut nonces), Verdict::Wrong);
+            assert_eq!(judge(&proof("anna", "secreT", &nonce, which, 2), START, &mut nonces), wrong("anna"));
+            assert_eq!(judge(&proof("nobody", "secret", &nonce, which, 2), START, &mut nonces), wrong("nobody"));
         }
     }
 
@@ -260,11 +264,11 @@ mod tests {
     fn a_wrong_password_does_not_use_the_count_up_and_is_never_called_stale() {
         let mut nonces = Nonces::default();
         let nonce = server(START).nonce(1);
-        assert_eq!(judge(&proof("anna", "guess", &nonce, 1, 1), START, &mut nonces), Verdict::Wrong);
+        assert_eq!(judge(&proof("anna", "guess", &nonce, 1, 1), START, &mut nonces), wrong("anna"));
         assert!(matches!(judge(&proof("anna", "secret", &nonce, 1, 1), START, &mut nonces), Verdict::Proved(_)));
         // An old nonce with a wrong password: the password is what is wrong.
         let late = START + Duration::from_secs(400);
-        assert_eq!(judge(&proof("anna", "guess", &nonce, 1, 2), late, &mut nonces), Verdict::Wrong);
+        assert_eq!(judge(&proof("anna", "guess", &nonce, 1, 2), late, &mut nonces), wrong("anna"));
         let [strong, _] = challenges("center", "n", &Verdict::Stale);
         assert!(strong.ends_with(", stale=true") && !challenges("center", "n", &Verdict::Absent)[0].contains("stale"));
     }
@@ -278,7 +282,7 @@ mod tests {
             [("nc=00000001", "nc=00000002"), ("cnonce=\"abc\"", "cnonce=\"abd\""), ("uri=\"sip:center\"", "uri=\"sip:other\"")]
         {
             assert!(good.contains(from), "{good}");
-            assert_eq!(judge(&request(&good.replace(from, to)), START, &mut nonces), Verdict::Wrong, "{from} → {to}");
+            assert_eq!(judge(&request(&good.replace(from, to)), START, &mut nonces), wrong("anna"), "{from} → {to}");
         }
         let changed = format!("{}7{}", &nonce[..20], &nonce[21..]);
         assert_ne!(changed, nonce);

@@ -179,7 +179,7 @@ impl Endpoint {
         let user = to.ok_or_else(|| Stop::why(400, "To: it is no address of record"))?.uri.user_text().into_owned();
         let proved = self.prove(now, flow, request)?;
         if proved != user {
-            self.tell_proof(flow, Proof::Wrong);
+            self.tell_proof(flow, Proof::Wrong(self.keys.user(&user)));
             return Err(Stop::with(403));
         }
         let limits = self.settings.limits;
@@ -221,8 +221,8 @@ impl Endpoint {
                 self.tell_proof(flow, Proof::Good);
                 Ok(user)
             }
-            Verdict::Wrong => {
-                self.tell_proof(flow, Proof::Wrong);
+            Verdict::Wrong(user) => {
+                self.tell_proof(flow, Proof::Wrong(self.keys.user(&user)));
                 Err(Stop::with(403))
             }
             Verdict::Broken(why) => Err(Stop::why(400, why)),

@@ -86,6 +86,13 @@ impl Keys {
         (wide >> 64) as u64
     }
 
+    /// A number for a user's name.
+    #[must_use]
+    pub fn user(&self, name: &str) -> u64 {
+        let Key(wide) = self.fingerprint(&[b"user", name.as_bytes()]);
+        (wide >> 64) as u64
+    }
+
     fn fingerprint(&self, parts: &[&[u8]]) -> Key {
         let half = |side: u64| {
             let mut hasher = DefaultHasher::new();
