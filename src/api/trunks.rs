@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::ApiState;
 use super::auth::Caller;
 use super::problem::{Problem, Refused};
+use crate::control::words::agent::{AgentCommand, Reply};
 use crate::control::words::directory::Directory;
 use crate::control::words::trunk;
 use crate::store::trunks::TrunkState;
@@ -29,6 +30,8 @@ pub struct Trunk {
     pub why: Option<String>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
+    /// Calls now, both ways; null when no server runs.
+    pub calls: Option<u32>,
     /// The most calls at once, both ways.
     pub max_calls: Option<u32>,
     /// The most new calls a second that we place.
@@ -46,16 +49,20 @@ pub struct Trunks {
 #[utoipa::path(get, path = "/v1/trunks", tag = "calls", responses((status = 200, body = Trunks), Refused))]
 pub async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Json<Trunks>, Problem> {
     caller.may("calls:read")?;
-    Ok(Json(of(&state.directory(), &state.store.trunk_states().await?)))
+    let states = state.store.trunk_states().await?;
+    match state.control.command(AgentCommand::Count).await? {
+        Reply::Counts(counts) => Ok(Json(of(&state.directory(), &states, &counts.trunks))),
+        other => Err(Problem::unexpected(&other)),
+    }
 }
 
 /// The trunks of a configuration with what is known of them.
 #[must_use]
-pub fn of(directory: &Directory, states: &[TrunkState]) -> Trunks {
-    Trunks { data: directory.trunks.values().map(|trunk| one(directory, trunk, states)).collect() }
+pub fn of(directory: &Directory, states: &[TrunkState], loads: &[(String, u32)]) -> Trunks {
+    Trunks { data: directory.trunks.values().map(|trunk| one(directory, trunk, states, loads)).collect() }
 }
 
-fn one(directory: &Directory, trunk: &trunk::Trunk, states: &[TrunkState]) -> Trunk {
+fn one(directory: &Directory, trunk: &trunk::Trunk, states: &[TrunkState], loads: &[(String, u32)]) -> Trunk {
     let known = states.iter().find(|state| state.trunk == trunk.name);
     let of_group = |group: &&trunk::Group| group.trunks.iter().any(|choice| choice.to == trunk.name);
     Trunk {
@@ -66,6 +73,7 @@ fn one(directory: &Directory, trunk: &trunk::Trunk, states: &[TrunkState]) -> Tr
         state: known.map_or("unknown", |state| &state.state).to_owned(),
         why: known.and_then(|state| state.why.clone()),
         since: known.map(|state| state.since.clone()),
+        calls: loads.iter().find(|(name, _)| *name == trunk.name).map(|(_, calls)| *calls),
         max_calls: trunk.bounds.calls,
         calls_per_second: trunk.bounds.per_second,
     }

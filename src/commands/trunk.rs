@@ -94,7 +94,7 @@ fn list(args: &config::Args, json: bool) -> anyhow::Result<ExitCode> {
     let asked = runtime()?.block_on(ask(&url, &config.server.folders.data));
     let (trunks, silent) = match asked {
         Ok(trunks) => (trunks, None),
-        Err(why) => (trunks::of(&config.directory, &[]), Some(why)),
+        Err(why) => (trunks::of(&config.directory, &[], &[]), Some(why)),
     };
     if json {
         println!("{}", serde_json::to_string_pretty(&trunks)?);
@@ -121,10 +121,12 @@ fn table(trunks: &Trunks) -> String {
     if trunks.data.is_empty() {
         return "no trunk in sip-config/trunks.toml: nobody can call out\n".to_owned();
     }
-    let mut text = format!("{:<16} {:<9} {:<8} {:<25} {}\n", "TRUNK", "KIND", "STATE", "SINCE", "HOSTS");
+    let mut text = format!("{:<16} {:<9} {:<8} {:>9} {:<25} {}\n", "TRUNK", "KIND", "STATE", "CALLS", "SINCE", "HOSTS");
     for trunk in &trunks.data {
         let since = trunk.since.as_deref().unwrap_or("-");
-        text += &format!("{:<16} {:<9} {:<8} {since:<25} {}\n", trunk.name, trunk.kind, trunk.state, trunk.hosts.join(", "));
+        let now = trunk.calls.map_or("-".to_owned(), |calls| calls.to_string());
+        let calls = trunk.max_calls.map_or_else(|| now.clone(), |most| format!("{now}/{most}"));
+        text += &format!("{:<16} {:<9} {:<8} {calls:>9} {since:<25} {}\n", trunk.name, trunk.kind, trunk.state, trunk.hosts.join(", "));
         text += &trunk.why.as_ref().map(|why| format!("{:<16} {why}\n", "")).unwrap_or_default();
     }
     text
@@ -181,11 +183,12 @@ mod tests {
             state: "down".to_owned(),
             why: Some("the registrar answers 403".to_owned()),
             since: None,
-            max_calls: None,
+            calls: Some(3),
+            max_calls: Some(30),
             calls_per_second: None,
         };
         let text = table(&Trunks { data: vec![trunk] });
-        assert!(text.contains("carrier          register  down     -"), "{text}");
+        assert!(text.contains("carrier          register  down          3/30 -"), "{text}");
         assert!(text.contains("a.example, b.example\n                 the registrar answers 403\n"), "{text}");
         assert!(table(&Trunks { data: Vec::new() }).starts_with("no trunk"));
     }

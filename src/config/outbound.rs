@@ -31,6 +31,7 @@ pub fn read(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Read {
     rules.allow = section.read("allow", Vec::new(), out, |value| value.list(pattern));
     rules.deny = section.read("deny", Vec::new(), out, |value| value.list(pattern));
     rules.at_once = section.maybe("at_once", out, number);
+    rules.longest = section.maybe("longest", out, Value::duration);
     let named = |value: &Value<'_>| value.text().map(|name| (name, value.problem(String::new(), String::new())));
     let hours = section.maybe("hours", out, named);
     let free = section.read("free", Vec::new(), out, |value| value.list(named));
@@ -42,7 +43,8 @@ pub fn read(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Read {
             }
         }
     }
-    for (name, allowance) in [("agent", &mut rules.agent), ("key", &mut rules.key), ("plan", &mut rules.plan)] {
+    let payers = [("agent", &mut rules.agent), ("key", &mut rules.key), ("plan", &mut rules.plan), ("house", &mut rules.house)];
+    for (name, allowance) in payers {
         if let Some(section) = section.section(name, out) {
             *allowance = read_allowance(section, *allowance, out);
         }
@@ -108,6 +110,7 @@ impl Read {
 mod tests {
     use super::super::server;
     use super::*;
+    use std::time::Duration;
 
     fn said(text: &str) -> (Outbound, String) {
         let mut out = Vec::new();
@@ -121,12 +124,13 @@ mod tests {
     fn without_a_word_an_agent_may_what_a_person_does_and_every_key_is_read() {
         let (rules, problems) = said("");
         assert_eq!((problems.as_str(), rules.agent.at_once, rules.plan), ("", Some(4), Allowance::default()));
-        let text = "[outbound]\nallow = [\"0*\"]\ndeny = [\"00*\"]\nhours = \"office\"\nat_once = 50\nfree = [\"pbx\"]\n\
+        let text = "[outbound]\nallow = [\"0*\"]\ndeny = [\"00*\"]\nhours = \"office\"\nat_once = 50\nlongest = \"2h\"\nhouse = {at_once = 9}\nfree = [\"pbx\"]\n\
                     rates = {\"+86\" = 0.05, \"+\" = 2}\nagent = {at_once = 1, an_hour = 10, a_day = 20.5}\nkey = {a_day = 100}\n";
         let (rules, problems) = said(text);
         assert_eq!(problems, "");
         assert_eq!(rules.rates, [("+".to_owned(), 2_000_000), ("+86".to_owned(), 50_000)]);
         assert_eq!(rules.agent, Allowance { at_once: Some(1), an_hour: Some(10), a_day: Some(20_500_000) });
+        assert_eq!((rules.longest, rules.house.at_once), (Some(Duration::from_hours(2)), Some(9)));
         assert!(rules.hours.is_some() && rules.key.a_day == Some(100_000_000));
     }
 

@@ -166,6 +166,8 @@ pub enum Fact {
     CallHeld { call: CallId, leg: LegId, held: bool },
     #[serde(rename = "call.barred")]
     CallBarred { call: CallId, payer: String, to: String, why: String },
+    #[serde(rename = "call.cut")]
+    CallCut { call: CallId, leg: LegId, payer: String, why: String },
     #[serde(rename = "call.ended")]
     CallEnded { call: CallId, ending: String, sip_status: u16, our_fault: bool, duration_ms: u64 },
     #[serde(rename = "leg.opened")]

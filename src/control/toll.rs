@@ -1,7 +1,8 @@
 //! The guard against toll fraud: whether a call may go out, and what it costs whoever caused it.
 //!
 //! A stolen password is worth what can be called with it. So each payer (an agent, an API key, a plan) has an allowance: calls at once,
-//! calls in an hour, money in a day; and some numbers and hours are nobody's.
+//! calls in an hour, money in a day; and some numbers and hours are nobody's. A call that runs is looked at before each minute that
+//! would cost something: one that can no longer be paid for, or that lasted as long as it may, is cut.
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,8 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Money is counted over this.
 const DAY: Duration = Duration::from_hours(24);
 const MINUTE_SECONDS: u64 = 60;
+/// A minute is asked for so long before it begins: the BYE must arrive before the far end counts it.
+const AHEAD: Duration = Duration::from_secs(1);
 /// Payers remembered; beyond, those who do nothing now are forgotten.
 const PAYERS: usize = 10_000;
 
@@ -113,17 +116,79 @@ impl Barred {
     }
 }
 
+/// Why a call that went out is ended by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cut {
+    /// Its next minute is above what its payer may spend.
+    Spent,
+    /// It lasted as long as a call may.
+    TooLong,
+}
+
+impl Cut {
+    /// All of them.
+    pub const ALL: [Cut; 2] = [Cut::Spent, Cut::TooLong];
+
+    /// Its name in facts and metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Cut::Spent => "spent",
+            Cut::TooLong => "too_long",
+        }
+    }
+
+    /// The name in the verdict of a call.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Cut::Spent => "cut_spent",
+            Cut::TooLong => "cut_too_long",
+        }
+    }
+
+    /// The Reason header of the BYEs (RFC 3326).
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Cut::Spent => "SIP;cause=403;text=\"The limit of spending is reached\"",
+            Cut::TooLong => "SIP;cause=403;text=\"The call lasted as long as it may\"",
+        }
+    }
+}
+
+/// What a look at a running call says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// It goes on until then, when it is to be looked at again.
+    Again(Time),
+    /// It is over.
+    Over(Cut),
+}
+
+/// Do the limits hold for a call?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    /// They do.
+    Yes,
+    /// It is an emergency call.
+    No,
+}
+
 /// A call may go out: at whose cost and price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     payer: Payer,
     price: u64,
+    bound: Bound,
 }
 
 #[derive(Debug)]
 struct Running {
     permit: Permit,
     answered: Option<Time>,
+    /// Minutes that were allowed, begun or not; the first one with the permit.
+    granted: u64,
 }
 
 /// What a payer did lately.
@@ -160,6 +225,7 @@ pub struct Tolls {
     running: BTreeMap<LegId, Running>,
     payers: BTreeMap<Payer, Account>,
     refused: [u64; 5],
+    cut: [u64; 2],
 }
 
 impl Tolls {
@@ -171,10 +237,10 @@ impl Tolls {
         let number = plain(number);
         let price = price(rules, &number);
         if rules.always.iter().any(|always| plain(always) == number) {
-            return Ok(Permit { payer, price });
+            return Ok(Permit { payer, price, bound: Bound::No });
         }
         self.check(now, rules, &payer, &number, price).inspect_err(|barred| self.refused[*barred as usize] += 1)?;
-        Ok(Permit { payer, price })
+        Ok(Permit { payer, price, bound: Bound::Yes })
     }
 
     fn check(&self, now: Time, rules: &Outbound, payer: &Payer, number: &str, price: u64) -> Result<(), Barred> {
@@ -199,8 +265,7 @@ impl Tolls {
         if allowance.an_hour.is_some_and(|most| account.hour.sum(now, HOUR) >= u64::from(most)) {
             return Err(Barred::AnHour);
         }
-        let owed = account.day.sum(now, DAY).saturating_add(self.running_cost(now, payer)).saturating_add(price);
-        within(allowance.a_day, owed).ok_or(Barred::Spent)
+        within(allowance.a_day, self.owed(now, payer).saturating_add(price)).ok_or(Barred::Spent)
     }
 
     /// A leg goes out, with a permit when it needs one.
@@ -218,13 +283,57 @@ impl Tolls {
         let account = self.payers.entry(permit.payer.clone()).or_default();
         account.at_once += 1;
         account.hour.add(now, HOUR, 1);
-        self.running.insert(leg, Running { permit, answered: None });
+        self.running.insert(leg, Running { permit, answered: None, granted: 1 });
     }
 
     /// A leg was answered: from here on it costs.
     pub fn answered(&mut self, now: Time, leg: LegId) {
         if let Some(running) = self.running.get_mut(&leg) {
             running.answered.get_or_insert(now);
+        }
+    }
+
+    /// A leg that is answered: does it go on? `None` when nothing limits it. A minute that is about to begin is granted to it.
+    pub fn look(&mut self, now: Time, rules: &Outbound, leg: LegId) -> Option<Look> {
+        let running = self.running.get(&leg).filter(|running| running.permit.bound == Bound::Yes)?;
+        let answered = running.answered?;
+        let longest = rules.longest.map(|longest| answered + longest);
+        if longest.is_some_and(|end| end <= now) {
+            return Some(self.cut(Cut::TooLong));
+        }
+        let Permit { payer, price, .. } = &running.permit;
+        let most = allowance(rules, payer).a_day.filter(|_| *price > 0);
+        let asks = most.map(|most| (most, running.granted, Duration::from_secs(running.granted * MINUTE_SECONDS)));
+        let next = match asks {
+            None => None,
+            Some((_, _, paid)) if answered + paid > now + AHEAD => Some(answered + (paid - AHEAD)),
+            Some((most, granted, paid)) => {
+                if self.owed(now, payer).saturating_add(*price) > most {
+                    return Some(self.cut(Cut::Spent));
+                }
+                let running = self.running.get_mut(&leg)?;
+                running.granted = granted + 1;
+                Some(answered + paid + (Duration::from_secs(MINUTE_SECONDS) - AHEAD))
+            }
+        };
+        [next, longest].into_iter().flatten().min().map(Look::Again)
+    }
+
+    fn cut(&mut self, why: Cut) -> Look {
+        self.cut[why as usize] += 1;
+        Look::Over(why)
+    }
+
+    /// Who pays for a leg.
+    #[must_use]
+    pub fn payer(&self, leg: LegId) -> Option<&Payer> {
+        self.running.get(&leg).map(|running| &running.permit.payer)
+    }
+
+    /// A leg goes on under another name, in another call.
+    pub fn rename(&mut self, old: LegId, new: LegId) {
+        if let Some(running) = self.running.remove(&old) {
+            self.running.insert(new, running);
         }
     }
 
@@ -250,17 +359,34 @@ impl Tolls {
         Barred::ALL.into_iter().map(Barred::word).zip(self.refused).collect()
     }
 
-    fn running_cost(&self, now: Time, payer: &Payer) -> u64 {
-        self.running.values().filter(|running| running.permit.payer == *payer).map(|running| running.cost(now)).sum()
+    /// Running calls that were cut so far, by the reason's word.
+    #[must_use]
+    pub fn cuts(&self) -> Vec<(&'static str, u64)> {
+        Cut::ALL.into_iter().map(Cut::word).zip(self.cut).collect()
+    }
+
+    /// What a payer spent today, with what his running calls were granted.
+    fn owed(&self, now: Time, payer: &Payer) -> u64 {
+        let spent = self.payers.get(payer).map_or(0, |account| account.day.sum(now, DAY));
+        let running = self.running.values().filter(|running| running.permit.payer == *payer);
+        running.map(|running| running.held(now)).fold(spent, u64::saturating_add)
     }
 }
 
 impl Running {
-    /// Every begun minute since the answer.
+    /// Minutes begun since the answer.
+    fn begun(&self, now: Time) -> u64 {
+        self.answered.map_or(0, |answered| now.since(answered).as_secs() / MINUTE_SECONDS + 1)
+    }
+
+    /// What it costs when it ends now.
     fn cost(&self, now: Time) -> u64 {
-        let Some(answered) = self.answered else { return 0 };
-        let minutes = now.since(answered).as_secs() / MINUTE_SECONDS + 1;
-        minutes.saturating_mul(self.permit.price)
+        self.begun(now).saturating_mul(self.permit.price)
+    }
+
+    /// What it may cost: nobody else may spend it.
+    fn held(&self, now: Time) -> u64 {
+        self.begun(now).max(self.granted).saturating_mul(self.permit.price)
     }
 }
 
@@ -273,7 +399,7 @@ fn allowance(rules: &Outbound, payer: &Payer) -> Allowance {
         Payer::Agent(_) => rules.agent,
         Payer::Key(_) => rules.key,
         Payer::Plan(_) => rules.plan,
-        Payer::House => Allowance::default(),
+        Payer::House => rules.house,
     }
 }
 

@@ -212,6 +212,12 @@ impl Trunks {
         }
     }
 
+    /// The calls of each trunk.
+    #[must_use]
+    pub fn loads(&self) -> Vec<(String, u32)> {
+        self.all.iter().map(|(name, standing)| (name.clone(), standing.calls)).collect()
+    }
+
     /// The calls of a trunk, and those of all.
     #[must_use]
     pub fn calls(&self, name: &str) -> (u32, usize) {
@@ -321,7 +327,7 @@ mod tests {
         assert_eq!(trunks.take(ms(9_000), &bounded, legs[5], Way::In), Err(Full::Calls));
         trunks.rename(legs[0], legs[8]);
         trunks.release(legs[0]);
-        assert_eq!(trunks.calls("t"), (5, 5));
+        assert_eq!((trunks.calls("t"), trunks.loads()), ((5, 5), vec![("t".to_owned(), 5)]));
         trunks.release(legs[8]);
         assert_eq!((trunks.calls("t"), trunks.take(ms(9_000), &bounded, legs[5], Way::In)), ((4, 4), Ok(())));
     }

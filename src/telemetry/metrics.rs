@@ -111,7 +111,13 @@ mod tests {
         let kept = Kept { name: "sip_malformed", help: "No SIP", read: Box::new(|| 7) };
         let guard = GuardCounts { banned: 1, bans: [1, 0, 0, 0, 0], ..GuardCounts::default() };
         let kind = Kind { trunk: Some("pbx".into()), direction: Direction::In, method: Method::Invite, status: 503 };
-        let counts = seen::Counts { guard, messages: vec![(kind, 4)], tolls: vec![("number", 2)] };
+        let counts = seen::Counts {
+            guard,
+            messages: vec![(kind, 4)],
+            tolls: vec![("number", 2)],
+            cuts: vec![("spent", 5)],
+            trunks: vec![("pbx".to_owned(), 6)],
+        };
         let text = print(&registry(workers, vec![kept]), Some(&counts)).unwrap();
         for line in [
             "hotline_rtp_sent_packets_total 5",
@@ -121,6 +127,8 @@ mod tests {
             "hotline_sip_bans_total{why=\"scanner\"} 1",
             "hotline_sip_messages_total{direction=\"in\",method=\"INVITE\",status=\"503\",trunk=\"pbx\"} 4",
             "hotline_outbound_refused_total{why=\"number\"} 2",
+            "hotline_trunk_calls{trunk=\"pbx\"} 6",
+            "hotline_outbound_cut_total{why=\"spent\"} 5",
         ] {
             assert!(text.contains(line), "{line} is missing in {text}");
         }

@@ -86,9 +86,11 @@ fn s85_where_we_register_calls_come_back_and_are_known_by_it() {
     let server = Server::start_and("", &trunks);
     server.facts().wait("trunk.state", |state| state["state"] == "up");
     far.facts().wait("phone.registered", |phone| phone["user"] == "anna" && phone["contacts"].as_array().is_some_and(|all| all.len() == 1));
-    let (reports, good) = reports(phone(&["--to", &far.uri("2001"), "--wait", "1s", "--hangup-after", "500ms"]));
-    assert!(good && reports[0]["heard"]["rms"].as_f64().unwrap() > 100.0, "{reports:?}");
+    let caller = phone(&["--to", &far.uri("2001"), "--wait", "3s", "--hangup-after", "500ms"]);
     server.facts().wait("call.started", |call| call["to"] == "music");
+    assert_eq!(server.get("/v1/trunks")["data"][0]["calls"], 1);
+    let (reports, good) = reports(caller);
+    assert!(good && reports[0]["heard"]["rms"].as_f64().unwrap() > 100.0, "{reports:?}");
     server.stop();
     far.facts().wait("phone.registered", |phone| phone["contacts"].as_array().is_some_and(Vec::is_empty));
     far.stop();

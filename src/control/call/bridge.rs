@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::ending::Ending;
-use super::leg::{Dialog, Held};
+use super::leg::{Dialog, Held, Leg};
 use super::route::Route;
 use super::sound::Own;
 use super::{After, Call, Stage, World};
@@ -132,30 +132,34 @@ impl Call {
         } else if rang {
             self.on_leg_failed(id, NOT_ACCEPTABLE, world);
         } else {
-            self.on_peer_gone(id, world);
+            self.on_peer_gone(id, Ending::AgentHungUp, world);
         }
         self.forget_if_gone(world);
     }
 
     pub(super) fn on_media_lost(&mut self, id: LegId, world: &mut World<'_>) {
-        let Some(leg) = self.leg_mut(id).filter(|leg| leg.is_live()) else { return };
-        leg.dialog = Dialog::Over;
-        world.signal(id, Signal::HangUp);
-        self.on_lost_sound(id, world);
-        self.forget_if_gone(world);
-    }
-
-    fn on_lost_sound(&mut self, id: LegId, world: &mut World<'_>) {
-        self.close_leg(id, Ending::MediaLost.disposition(), world);
-        if id == self.caller {
-            self.finish(Ending::MediaLost, world);
-        } else {
-            self.on_peer_gone(id, world);
+        if self.leg(id).is_some_and(Leg::is_live) {
+            self.end_leg(id, Ending::MediaLost, Signal::HangUp, world);
         }
     }
 
+    /// Ends a leg that stands from our side, and the call with it when it is the caller's or nothing else is left for him.
+    pub(super) fn end_leg(&mut self, id: LegId, ending: Ending, signal: Signal, world: &mut World<'_>) {
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.dialog == Dialog::Up) else { return };
+        leg.dialog = Dialog::Over;
+        world.signal(id, signal);
+        self.close_leg(id, ending.disposition(), world);
+        if id == self.caller {
+            self.finish(ending, world);
+        } else {
+            let ending = if ending == Ending::MediaLost { Ending::AgentHungUp } else { ending };
+            self.on_peer_gone(id, ending, world);
+        }
+        self.forget_if_gone(world);
+    }
+
     /// The agent or the far end left: back to the plan, or good-bye.
-    fn on_peer_gone(&mut self, id: LegId, world: &mut World<'_>) {
+    fn on_peer_gone(&mut self, id: LegId, ending: Ending, world: &mut World<'_>) {
         if self.referrer_left(id, world) {
             return;
         }
@@ -166,7 +170,7 @@ impl Call {
         self.stop_own(world);
         self.release_agent(agent, world);
         if self.talk.is_none() || after == After::Direct {
-            self.finish(Ending::AgentHungUp, world);
+            self.finish(ending, world);
             return;
         }
         self.back_to_plan(after, Event::QueueEnded(QueueEnd::Served), world);

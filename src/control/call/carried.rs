@@ -2,6 +2,8 @@
 //! (P-Asserted-Identity), what is to be kept private (Privacy), what one application says to the other (User-to-User, RFC 7433).
 //! It is kept with the session and goes on to the legs we place, as far as whoever gets it may know it.
 
+use crate::control::words::AgentId;
+
 /// Kept and passed on.
 const CARRIED: [&str; 6] = ["Diversion", "History-Info", "P-Asserted-Identity", "Privacy", "User-to-User", "Reason"];
 /// So many lines of one call at most, each so long at most (a History-Info of a dozen hops fits).
@@ -31,6 +33,8 @@ pub(super) struct Diverted {
     pub reason: &'static str,
     /// How many sent it on so far.
     pub hops: u8,
+    /// The agent who did it, or whose forward led to the one who did: he pays for what it leads to.
+    pub agent: Option<AgentId>,
 }
 
 /// Where a call goes on to.
@@ -149,7 +153,7 @@ mod tests {
 
     #[test]
     fn who_forwarded_a_call_is_told_to_phones_of_the_house_too() {
-        let diverted = Diverted { by: "2001".to_owned(), reason: "user-busy", hops: 2 };
+        let diverted = Diverted { by: "2001".to_owned(), reason: "user-busy", hops: 2, agent: None };
         let onward = onward(&[], &Onward { diverted: Some(&diverted), ..to(Trust::House) });
         assert_eq!(onward[0], ("Diversion".to_owned(), "<sip:4000@center>;reason=user-busy;counter=2".to_owned()));
         assert_eq!(names(&onward), ["Diversion", "History-Info"]);

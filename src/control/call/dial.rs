@@ -153,7 +153,7 @@ impl Call {
         let mut legs = Vec::new();
         let mut barred = None;
         for aim in &round.aims {
-            let permit = match self.permit(aim, world) {
+            let permit = match self.permit(aim, round.diverted.as_ref(), world) {
                 Ok(permit) => permit,
                 Err(why) => {
                     barred = Some(why);
@@ -315,6 +315,7 @@ impl Call {
         }
         leg.dialog = Dialog::Up;
         world.tolls.answered(world.now, id);
+        self.watch_toll(id, world);
         let Some(leg) = self.leg_mut(id) else { return };
         let agreed = if leg.awaits_offer() { leg.answer(sdp).map(Some) } else { leg.accept(sdp).map(|()| None) };
         if let Ok(Some(answer)) = &agreed {

@@ -62,7 +62,7 @@ impl Call {
             let signal = match leg.dialog {
                 Dialog::Arriving => Some((refusal(status, ending), Dialog::Over)),
                 Dialog::Ringing => Some((Signal::HangUp, Dialog::Cancelling)),
-                Dialog::Up => Some((Signal::HangUp, Dialog::Over)),
+                Dialog::Up => Some((farewell(ending), Dialog::Over)),
                 Dialog::Cancelling | Dialog::Over => None,
             };
             if let Some((signal, dialog)) = signal {
@@ -131,6 +131,14 @@ impl Call {
         let duration_ms = DomainEvent::ms(world.now.since(self.began));
         let (our_fault, ending) = (ending.is_our_fault(), ending.name());
         world.out.push(Effect::Record(Fact::CallEnded { call, ending, sip_status, our_fault, duration_ms }));
+    }
+}
+
+/// Whoever is cut off is told why.
+fn farewell(ending: &Ending) -> Signal {
+    match ending {
+        Ending::Cut(why) => Signal::HangUpBecause(why.reason()),
+        _ => Signal::HangUp,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::control::toll::Barred;
+use crate::control::toll::{Barred, Cut};
 
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum Ending {
     Idle,
     /// The plan failed and had no way on.
     PlanFailed,
+    /// A call to the outside reached a limit while it ran.
+    Cut(Cut),
     /// No sound came from a peer that should send.
     MediaLost,
     /// The signalling peer is gone: no ACK, no answer in the dialog.
@@ -107,6 +109,7 @@ impl Ending {
             Ending::ClosedByAgent => "closed_by_agent",
             Ending::Idle => "idle",
             Ending::PlanFailed => "plan_failed",
+            Ending::Cut(_) => "cut",
             Ending::MediaLost => "media_lost",
             Ending::PeerLost => "peer_lost",
             Ending::Refused(_) => "refused",
@@ -121,6 +124,7 @@ impl Ending {
         match self {
             Ending::Refused(why) => format!("refused_{}", why.name()),
             Ending::Unreached { status } => format!("unreached_{status}"),
+            Ending::Cut(why) => why.ending().to_owned(),
             other => other.disposition().to_owned(),
         }
     }

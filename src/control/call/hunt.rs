@@ -238,7 +238,7 @@ impl Plan<'_, '_> {
         let mut lay = |to: Option<String>, reason: &'static str| {
             let route = routes.wished(&to?, None)?;
             let hops = diverted.map_or(0, |diverted| diverted.hops) + 1;
-            let sent = Diverted { by: own.clone(), reason, hops };
+            let sent = Diverted { by: own.clone(), reason, hops, agent: Some(agent) };
             self.lay(&route, ring, Some(&sent), rest, forwards - 1)
         };
         if let Some(first) = lay(always, "unconditional") {
@@ -257,7 +257,9 @@ impl Plan<'_, '_> {
         let group = directory.rings.get(name)?;
         let members: Vec<Route> = group.members.iter().filter_map(|member| routes.wished(member, None)).collect();
         let otherwise = group.otherwise.as_ref().filter(|_| forwards > 0).and_then(|to| routes.wished(to, None));
-        let sent = Diverted { by: group.number.clone(), reason: "no-answer", hops: diverted.map_or(0, |diverted| diverted.hops) + 1 };
+        let hops = diverted.map_or(0, |diverted| diverted.hops) + 1;
+        let agent = diverted.and_then(|diverted| diverted.agent);
+        let sent = Diverted { by: group.number.clone(), reason: "no-answer", hops, agent };
         let otherwise = otherwise.and_then(|to| self.lay(&to, group.ring, Some(&sent), rest, forwards - 1));
         let rest: Vec<(When, usize)> = otherwise.map(|next| (When::Any, next)).into_iter().chain(rest.iter().cloned()).collect();
         match group.how {

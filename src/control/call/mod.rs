@@ -255,6 +255,7 @@ impl Call {
             Clock::NoteLength | Clock::NoteSilence => self.stop_note(world),
             Clock::Announce => self.announce(world),
             Clock::LastReports => self.forget_reports(world),
+            Clock::Toll => self.on_toll_clock(world),
             Clock::Idle => {}
         }
     }

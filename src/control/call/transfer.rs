@@ -133,12 +133,14 @@ impl Call {
     }
 
     /// Attended transfer, the call that ends: whoever talks with `leg` leaves for another call, the others are hung up.
-    pub fn give_away(&mut self, leg: LegId, world: &mut World<'_>) -> Option<Guest> {
+    /// What he costs goes on under his name there.
+    pub fn give_away(&mut self, leg: LegId, new: LegId, world: &mut World<'_>) -> Option<Guest> {
         let Stage::Talking { peer, .. } = self.stage else { return None };
         let id = if leg == peer { self.caller } else { peer };
         let guest = self.leg_mut(id)?;
         guest.dialog = Dialog::Over;
         let guest = Guest { leg: id, role: guest.role, uri: guest.uri.clone(), origin: guest.origin() };
+        world.tolls.rename(id, new);
         self.close_leg(id, Ending::TransferredAway.disposition(), world);
         self.finish(Ending::TransferredAway, world);
         Some(guest)
@@ -146,7 +148,10 @@ impl Call {
 
     /// Attended transfer, the call that goes on: the guest comes in the place of `leaving`, under the name `new`.
     pub fn take_in(&mut self, guest: Guest, new: LegId, lease: Lease, leaving: LegId, world: &mut World<'_>) {
-        let Stage::Talking { agent, after, .. } = self.stage else { return world.ports.release(world.now, lease) };
+        let Stage::Talking { agent, after, .. } = self.stage else {
+            world.tolls.ended(world.now, new);
+            return world.ports.release(world.now, lease);
+        };
         let Guest { role, uri, origin, .. } = guest;
         let habits = self.like_the_caller(Habits::default(), world);
         let mut leg = Leg::new(NewLeg { id: new, role, uri, lease, habits }, Dialog::Up, world.random);
@@ -156,6 +161,7 @@ impl Call {
         world.out.push(Effect::OwnLeg(new));
         self.record_leg(new, world);
         world.signal(new, Signal::Reoffer(offer));
+        self.watch_toll(new, world);
         self.stop_own(world);
         self.let_go(leaving, "transferred", world);
         self.release_agent(agent, world);

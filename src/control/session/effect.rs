@@ -32,12 +32,14 @@ pub enum Clock {
     LastReports,
     /// A chat without a line.
     Idle,
+    /// A call to the outside is looked at: may it go on?
+    Toll,
 }
 
 impl Clock {
     /// All of them, to be stopped at a session's end.
-    pub const ALL: [Clock; 7] =
-        [Clock::Plan, Clock::Ring, Clock::NoteLength, Clock::NoteSilence, Clock::Announce, Clock::LastReports, Clock::Idle];
+    pub const ALL: [Clock; 8] =
+        [Clock::Plan, Clock::Ring, Clock::NoteLength, Clock::NoteSilence, Clock::Announce, Clock::LastReports, Clock::Idle, Clock::Toll];
 }
 
 /// Signalling on one leg.

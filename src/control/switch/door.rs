@@ -125,7 +125,8 @@ impl Switch {
 
     /// All that is counted.
     pub(super) fn counts(&self) -> Counts {
-        Counts { guard: self.guard.counts(), messages: self.ladders.counts(), tolls: self.tolls.refused() }
+        let (tolls, cuts) = (self.tolls.refused(), self.tolls.cuts());
+        Counts { guard: self.guard.counts(), messages: self.ladders.counts(), tolls, cuts, trunks: self.trunks.loads() }
     }
 
     pub(super) fn ladder(&self, of: &str) -> Result<Reply, Refusal> {

@@ -38,13 +38,13 @@ impl Switch {
         let lease = lease?;
         self.endpoint.notify_refer(now, leg, TRANSFERRED);
         let mut guest = None;
-        self.with_call(now, given, |call, world| guest = call.give_away(away, world));
+        let new = LegId::new(now, &mut self.random);
+        self.with_call(now, given, |call, world| guest = call.give_away(away, new, world));
         self.work_off(now);
         let Some(guest) = guest else {
             self.ports.release(now, lease);
             return None;
         };
-        let new = LegId::new(now, &mut self.random);
         self.endpoint.rename(guest.leg, new);
         self.trunks.rename(guest.leg, new);
         self.with_call(now, kept, |call, world| call.take_in(guest, new, lease, leaving, world));

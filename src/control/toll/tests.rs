@@ -95,6 +95,58 @@ fn all_payers_together_have_a_limit() {
     assert_eq!((tolls.running(), tolls.ask(START, &rules, anna(), "1").is_ok()), (0, true));
 }
 
+#[test]
+fn a_call_is_cut_before_the_minute_that_cannot_be_paid_and_an_emergency_call_never() {
+    let rates = vec![("+86".to_owned(), ONE), ("112".to_owned(), ONE)];
+    let mut rules = Outbound { rates, agent: Allowance { a_day: Some(3 * ONE), ..Allowance::default() }, ..Outbound::default() };
+    let mut tolls = Tolls::default();
+    let only = call(&mut tolls, START, &rules, 1).unwrap();
+    let (minutes, ahead) = (|count: u32| START + MINUTE * count, Duration::from_secs(59));
+    assert_eq!(tolls.look(START, &rules, only), Some(Look::Again(START + ahead)));
+    assert_eq!(tolls.look(START + ahead, &rules, only), Some(Look::Again(minutes(1) + ahead)));
+    assert_eq!(tolls.look(START + ahead, &rules, only), Some(Look::Again(minutes(1) + ahead)), "a minute is granted once");
+    assert_eq!(tolls.look(minutes(1) + ahead, &rules, only), Some(Look::Again(minutes(2) + ahead)));
+    assert_eq!(tolls.look(minutes(2) + ahead, &rules, only), Some(Look::Over(Cut::Spent)));
+    tolls.ended(minutes(2) + ahead, only);
+    assert_eq!((call(&mut tolls, minutes(3), &rules, 2), tolls.cuts()), (Err(Barred::Spent), vec![("spent", 1), ("too_long", 0)]));
+    rules.longest = Some(MINUTE);
+    let permit = tolls.ask(minutes(3), &rules, anna(), "112").unwrap();
+    tolls.begin(minutes(3), leg(3), permit);
+    tolls.answered(minutes(3), leg(3));
+    assert_eq!(tolls.look(minutes(9), &rules, leg(3)), None);
+}
+
+#[test]
+fn what_one_call_was_granted_no_other_may_spend() {
+    let rates = vec![("+86".to_owned(), ONE)];
+    let rules = Outbound { rates, agent: Allowance { a_day: Some(3 * ONE), ..Allowance::default() }, ..Outbound::default() };
+    let mut tolls = Tolls::default();
+    let first = call(&mut tolls, START, &rules, 1).unwrap();
+    let second = call(&mut tolls, START, &rules, 2).unwrap();
+    let soon = START + Duration::from_secs(59);
+    assert!(matches!(tolls.look(soon, &rules, first), Some(Look::Again(_))));
+    assert_eq!(tolls.look(soon, &rules, second), Some(Look::Over(Cut::Spent)));
+    let permit = Tolls::default().ask(START, &rules, anna(), "+861").unwrap();
+    tolls.ended(soon, first);
+    tolls.ended(soon, second);
+    tolls.begin(soon, leg(3), permit);
+    assert_eq!(tolls.ask(soon, &rules, anna(), "+861"), Err(Barred::Spent), "a call that rings will cost its first minute");
+}
+
+#[test]
+fn a_call_lasts_no_longer_than_allowed_whatever_it_costs_and_under_any_name() {
+    let rules = Outbound { longest: Some(90 * MINUTE), ..Outbound::default() };
+    let mut tolls = Tolls::default();
+    let first = call(&mut tolls, START, &rules, 1).unwrap();
+    assert_eq!(tolls.look(START + MINUTE, &rules, first), Some(Look::Again(START + 90 * MINUTE)));
+    tolls.rename(first, leg(7));
+    tolls.ended(START + MINUTE, first);
+    assert_eq!(tolls.payer(leg(7)), Some(&anna()));
+    assert_eq!(tolls.look(START + 90 * MINUTE, &rules, leg(7)), Some(Look::Over(Cut::TooLong)));
+    tolls.ended(START + 90 * MINUTE, leg(7));
+    assert_eq!(tolls.running(), 0);
+}
+
 proptest! {
     /// Whatever happens: nobody has more calls at once than he may, and when all are over none is counted.
     #[test]

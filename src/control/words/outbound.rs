@@ -1,6 +1,7 @@
 //! Who may call to the outside: where to, when, how often and for how much. `[outbound]` of hotline.toml.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::control::dialplan::calendar::Calendar;
 
@@ -26,6 +27,8 @@ pub struct Outbound {
     pub free: Vec<String>,
     /// Calls to the outside at once, all together.
     pub at_once: Option<u32>,
+    /// The longest call to the outside; `None` = as long as it likes.
+    pub longest: Option<Duration>,
     /// What a begun minute costs, in millionths, by the beginning of the number; the longest wins. What is not named costs nothing.
     pub rates: Vec<(String, u64)>,
     /// For each agent.
@@ -34,6 +37,8 @@ pub struct Outbound {
     pub key: Allowance,
     /// For each plan.
     pub plan: Allowance,
+    /// For callers who are sent outside by nobody of these, all together: a ring group that nobody answered.
+    pub house: Allowance,
 }
 
 /// What one payer may.
@@ -56,10 +61,12 @@ impl Default for Outbound {
             hours: None,
             free: Vec::new(),
             at_once: None,
+            longest: None,
             rates: Vec::new(),
             agent: Allowance { at_once: Some(AGENT_AT_ONCE), an_hour: Some(AGENT_AN_HOUR), a_day: None },
             key: Allowance::default(),
             plan: Allowance::default(),
+            house: Allowance::default(),
         }
     }
 }

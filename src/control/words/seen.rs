@@ -80,4 +80,8 @@ pub struct Counts {
     pub messages: Vec<(Kind, u64)>,
     /// Calls to the outside that were refused, by the reason's word.
     pub tolls: Vec<(&'static str, u64)>,
+    /// Calls to the outside that were cut, by the reason's word.
+    pub cuts: Vec<(&'static str, u64)>,
+    /// Calls of each trunk now, both ways, by its name.
+    pub trunks: Vec<(String, u32)>,
 }

@@ -23,13 +23,18 @@ struct Rules(Counts);
 
 impl Collector for Rules {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let Rules(Counts { guard, messages, tolls }) = self;
+        let Rules(Counts { guard, messages, tolls, cuts, trunks }) = self;
         let banned = ConstGauge::new(i64::try_from(guard.banned).unwrap_or(i64::MAX));
         banned.encode(encoder.encode_descriptor("sip_banned_sources", "Sources not heard now", None, banned.metric_type())?)?;
         let by_offence = |counts: [u64; 5]| Offence::ALL.map(Offence::word).into_iter().zip(counts).collect::<Vec<_>>();
         by_reason(&mut encoder, "sip_bans", "Bans begun", &by_offence(guard.bans))?;
         by_reason(&mut encoder, "sip_offences", "What sources did that good ones do rarely", &by_offence(guard.offences))?;
         by_reason(&mut encoder, "outbound_refused", "Calls to the outside that were refused", tolls)?;
+        by_reason(&mut encoder, "outbound_cut", "Calls to the outside that were cut while they ran", cuts)?;
+        let mut lines = encoder.encode_descriptor("trunk_calls", "Calls of a trunk now, both ways", None, MetricType::Gauge)?;
+        for (trunk, calls) in trunks {
+            ConstGauge::new(i64::from(*calls)).encode(lines.encode_family(&[("trunk", trunk.as_str())])?)?;
+        }
         for (name, help, count) in [
             ("sip_limited_requests", "Requests above their source's rate, answered 503", guard.limited),
             ("sip_unheard_requests", "Requests of banned and denied sources, read and not answered", guard.unheard),
