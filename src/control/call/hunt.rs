@@ -151,6 +151,22 @@ impl Hunt {
         self.rounds.get(next?).cloned()
     }
 
+    /// Somebody of this round sends the call on to `to`: that follows when nobody of the round takes it. Not for ever.
+    pub(super) fn lead_on(&mut self, to: &Route, sent: Diverted, world: &mut World<'_>) {
+        let Some((at, here)) = self.at.and_then(|at| Some((at, self.rounds.get(at)?))) else { return };
+        let hops = here.diverted.as_ref().map_or(0, |diverted| diverted.hops) + 1;
+        if hops > MOST_FORWARDS || self.calls == Calls::Caller {
+            return;
+        }
+        let (rest, ring) = (here.next.clone(), here.ring);
+        let mut plan = Plan { rounds: std::mem::take(&mut self.rounds), world };
+        let first = plan.lay(to, ring, Some(&Diverted { hops, ..sent }), &rest, MOST_FORWARDS - hops);
+        self.rounds = plan.rounds;
+        if let (Some(first), Some(here)) = (first, self.rounds.get_mut(at)) {
+            here.next.insert(0, (When::Any, first));
+        }
+    }
+
     /// Is this the leg of the one who will be our caller?
     pub(super) fn takes(&self, caller: &mut LegId, legs: &[LegId]) {
         if let (Calls::Caller, Some(leg)) = (self.calls, legs.first()) {

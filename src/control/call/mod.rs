@@ -13,6 +13,7 @@ pub mod ending;
 mod hunt;
 mod leg;
 mod line;
+mod moved;
 mod note;
 mod originate;
 mod phrases;
@@ -224,6 +225,7 @@ impl Call {
             Happening::Progress { leg, status, sdp } => self.on_progress(leg, status, sdp, world),
             Happening::Answered { leg, sdp } => self.on_answered(leg, &sdp, world),
             Happening::Refused { leg, status } => self.on_refused(leg, status, world),
+            Happening::Moved { leg, to } => self.on_moved(leg, &to, world),
             Happening::Confirmed { leg, sdp } => self.on_confirmed(leg, sdp, world),
             Happening::Cancelled { leg } => self.on_leg_over(leg, Ending::CallerCancelled, world),
             Happening::Offered { leg, sdp } => self.on_offered(leg, sdp, world),

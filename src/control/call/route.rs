@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::control::sip::message::{Uri, host_port};
 use crate::control::sip::{Target, path, whereabouts};
 use crate::control::words::directory::{self, Directory};
-use crate::control::words::sip::Whereabouts;
+use crate::control::words::sip::{Transport, Whereabouts};
 use crate::control::words::{AgentId, QueueId};
 
 /// Destinations inside the server: `hotline:echo`, `hotline:silence`, `hotline:music` and `hotline:music/<file>`.
@@ -49,13 +49,16 @@ pub struct Routes {
     channels: HashMap<String, String>,
     any_channel: Option<String>,
     domain: String,
+    /// Our sockets, as others know them.
+    doors: Vec<SocketAddr>,
 }
 
 impl Routes {
     /// The table of a directory.
     #[must_use]
     pub fn of(directory: &Directory) -> Routes {
-        let mut routes = Routes { domain: directory.domain.clone(), ..Routes::default() };
+        let doors = directory.listeners.iter().flat_map(|door| [door.advertised, door.bound]).collect();
+        let mut routes = Routes { domain: directory.domain.clone(), doors, ..Routes::default() };
         for number in &directory.numbers {
             if number.pattern.contains('*') {
                 routes.patterns.push((number.pattern.clone(), number.target.clone()));
@@ -93,6 +96,12 @@ impl Routes {
         self.patterns.iter().find(|(pattern, _)| fits(pattern)).map(|(_, target)| route(target, user))
     }
 
+    /// Our domain, or one of our sockets: phones that have our address as their domain name it so.
+    fn is_ours(&self, uri: UriParts<'_>) -> bool {
+        let UriParts { host, port, .. } = uri;
+        host == self.domain || host.parse().is_ok_and(|ip: IpAddr| self.doors.contains(&SocketAddr::new(ip, port)))
+    }
+
     /// The plan of a chat channel: one that names it, else the first that serves all channels.
     #[must_use]
     pub fn plan_of_channel(&self, channel: &str) -> Option<&str> {
@@ -110,7 +119,7 @@ impl Routes {
             return Some(Route::Trunk { trunk: trunk.to_owned(), number: number.to_owned() });
         }
         match parse_uri(to) {
-            Some(uri) if uri.host == self.domain => self.dialled(uri.user, to),
+            Some(uri) if self.is_ours(uri) => self.dialled(uri.user, to),
             Some(_) => Some(Route::Uri(to.to_owned())),
             None => self.dialled(to.strip_prefix("tel:").unwrap_or(to), to),
         }
@@ -153,17 +162,23 @@ pub struct UriParts<'a> {
     pub user: &'a str,
     /// A name or an address, without brackets.
     pub host: &'a str,
+    /// The port, or the usual one of the scheme.
+    pub port: u16,
 }
 
 /// Cuts a SIP URI in parts; `None` when it is none.
 #[must_use]
 pub fn parse_uri(text: &str) -> Option<UriParts<'_>> {
     let text = text.trim().trim_start_matches('<').split('>').next()?;
-    let rest = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:"))?;
+    let (rest, usual) = match text.strip_prefix("sip:") {
+        Some(rest) => (rest, Transport::Udp),
+        None => (text.strip_prefix("sips:")?, Transport::Tls),
+    };
     let (rest, _) = rest.split_once([';', '?']).unwrap_or((rest, ""));
     let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let (host, _) = host_port(place.as_bytes()).ok()?;
-    Some(UriParts { user: user.split(':').next().unwrap_or(user), host: std::str::from_utf8(host).ok()? })
+    let (host, port) = host_port(place.as_bytes()).ok()?;
+    let port = port.unwrap_or(usual.default_port());
+    Some(UriParts { user: user.split(':').next().unwrap_or(user), host: std::str::from_utf8(host).ok()?, port })
 }
 
 /// Where a place is reached: an address along a path of ours, a name as DNS will say. `None` when we have no socket for it.
@@ -185,12 +200,18 @@ pub fn target_of(directory: &Directory, uri: &str) -> Option<Target> {
 mod tests {
     use super::*;
     use crate::control::words::directory::{Listener, Number};
-    use crate::control::words::sip::{ListenerId, Transport};
+    use crate::control::words::sip::ListenerId;
 
     fn routes() -> Routes {
         let number = |pattern: &str, plan: &str| Number { pattern: pattern.into(), target: directory::Target::Plan(plan.into()) };
         let directory = Directory {
             domain: "center.example".into(),
+            listeners: vec![Listener {
+                id: ListenerId(0),
+                transport: Transport::Udp,
+                bound: "10.0.0.1:5060".parse().unwrap(),
+                advertised: "192.0.2.1:5062".parse().unwrap(),
+            }],
             numbers: vec![
                 number("sip:driver@*", "driver"),
                 number("40*", "wide"),
@@ -218,6 +239,12 @@ mod tests {
         assert_eq!(routes.wished("sip:agent@10.0.0.9:5062", None), Some(Route::Uri("sip:agent@10.0.0.9:5062".into())));
         assert_eq!(routes.wished("sip:4001010@center.example", None), Some(Route::Plan("exact".into())));
         assert_eq!(routes.wished("4001010", None), Some(Route::Plan("exact".into())));
+        for ours in ["sip:4001010@10.0.0.1", "<sip:4001010@10.0.0.1:5060;transport=tcp>", "sip:4001010@192.0.2.1:5062"] {
+            assert_eq!(routes.wished(ours, None), Some(Route::Plan("exact".into())), "{ours}");
+        }
+        for foreign in ["sip:4001010@10.0.0.1:5080", "sips:4001010@10.0.0.1", "sip:4001010@192.0.2.1"] {
+            assert_eq!(routes.wished(foreign, None), Some(Route::Uri(foreign.into())), "{foreign}");
+        }
         assert_eq!(routes.wished("110", Some("pbx")), Some(Route::Trunk { trunk: "pbx".into(), number: "110".into() }));
         assert_eq!(routes.wished("hotline:echo", None), Some(Route::Echo));
         assert_eq!(routes.wished("hotline:music/a.wav", None), Some(Route::Music(Some("a.wav".into()))));
@@ -228,7 +255,7 @@ mod tests {
     fn uris_are_cut_in_parts() {
         let parts = parse_uri("<sip:anna@[::1]:5070;transport=tcp>").unwrap();
         assert_eq!((parts.user, parts.host), ("anna", "::1"));
-        assert_eq!(parse_uri("sips:10.0.0.1").unwrap(), UriParts { user: "", host: "10.0.0.1" });
+        assert_eq!(parse_uri("sips:10.0.0.1").unwrap(), UriParts { user: "", host: "10.0.0.1", port: 5061 });
         assert_eq!(parse_uri("tel:123"), None);
     }
 

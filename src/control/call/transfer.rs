@@ -6,8 +6,8 @@ use super::dial::DIRECT;
 use super::ending::{Ending, Refused};
 use super::leg::{Dialog, Leg, NewLeg, Origin, Role, Sound};
 use super::ports::Lease;
-use super::route::Route;
-use super::{After, Call, Stage, World};
+use super::route::{Route, parse_uri};
+use super::{After, Call, Party, Stage, World};
 use crate::control::limits::TRANSFERS;
 use crate::control::session::effect::{Distribute, Effect, Signal};
 use crate::control::words::media::Command;
@@ -48,6 +48,9 @@ pub struct Guest {
 impl Call {
     /// The peer of the caller asks to send him elsewhere (RFC 3515); `replaces` names a dialog there that he is to take over.
     pub(super) fn on_referred(&mut self, id: LegId, to: &str, replaces: Option<String>, world: &mut World<'_>) {
+        if id == self.caller {
+            self.turn_round(world);
+        }
         let Stage::Talking { peer, agent, after } = self.stage else { return self.refuse_refer(id, world) };
         let route = world.routes.wished(to, None).filter(|_| id == peer && self.moves.count < TRANSFERS);
         let Some(route) = route else { return self.refuse_refer(id, world) };
@@ -65,6 +68,27 @@ impl Call {
         let headers: Vec<_> =
             replaces.into_iter().flat_map(|value| [pair("Replaces", value), pair("Require", "replaces".to_owned())]).collect();
         self.dial(&route, &headers, DIRECT, after, world);
+    }
+
+    /// An agent who placed the call sends on whom he called: that one is the caller from here on. Only agents may: a stranger who calls
+    /// one of ours has no business with where our people go.
+    fn turn_round(&mut self, world: &mut World<'_>) {
+        let Stage::Talking { peer, .. } = self.stage else { return };
+        let (Some(agent), None, Some(callee)) = (self.party.agent, &self.talk, self.leg(peer)) else { return };
+        let address = parse_uri(&callee.uri).map_or_else(|| callee.uri.clone(), |uri| uri.user.to_owned());
+        let callee = if let Role::Agent(callee) = callee.role { Some(callee) } else { None };
+        self.party =
+            Party { address, name: None, agent: callee, carried: Vec::new(), key: None, entry: std::mem::take(&mut self.party.entry) };
+        self.stage = Stage::Talking { peer: std::mem::replace(&mut self.caller, peer), agent: Some(agent), after: After::Direct };
+        self.record_again(world);
+    }
+
+    /// A recording follows the caller: another caller is another file.
+    fn record_again(&mut self, world: &mut World<'_>) {
+        if self.sound.recording.is_some() {
+            self.stop_recording(world);
+            self.start_recording(world);
+        }
     }
 
     /// Does somebody wait to hear how the transfer goes that he asked for?
@@ -201,7 +225,7 @@ impl Call {
         Ok(())
     }
 
-    /// `new` is where `old` was. A recording follows the caller: another caller is another file.
+    /// `new` is where `old` was.
     fn stand_in(&mut self, old: LegId, new: LegId, after: After, world: &mut World<'_>) {
         let agent = match self.leg(new).map(|leg| leg.role) {
             Some(Role::Agent(agent)) => Some(agent),
@@ -210,10 +234,7 @@ impl Call {
         if old == self.caller {
             self.caller = new;
             self.party.agent = None;
-            if self.sound.recording.is_some() {
-                self.stop_recording(world);
-                self.start_recording(world);
-            }
+            self.record_again(world);
         }
         let before = if let Stage::Talking { peer, .. } = self.stage { peer } else { new };
         let peer = if old == before { new } else { before };

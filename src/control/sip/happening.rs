@@ -30,6 +30,13 @@ pub enum Happening {
         /// The answer to the offer of our INVITE; without one there, the offer.
         sdp: Bytes,
     },
+    /// The callee sends the call on (300 to 302, RFC 3261 §8.1.3.4); `Refused` follows.
+    Moved {
+        /// Our leg.
+        leg: LegId,
+        /// The URI of his first Contact.
+        to: String,
+    },
     /// A final failure of our INVITE (also after `hang_up` cancelled it: 487). The leg is over.
     Refused {
         /// Our leg.
@@ -210,6 +217,7 @@ impl Happening {
             Happening::Progress { leg, .. }
             | Happening::Answered { leg, .. }
             | Happening::Refused { leg, .. }
+            | Happening::Moved { leg, .. }
             | Happening::Confirmed { leg, .. }
             | Happening::Cancelled { leg }
             | Happening::Offered { leg, .. }

@@ -8,7 +8,7 @@ use super::{ABILITIES, Endpoint, LATE_ABILITIES, Outgoing, SDP, Target, tag_text
 use crate::control::sip::auth::{Challenge, Proof};
 use crate::control::sip::dialog::{Dialog, Placed, Reach};
 use crate::control::sip::happening::Happening;
-use crate::control::sip::message::{Message, Method, Name, Uri, Writer};
+use crate::control::sip::message::{Message, Method, Name, Uri, Writer, text};
 use crate::control::sip::session_timer::{ASKED, MIN_SE, SessionTimer};
 use crate::control::sip::transaction::request::{Change, again};
 use crate::control::sip::transaction::{Key, MAX_FORWARDS, Purpose};
@@ -188,6 +188,9 @@ impl Endpoint {
         }
         if let Some(leg) = self.forget(id) {
             let status = if leg.leaving.is_some() { 487 } else { response.status() };
+            if let (300..=302, Some(contact)) = (status, response.address(Name::Contact)) {
+                self.inbox.push_back(Happening::Moved { leg: id, to: text::lossy(contact.uri.raw).into_owned() });
+            }
             self.inbox.push_back(Happening::Refused { leg: id, status });
         }
     }

@@ -11,7 +11,7 @@ use crate::control::event::Fact;
 use crate::control::sdp::{self, Direction, Local};
 use crate::control::sip::{Message, Outgoing, Received};
 use crate::control::words::chat::{self, Content};
-use crate::control::words::directory::{Agent, Forward, Ha1, Listener, Number, Queue, Selection, Target, Worker};
+use crate::control::words::directory::{Agent, Credentials, Forward, Ha1, Listener, Number, Queue, Selection, Target, Worker};
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{Codec, Command, Prompt, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
@@ -267,6 +267,41 @@ impl Scene {
         self.agent.answer(self.now, leg, answer);
         self.run();
         leg
+    }
+
+    /// A call of the agent's phone: its leg of it.
+    pub(super) fn agent_dials(&mut self, uri: &str) -> LegId {
+        self.agent_dials_as("desk1", uri)
+    }
+
+    /// The same by one of the house, whose password is his name.
+    pub(super) fn agent_dials_as(&mut self, user: &str, uri: &str) -> LegId {
+        let leg = self.agent.new_leg(self.now);
+        let outgoing = Outgoing {
+            target: Flow { listener: ListenerId(0), transport: Transport::Udp, remote: at(CENTER), connection: None }.into(),
+            request_uri: uri.to_owned(),
+            from: format!("<sip:{user}@phones.example>"),
+            to: format!("<{uri}>"),
+            headers: Vec::new(),
+            sdp: sdp::offer(&local(41_000)),
+            credentials: Some(Credentials { user: user.to_owned(), password: user.to_owned() }),
+            manner: crate::control::sip::endpoint::Manner::default(),
+        };
+        self.agent.invite(self.now, leg, outgoing);
+        self.run();
+        leg
+    }
+
+    /// The agent's phone takes the new description of a call.
+    pub(super) fn agent_takes_offer(&mut self, leg: LegId) {
+        let offered = |happened: &(u16, Happening)| match &happened.1 {
+            Happening::Offered { leg: told, sdp } if *told == leg => sdp.clone(),
+            _ => None,
+        };
+        let offer = self.happened.iter().rev().find_map(offered).expect("a new description");
+        let (answer, _) = sdp::answer(&local(42_000), &offer).expect("a common codec");
+        self.agent.answer_offer(self.now, leg, answer);
+        self.run();
     }
 
     /// The caller's leg in the center.

@@ -1,6 +1,7 @@
 //! Transfers that phones ask for: whoever is sent where, the customer keeps one session and one recording.
 
 use super::*;
+use crate::control::words::directory::Ha1;
 
 /// The customer waits in a line and talks with an agent; the agent's own leg.
 fn talking(agents: &[&str]) -> (Scene, LegId, LegId) {
@@ -117,32 +118,7 @@ fn s42_the_caller_who_leaves_during_a_transfer_frees_everybody() {
 
 /// The agent asks a colleague by a call of his own: his leg of it.
 fn consulting(scene: &mut Scene) -> LegId {
-    let leg = scene.agent.new_leg(scene.now);
-    let outgoing = Outgoing {
-        target: Flow { listener: ListenerId(0), transport: Transport::Udp, remote: at(CENTER), connection: None }.into(),
-        request_uri: "sip:ben@center.example".to_owned(),
-        from: "<sip:desk1@phones.example>".to_owned(),
-        to: "<sip:ben@center.example>".to_owned(),
-        headers: Vec::new(),
-        sdp: sdp::offer(&local(41_000)),
-        credentials: None,
-        manner: crate::control::sip::endpoint::Manner::default(),
-    };
-    scene.agent.invite(scene.now, leg, outgoing);
-    scene.run();
-    leg
-}
-
-/// The colleague's phone takes the new description.
-fn take_offer(scene: &mut Scene, leg: LegId) {
-    let offered = |happened: &(u16, Happening)| match &happened.1 {
-        Happening::Offered { leg: told, sdp } if *told == leg => sdp.clone(),
-        _ => None,
-    };
-    let offer = scene.happened.iter().rev().find_map(offered).expect("a new description");
-    let (answer, _) = sdp::answer(&local(42_000), &offer).unwrap();
-    scene.agent.answer_offer(scene.now, leg, answer);
-    scene.run();
+    scene.agent_dials("sip:ben@center.example")
 }
 
 #[test]
@@ -157,7 +133,7 @@ fn s42_an_attended_transfer_makes_one_call_of_two() {
     scene.run();
     assert_eq!(progress(&scene, agent), [100, 200]);
     assert!(is_hung_up(&scene, agent) && is_hung_up(&scene, consult) && !is_hung_up(&scene, ben));
-    take_offer(&mut scene, ben);
+    scene.agent_takes_offer(ben);
     let guest = *opened(&scene).last().unwrap();
     assert!(hears(&scene, first, guest) && hears(&scene, guest, first));
     assert_eq!(scene.count("recording.started"), recordings, "the customer's recording goes on");
@@ -178,11 +154,85 @@ fn s42_an_attended_transfer_may_be_asked_for_in_either_call() {
     scene.agent.refer_into(scene.now, consult, agent);
     scene.run();
     assert_eq!(progress(&scene, consult), [100, 200]);
-    take_offer(&mut scene, ben);
+    scene.agent_takes_offer(ben);
     assert_eq!((scene.count("session.closed"), scene.ending()), (1, Some("transferred")));
     scene.agent.hang_up(scene.now, ben, &[]);
     scene.run();
     assert!(scene.happened.contains(&(CALLER, Happening::HungUp { leg: caller })));
+    scene.assert_at_rest();
+}
+
+/// Anna's phone calls ben's and then somebody whom she must prove herself to call: her legs of both, and theirs.
+fn calling_out() -> (Scene, LegId, LegId) {
+    let mut directory = directory(&["anna", "ben"]);
+    directory.agents.get_mut(&AgentId::of_name("anna")).unwrap().ha1 = Ha1::of_password("anna", &directory.domain, "anna");
+    let mut scene = Scene::new(directory);
+    let anna = scene.agent_dials_as("anna", "sip:ben@center.example");
+    let ben = scene.agent_answers();
+    assert_eq!(scene.count("call.bridged"), 1);
+    (scene, anna, ben)
+}
+
+#[test]
+fn s42_an_agent_sends_on_whom_he_called_and_has_him_back_when_nobody_is_there() {
+    let (mut scene, anna, ben) = calling_out();
+    for status in [Some(486), None] {
+        scene.agent.refer(scene.now, anna, "sip:4001010@10.0.0.1:5090");
+        scene.run();
+        let rings = rung(&scene).leg;
+        if let Some(status) = status {
+            scene.agent.refuse(scene.now, rings, status, &[]);
+            scene.run();
+            assert_eq!(progress(&scene, anna), [100, 486]);
+            assert!(!is_hung_up(&scene, anna) && !is_hung_up(&scene, ben));
+        }
+    }
+    let other = scene.agent_answers();
+    assert!(is_hung_up(&scene, anna) && !is_hung_up(&scene, ben));
+    let legs = opened(&scene);
+    let (ours, theirs) = (legs[1], *legs.last().unwrap());
+    assert!(hears(&scene, ours, theirs) && hears(&scene, theirs, ours));
+    let from = scene.invites.last().unwrap().lines().find(|line| line.starts_with("From: ")).unwrap().to_owned();
+    assert!(from.contains("sip:ben@center.example"), "the third one sees with whom he talks: {from}");
+    assert_eq!(scene.count("session.created"), 1);
+    scene.agent.hang_up(scene.now, ben, &[]);
+    scene.run();
+    assert!(is_hung_up(&scene, other));
+    scene.assert_at_rest();
+}
+
+#[test]
+fn s42_whom_an_agent_called_may_be_sent_to_a_plan_and_a_caller_sends_nobody_anywhere() {
+    let (mut scene, anna, ben) = calling_out();
+    scene.agent.refer(scene.now, anna, "sip:4001010@center.example");
+    scene.run();
+    assert!(is_hung_up(&scene, anna) && scene.count("session.node") > 0, "the plan speaks with him");
+    scene.agent.hang_up(scene.now, ben, &[]);
+    scene.run();
+    scene.assert_at_rest();
+    let (mut scene, caller, agent) = talking(&["anna"]);
+    scene.caller.refer(scene.now, caller, ELSEWHERE);
+    scene.run();
+    assert_eq!(progress(&scene, caller), [100, 404]);
+    assert!(!is_hung_up(&scene, agent) && scene.invites.len() == 1);
+}
+
+#[test]
+fn s42_an_agent_who_called_both_joins_them() {
+    let (mut scene, anna, ben) = calling_out();
+    let consult = scene.agent_dials_as("anna", "sip:ben@10.0.0.1:5060");
+    let third = scene.agent_answers();
+    scene.agent.refer_into(scene.now, anna, consult);
+    scene.run();
+    assert_eq!(progress(&scene, anna), [100, 200]);
+    assert!(is_hung_up(&scene, anna) && is_hung_up(&scene, consult));
+    scene.agent_takes_offer(third);
+    let legs = opened(&scene);
+    let (ours, theirs) = (legs[1], *legs.last().unwrap());
+    assert!(hears(&scene, ours, theirs) && hears(&scene, theirs, ours));
+    scene.agent.hang_up(scene.now, third, &[]);
+    scene.run();
+    assert!(is_hung_up(&scene, ben));
     scene.assert_at_rest();
 }
 

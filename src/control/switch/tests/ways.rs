@@ -304,3 +304,31 @@ fn a_ring_group_that_nobody_answers_is_not_there() {
     assert_eq!(scene.refused(), Some(408));
     scene.assert_at_rest();
 }
+
+#[test]
+fn s85_a_phone_that_sends_its_calls_on_is_followed_and_a_trunk_that_does_is_not() {
+    let mut scene = Scene::new(directory(&["anna", "ben"]));
+    scene.dial("anna");
+    let move_on = |scene: &mut Scene, to: &str| {
+        let leg = scene.happened.iter().rev().find_map(|(_, told)| if let Happening::Invited(it) = told { Some(it.leg) } else { None });
+        scene.agent.refuse(scene.now, leg.expect("it rings"), 302, &[("Contact", to)]);
+        scene.run();
+    };
+    move_on(&mut scene, "<sip:ben@10.0.0.1>");
+    assert!(line(&scene).contains("sip:ben@"), "{}", line(&scene));
+    let diversion = header(scene.invites.last().unwrap(), "Diversion").unwrap();
+    assert_eq!(diversion, "<sip:anna@center.example>;reason=deflection;counter=1");
+    for turn in 0..10 {
+        move_on(&mut scene, if turn % 2 == 0 { "<sip:anna@center.example>" } else { "<sip:ben@center.example>" });
+        if scene.refused().is_some() {
+            break;
+        }
+    }
+    assert_eq!((scene.refused(), scene.invites.len()), (Some(302), 6), "two who send it to each other end");
+    scene.assert_at_rest();
+    let mut scene = Scene::new(out_by(vec![trunk("carrier", &[FAR])], Vec::new()));
+    scene.dial("anna");
+    move_on(&mut scene, "<sip:4001010@center.example>");
+    assert_eq!((scene.refused(), scene.invites.len()), (Some(302), 1));
+    scene.assert_at_rest();
+}
