@@ -348,6 +348,7 @@ pub fn sentence(event: &Event) -> String {
         Event::Answered { codec } => format!("answered, {codec}"),
         Event::FarBegan => "far end speaks".into(),
         Event::FarEnded => "far end is silent".into(),
+        Event::FarGone => "no packet comes from the far end: asking whether it is still there".into(),
         Event::Said { name } => format!("saying {name}"),
         Event::Pressed { keys } => format!("pressing {keys}"),
         Event::Key { key } => format!("far end pressed {key}"),
@@ -361,6 +362,9 @@ fn summary(report: &Report) -> String {
         "{} {}: status {}, ended by {:?}, talked {} ms\n",
         report.direction, report.peer, report.status, report.ended_by, report.talk_ms
     );
+    if let Some(why) = report.why {
+        text += &format!("the far end is gone: {why}\n");
+    }
     let media = &report.media;
     if let Some(codec) = &report.codec {
         text += &format!(

@@ -26,7 +26,8 @@ use super::wire;
 const INPUTS: usize = 1_024;
 const UTTERANCES: usize = 256;
 const PORTS: usize = 2;
-const MEDIA_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// A far end from which no packet comes for so long is asked whether it is still there.
+const MEDIA_TIMEOUT: Duration = Duration::from_secs(10);
 const EXPIRES: Duration = Duration::from_secs(600);
 /// A call that is not answered in this time is given up.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);

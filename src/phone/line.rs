@@ -24,6 +24,8 @@ use super::wire;
 
 /// From the end of a call to its last packet counts; then the report goes out without them.
 const CLOSING: Duration = Duration::from_secs(3);
+/// A far end that was silent once is asked so often whether it is still there.
+const ASK_EVERY: Duration = Duration::from_secs(15);
 const OK: u16 = 200;
 const RINGING: u16 = 180;
 const BUSY: u16 = 486;
@@ -123,6 +125,8 @@ struct Talk {
     script: Script,
     direction: Direction,
     version: u64,
+    /// When the far end is asked again whether it is there.
+    ask_at: Option<Time>,
 }
 
 /// The line.
@@ -183,7 +187,13 @@ impl Line {
         self.endpoint.handle_timeout(now);
         match &mut self.state {
             State::Ringing { until, .. } if *until <= now => self.pick_up(now),
-            State::Talking(talk) => talk.script.handle_timeout(now),
+            State::Talking(talk) => {
+                talk.script.handle_timeout(now);
+                let due = talk.ask_at.is_some_and(|at| at <= now);
+                if due {
+                    self.ask_whether_there(now);
+                }
+            }
             State::Closing { until, .. } if *until <= now => self.finish(now),
             _ => {}
         }
@@ -195,7 +205,7 @@ impl Line {
     pub fn poll_timeout(&self) -> Option<Time> {
         let own = match &self.state {
             State::Ringing { until, .. } | State::Closing { until, .. } => Some(*until),
-            State::Talking(talk) => talk.script.poll_timeout(),
+            State::Talking(talk) => talk.script.poll_timeout().into_iter().chain(talk.ask_at).min(),
             State::SigningOn | State::Idle | State::Calling { .. } | State::Done => None,
         };
         [own, self.endpoint.poll_timeout()].into_iter().flatten().min()
@@ -258,7 +268,12 @@ impl Line {
             Happening::Refused { leg, status } if self.leg() == Some(leg) => self.over(now, EndedBy::Refused, status),
             Happening::Cancelled { leg } if self.leg() == Some(leg) => self.over(now, EndedBy::Refused, TERMINATED),
             Happening::HungUp { leg } if self.leg() == Some(leg) => self.over(now, EndedBy::FarEnd, OK),
-            Happening::Lost { leg, .. } if self.leg() == Some(leg) => self.over(now, EndedBy::Failed, OK),
+            Happening::Lost { leg, why } if self.leg() == Some(leg) => {
+                if let Some(report) = &mut self.report {
+                    report.why = Some(why);
+                }
+                self.over(now, EndedBy::Failed, OK);
+            }
             Happening::Offered { leg, sdp } if self.leg() == Some(leg) => self.offered(now, leg, sdp),
             Happening::Confirmed { leg, sdp: Some(sdp) } | Happening::Reanswered { leg, sdp } if self.leg() == Some(leg) => {
                 self.update(now, &sdp)
@@ -366,6 +381,7 @@ impl Line {
             script,
             direction: Direction::SendRecv,
             version: self.settings.local.version,
+            ask_at: None,
         }));
     }
 
@@ -444,6 +460,10 @@ impl Line {
                 }
             }
             Sound::KeyPressed { leg, key } if self.leg() == Some(leg) => self.key(now, key),
+            Sound::MediaLost { leg } if self.leg() == Some(leg) => {
+                self.tell(now, Event::FarGone);
+                self.ask_whether_there(now);
+            }
             Sound::PlayFinished { leg, .. } if self.leg() == Some(leg) => {
                 if let State::Talking(talk) = &mut self.state {
                     talk.script.played(now);
@@ -453,6 +473,13 @@ impl Line {
             Sound::RecordingFinished { .. } | Sound::RecordingFailed { .. } => self.recorded(now),
             _ => {}
         }
+    }
+
+    /// No sound comes: a far end that is there answers; one that does not ends the call (`Lost`).
+    fn ask_whether_there(&mut self, now: Time) {
+        let State::Talking(talk) = &mut self.state else { return };
+        talk.ask_at = Some(now + ASK_EVERY);
+        self.endpoint.ask_whether_there(now, talk.leg);
     }
 
     fn key(&mut self, now: Time, key: char) {
@@ -555,6 +582,7 @@ impl Line {
             peer,
             status: 0,
             ended_by: EndedBy::Failed,
+            why: None,
             setup_ms: None,
             talk_ms: 0,
             codec: None,
@@ -577,6 +605,9 @@ impl Line {
 
 /// Events kept in a report; an agent's phone may talk for hours.
 const MOST_STATES: usize = 1_000;
+
+#[cfg(test)]
+mod tests;
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)

@@ -47,6 +47,8 @@ pub enum Event {
     FarBegan,
     /// The far end has fallen silent.
     FarEnded,
+    /// Nothing comes from the far end any more; it is asked whether it is there.
+    FarGone,
     /// We say a file.
     Said {
         /// Its name.
@@ -99,6 +101,8 @@ pub struct Report {
     pub status: u16,
     /// Who ended it.
     pub ended_by: EndedBy,
+    /// Why the far end is gone, when it is.
+    pub why: Option<&'static str>,
     /// From INVITE to answer; `None` when it was not answered.
     pub setup_ms: Option<u64>,
     /// From answer to end.

@@ -46,6 +46,18 @@ fn s23_caller_and_agent_hear_each_other_by_tone_and_the_recording_has_both_sides
 }
 
 #[test]
+fn a_phone_whose_server_vanished_ends_with_an_error_that_says_so() {
+    let mut server = Server::start();
+    let mut facts = server.facts();
+    let caller = phone(&["--to", &format!("sip:music@{};transport=tcp", server.sip("TCP"))]);
+    facts.wait("call.answered", |_| true);
+    server.kill();
+    let (reports, good) = reports(caller);
+    assert!(!good && reports[0]["ended_by"] == "failed", "{reports:?}");
+    assert_eq!(reports[0]["why"], "a request in the dialog was not answered");
+}
+
+#[test]
 fn an_echo_gives_the_caller_his_own_sound_back() {
     let server = Server::start();
     let (reports, good) = reports(phone(&["--to", &server.uri("echo"), "--wait", "300ms", "--tone", "700:2s", "--hangup-after", "500ms"]));
