@@ -45,7 +45,9 @@ enum Action {
     /// Asks a far end by OPTIONS, REGISTER and a test call what it can do, and reports what we adapt to
     #[command(after_help = "Example:\n  hotline trunk probe carrier --number 02112345678 --json\n\n\
         The call is taken back as soon as it rings, and hung up at once when it is answered. Without --number nobody is called: a name\n\
-        that no far end knows shows how it refuses.\n\nExit status: 0 = the trunk can be used, 1 = it cannot, and why, 2 = the probe could not run.")]
+        that no far end knows shows how it refuses.\n\n\
+        A trunk of kind `register` is registered at for a moment. Where a carrier keeps one place only, that replaces the running server's,\n\
+        and calls come in again when the server has registered the next time.\n\nExit status: 0 = the trunk can be used, 1 = it cannot, and why, 2 = the probe could not run.")]
     Probe(ProbeArgs),
 }
 

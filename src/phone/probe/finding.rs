@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::exam::{Seen, Subject, Way};
+use crate::control::sdp;
 use crate::control::sip::endpoint::is_there;
 use crate::control::sip::message::{Message, Method, Name, text};
 use crate::control::words::media::Stream;
-use crate::control::words::trunk::Keys;
+use crate::control::words::trunk::{Keys, Offer};
 
 /// What we use of a far end, by the token of Supported or Allow, and what follows when it is not there.
 const SUPPORTED: [(&str, &str); 3] = [
@@ -119,21 +120,52 @@ impl Agreed {
 pub(super) fn report(subject: &Subject, outcome: (&[Host], Option<&Registration>, Option<&Call>), seen: &[Seen]) -> Report {
     let (hosts, registration, call) = outcome;
     let answers: Vec<&Seen> = seen.iter().filter(|seen| seen.way == Way::In && !seen.message.is_request()).collect();
+    let call = call.map(|call| as_heard(subject, call, &answers));
+    let deaf = is_deaf(hosts, call.as_ref());
     let mut report = Report {
         trunk: subject.trunk.name.clone(),
         hosts: hosts.to_vec(),
         registration: registration.cloned(),
-        call: call.cloned(),
+        call: call.clone(),
         software: said(&answers, &[Name::Server, Name::UserAgent]),
         supports: tokens(&answers),
         refuses: refusals(&answers),
         odd: oddities(seen, &answers),
         adapts: Vec::new(),
-        failures: failures(subject, hosts, registration, call),
+        failures: failures(subject, hosts, registration, call.as_ref()),
     };
+    if deaf && subject.trunk.check.is_none() {
+        report.odd.push("OPTIONS is not answered, calls are: leave check = \"off\"".to_owned());
+    }
     report.adapts = adaptations(subject, &report, &answers);
     report
 }
+
+/// The call by the far end's own answers: it may have answered while we took the call back, and it describes its sound before it answers.
+fn as_heard(subject: &Subject, call: &Call, answers: &[&Seen]) -> Call {
+    let mut call = call.clone();
+    let to_call = || answers.iter().map(|seen| &seen.message).filter(|message| method(message) == Some(Method::Invite));
+    if let Some(accepted) = to_call().find(|message| (200..300).contains(&message.status())) {
+        call.status = Some(accepted.status());
+    }
+    let described = to_call().filter(|message| message.status() < 300).find_map(Message::sdp);
+    if let (Offer::Early, None, None, Some(description)) = (subject.trunk.habits.offer, &call.agreed, &call.disagreed, described) {
+        match sdp::accept(&subject.local, &description) {
+            Ok(stream) => call.agreed = Some(Agreed::of(&stream)),
+            Err(refused) => call.disagreed = Some(refused.warning),
+        }
+    }
+    call
+}
+
+/// Does the far end take calls, but answer no OPTIONS?
+fn is_deaf(hosts: &[Host], call: Option<&Call>) -> bool {
+    let takes = call.is_some_and(|call| call.rang.is_some() || call.status.is_some_and(|status| status != SILENCE));
+    takes && hosts.iter().all(|host| host.status.is_none())
+}
+
+/// 408: nobody answered at all.
+const SILENCE: u16 = 408;
 
 fn said(answers: &[&Seen], names: &[Name]) -> Vec<String> {
     let values = answers.iter().flat_map(|seen| names.iter().filter_map(|name| seen.message.header(*name)));
@@ -183,7 +215,7 @@ fn oddities(seen: &[Seen], answers: &[&Seen]) -> Vec<String> {
     for asked in [Method::Options, Method::Invite] {
         let branches: Vec<_> = sent(asked).filter_map(|seen| seen.message.via()?.branch().map(<[u8]>::to_vec)).collect();
         let repeated = branches.len() - branches.iter().collect::<BTreeSet<_>>().len();
-        if repeated > 0 {
+        if repeated > 0 && answers.iter().any(|answer| method(&answer.message) == Some(asked)) {
             odd.push(format!(
                 "{} was repeated {repeated} time(s) before an answer came: packets are lost, or the far end is slow",
                 asked.token()
@@ -300,9 +332,11 @@ fn adaptations(subject: &Subject, report: &Report, answers: &[&Seen]) -> Vec<Str
 
 fn failures(subject: &Subject, hosts: &[Host], registration: Option<&Registration>, call: Option<&Call>) -> Vec<String> {
     let mut failures = Vec::new();
-    let silent = hosts.iter().filter(|host| !host.status.is_some_and(is_there));
+    let deaf = is_deaf(hosts, call);
+    let silent = hosts.iter().filter(|host| !host.status.is_some_and(is_there) && !(deaf && subject.trunk.check.is_none()));
     failures.extend(silent.map(|host| match host.status {
         Some(status) => format!("{}: OPTIONS is answered {status}", host.host),
+        None if deaf => format!("{}: OPTIONS is not answered, calls are: write check = \"off\"", host.host),
         None => format!("{}: OPTIONS is not answered: is the address right, does the far end know ours, is a firewall between?", host.host),
     }));
     if let Some(registration) = registration.filter(|registration| registration.status != 200) {

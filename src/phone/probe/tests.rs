@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::control::sdp;
 use crate::control::sip::happening::Happening;
+use crate::control::sip::message::Method;
 use crate::control::sip::{Message, Received};
 use crate::control::time::Time;
 use crate::control::words::sip::{Flow, Secrecy, Whereabouts};
@@ -40,8 +41,13 @@ fn over(from: &str, bytes: Bytes) -> Received {
     Received { flow, message: Message::parse(bytes).unwrap() }
 }
 
-/// Runs the exam against a far end that does with a call what `react` says; `deaf` hears nothing.
-fn examined(subject: Subject, mut react: impl FnMut(&mut Endpoint, Time, &Happening)) -> Report {
+/// Runs the exam against a far end that does with a call what `react` says.
+fn examined(subject: Subject, react: impl FnMut(&mut Endpoint, Time, &Happening)) -> Report {
+    examined_by(subject, |_| true, react)
+}
+
+/// The same; what the far end does not hear never came.
+fn examined_by(subject: Subject, hears: impl Fn(&Message) -> bool, mut react: impl FnMut(&mut Endpoint, Time, &Happening)) -> Report {
     let (mut now, mut far) = (NOW, endpoint(THERE));
     let mut exam = Exam::new(now, endpoint(HERE), subject);
     while !exam.is_done() {
@@ -49,7 +55,10 @@ fn examined(subject: Subject, mut react: impl FnMut(&mut Endpoint, Time, &Happen
         while let Some(output) = exam.poll_output() {
             idle = false;
             if let Output::Sip(transmit) = output {
-                far.receive(now, over(HERE, transmit.bytes));
+                let received = over(HERE, transmit.bytes);
+                if hears(&received.message) {
+                    far.receive(now, received);
+                }
             }
         }
         while let Some(happening) = far.poll_happening() {
@@ -99,6 +108,48 @@ fn a_call_that_rings_is_taken_back() {
     });
     let call = report.call.unwrap();
     assert_eq!((call.rang, call.status, cancelled, report.failures.len()), (Some(180), Some(487), 1, 0));
+}
+
+#[test]
+fn an_answer_that_crosses_our_taking_back_is_an_answer_and_early_sound_is_shown() {
+    let report = examined(subject(Habits::default()), |far, now, happening| {
+        if let Happening::Invited(invited) = happening {
+            let (answer, _) = sdp::answer(&local(5_000), invited.sdp.as_ref().unwrap()).unwrap();
+            far.ring(now, invited.leg, 183, Some(answer.clone()));
+            far.answer(now, invited.leg, answer);
+        }
+    });
+    let call = report.call.as_ref().unwrap();
+    assert_eq!((call.rang, call.status, report.failures.len()), (Some(183), Some(200), 0), "{report:?}");
+    let report = examined(subject(Habits::default()), |far, now, happening| {
+        if let Happening::Invited(invited) = happening {
+            let (answer, _) = sdp::answer(&local(5_000), invited.sdp.as_ref().unwrap()).unwrap();
+            far.ring(now, invited.leg, 183, Some(answer));
+        }
+    });
+    let call = report.call.unwrap();
+    assert_eq!((call.status, call.agreed.map(|agreed| agreed.codec)), (Some(487), Some("PCMA")));
+}
+
+#[test]
+fn a_far_end_that_answers_calls_but_no_options_can_be_used_without_the_check() {
+    for (check, failures) in [(None, 0), (Some(Duration::from_secs(30)), 1)] {
+        let mut subject = subject(Habits::default());
+        subject.trunk.check = check;
+        let report = examined_by(
+            subject,
+            |message| message.method() != Method::Options,
+            |far, now, happening| {
+                if let Happening::Invited(invited) = happening {
+                    far.refuse(now, invited.leg, 486, &[]);
+                }
+            },
+        );
+        assert_eq!(report.failures.len(), failures, "{report:?}");
+        assert!(report.failures.iter().all(|why| why.ends_with("calls are: write check = \"off\"")), "{report:?}");
+        assert_eq!(report.odd.iter().filter(|odd| odd.contains("leave check")).count(), 1 - failures, "{report:?}");
+        assert!(!report.odd.iter().any(|odd| odd.contains("repeated")), "{report:?}");
+    }
 }
 
 #[test]
