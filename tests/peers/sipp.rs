@@ -1,11 +1,14 @@
 //! SIPp: the field's own load generator, with our scenarios.
 
 use std::io::Read;
+use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::stage::{Server, anna, installed};
+use crate::baresip::{Baresip, account};
+use crate::phones::{channels, strongest};
+use crate::stage::{Server, anna, installed, phone, reports};
 
 /// Calls, stays, hangs up.
 pub const CALL: &str = include_str!("scenarios/call.xml");
@@ -14,6 +17,9 @@ const KEYS: &str = include_str!("scenarios/keys.xml");
 const CANCEL: &str = include_str!("scenarios/cancel.xml");
 const RELIABLE: &str = include_str!("scenarios/reliable.xml");
 const EXTENSIONS: &str = include_str!("scenarios/extensions.xml");
+const REFER: &str = include_str!("scenarios/refer.xml");
+const ATTENDED: &str = include_str!("scenarios/attended.xml");
+const RELIABLE_AGENT: &str = include_str!("scenarios/reliable-agent.xml");
 const REGISTER: &str = include_str!("scenarios/register.xml");
 
 /// A running SIPp; killed when dropped.
@@ -106,8 +112,20 @@ fn call_to_anna_in_vain(scenario: &str) {
     facts.wait("agent.state", |data| data["state"] == "available");
     Sipp::run(&server, scenario, &["-s", "2001", "-m", "1"]).succeed();
     // The phone was asked for one call; the CANCEL ended it, so that it ends by itself.
-    let _ = agent.wait().unwrap();
+    agent.wait();
     nothing_is_left(server);
+}
+
+/// A server with Anna (2001), and an agent (2002) whose desk phone is a SIPp with this scenario; it is still to be started.
+fn with_a_desk_phone() -> (Server, String) {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let desk = format!("[agents.desk]\nname = \"Desk\"\nextension = \"2002\"\nuri = \"sip:sipp@127.0.0.1:{port}\"\nqueues = []\n");
+    (Server::start_with_agents(&desk), port.to_string())
+}
+
+/// SIPp as that desk phone; its Call-IDs have no `@`, so that they can stand in a URI.
+fn desk_phone(server: &Server, scenario: &str, port: &str) -> Sipp {
+    Sipp::run(server, scenario, &["-p", port, "-m", "1", "-cid_str", "%u-%p-desk"])
 }
 
 fn nothing_is_left(server: Server) {
@@ -168,4 +186,77 @@ fn a_caller_who_insists_on_reliable_ringing_gets_it() {
 #[test]
 fn a_caller_who_gives_up_while_the_agent_rings_gets_487_and_the_agents_phone_falls_silent() {
     call_to_anna_in_vain(CANCEL);
+}
+
+#[test]
+fn early_media_of_an_agents_phone_that_must_arrive_is_acknowledged_by_prack() {
+    if !installed("sipp") {
+        return;
+    }
+    let (server, port) = with_a_desk_phone();
+    let desk = desk_phone(&server, RELIABLE_AGENT, &port);
+    let caller = phone(&["--to", &server.uri("2002")]);
+    desk.succeed();
+    let (reports, good) = reports(caller);
+    assert!(good && reports[0]["ended_by"] == "far_end", "{reports:?}");
+    nothing_is_left(server);
+}
+
+#[test]
+fn s42_an_agents_phone_sends_the_caller_on_by_refer_and_hears_by_notify_how_it_goes() {
+    if !installed("sipp") {
+        return;
+    }
+    let (server, port) = with_a_desk_phone();
+    let mut facts = server.facts();
+    let next = anna(&server, &["--ring", "300ms", "--wait", "0s", "--tone", "440:4s"]);
+    facts.wait("agent.state", |data| data["state"] == "available" && data["agent"].as_str().is_some());
+    facts.wait("phone.registered", |data| data["user"] == "anna");
+    let desk = desk_phone(&server, REFER, &port);
+    let caller = phone(&["--to", &server.uri("2002"), "--wait", "3s", "--tone", "1000:2s", "--hangup-after", "500ms"]);
+    desk.succeed();
+    facts.wait_for(2, "call.bridged", |_| true);
+    let (reports, good) = reports(caller);
+    assert!(good && reports[0]["heard"]["hertz"].as_u64().unwrap_or(0).abs_diff(440) <= 20, "{reports:?}");
+    drop(crate::stage::reports(next));
+    one_timeline(&server, &mut facts);
+    nothing_is_left(server);
+}
+
+#[test]
+fn s42_a_caller_is_handed_over_to_baresip_after_a_question_in_one_recording_and_one_timeline() {
+    if !installed("sipp") || !installed("baresip") {
+        return;
+    }
+    let (server, port) = with_a_desk_phone();
+    let mut facts = server.facts();
+    let mut colleague = Baresip::start(&account(&server, "udp"), 440);
+    facts.wait("phone.registered", |data| data["user"] == "anna");
+    let desk = desk_phone(&server, ATTENDED, &port);
+    let caller = phone(&["--to", &server.uri("2002"), "--wait", "5s", "--tone", "1000:3s", "--hangup-after", "500ms"]);
+    colleague.wait("CALL_ESTABLISHED");
+    desk.succeed();
+    let (reports, good) = reports(caller);
+    assert!(good && reports[0]["heard"]["hertz"].as_u64().unwrap_or(0).abs_diff(440) <= 20, "{reports:?}");
+    colleague.wait("CALL_CLOSED");
+    let recorded = one_timeline(&server, &mut facts);
+    let (left, right) = channels(&server.home().join("recordings").join(recorded["path"].as_str().unwrap()));
+    assert!(strongest(&left).abs_diff(1000) <= 20 && strongest(&right).abs_diff(440) <= 20, "both sides from the first word to the last");
+    nothing_is_left(server);
+}
+
+/// The session of the first call: one, with one recording from its answer to its end and everything that happened; the recording.
+fn one_timeline(server: &Server, facts: &mut crate::stage::Facts) -> serde_json::Value {
+    let first = facts.wait("call.started", |data| data["to"] == "2002");
+    let session = first["session"].as_str().unwrap().to_owned();
+    let recorded = facts.wait("recording.finished", |data| data["session"] == session.as_str());
+    let started = facts.wait("recording.started", |data| data["session"] == session.as_str());
+    assert_eq!(started["recording"], recorded["recording"]);
+    let log = server.log_of_facts();
+    let of_session = |kind: &str| log.iter().filter(|fact| fact["type"] == kind && fact["data"]["session"] == session.as_str()).count();
+    assert_eq!((of_session("recording.started"), of_session("recording.finished")), (1, 1));
+    let call = first["call"].as_str().unwrap();
+    let bridged = log.iter().filter(|fact| fact["type"] == "call.bridged" && fact["data"]["call"] == call).count();
+    assert_eq!(bridged, 2, "the first partner and the second");
+    recorded
 }

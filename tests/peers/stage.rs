@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -105,6 +105,13 @@ impl Server {
         let hotline = format!("{HOTLINE}{hotline}");
         let mut all = files(&hotline).to_vec();
         all.push(("sip-config/trunks.toml", trunks.as_bytes()));
+        Server::start_with(&all)
+    }
+
+    /// The same with more agents beside Anna.
+    pub fn start_with_agents(agents: &str) -> Server {
+        let phones = format!("{PHONES}{agents}");
+        let all = files(HOTLINE).map(|(name, bytes)| if name.ends_with("phones.toml") { (name, phones.as_bytes()) } else { (name, bytes) });
         Server::start_with(&all)
     }
 
@@ -437,32 +444,50 @@ pub fn installed(program: &str) -> bool {
     found
 }
 
+/// Our own phone as a process; killed when dropped, so that a test that fails leaves none behind.
+pub struct Phone(Child);
+
+impl Phone {
+    /// Waits for its end.
+    pub fn wait(&mut self) {
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Our own phone as a process.
-pub fn phone(args: &[&str]) -> Child {
+pub fn phone(args: &[&str]) -> Phone {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
     command.arg("call").args(args).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    command.spawn().unwrap()
+    Phone(command.spawn().unwrap())
 }
 
 /// Anna's phone over this transport: it registers, takes one call and ends with it.
-pub fn anna_over(server: &Server, transport: &str, more: &[&str]) -> Child {
+pub fn anna_over(server: &Server, transport: &str, more: &[&str]) -> Phone {
     anna_at(&format!("{};transport={transport}", server.sip(&transport.to_uppercase())), more)
 }
 
 /// The same, registering at this address.
-pub fn anna_at(address: &str, more: &[&str]) -> Child {
+pub fn anna_at(address: &str, more: &[&str]) -> Phone {
     let whose = ["--register", "--answer", "--user", "anna", "--password", "anna-secret", "--server", address];
     phone(&[&whose, more].concat())
 }
 
 /// The same over UDP.
-pub fn anna(server: &Server, more: &[&str]) -> Child {
+pub fn anna(server: &Server, more: &[&str]) -> Phone {
     anna_over(server, "udp", more)
 }
 
 /// The reports of a phone that has ended, and whether it was content.
-pub fn reports(phone: Child) -> (Vec<Value>, bool) {
-    let Output { status, stdout, .. } = phone.wait_with_output().unwrap();
-    let text = String::from_utf8(stdout).unwrap();
-    (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), status.success())
+pub fn reports(mut phone: Phone) -> (Vec<Value>, bool) {
+    let (mut out, child) = (String::new(), &mut phone.0);
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    let status = child.wait().unwrap();
+    (out.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), status.success())
 }
