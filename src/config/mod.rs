@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::control::call::route::{Route, Routes};
 use crate::control::dialplan::Plan;
 use crate::control::dialplan::check::unstaffed_queues;
 use crate::control::dialplan::load::{self, Loaded};
@@ -115,6 +116,7 @@ pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
     let people = People { phones: &phones, rings: by_name(rings, |ring| &ring.name) };
     let directory = directory(&server, calls, secret, people, ways, loaded, &mut out);
     out.extend(unstaffed(&directory, &plan_files));
+    out.extend(unreachable(&phones, &directory));
     if any_error(&out) {
         return Err(out);
     }
@@ -127,6 +129,13 @@ fn unstaffed(directory: &Directory, files: &BTreeMap<String, String>) -> Vec<Pro
     let agents: Vec<&Agent> = directory.agents.values().collect();
     let of_plan = |(id, plan): (&String, &Arc<Plan>)| unstaffed_queues(plan, files.get(id).unwrap_or(id), &agents);
     directory.plans.iter().flat_map(of_plan).map(Problem::from).collect()
+}
+
+/// Telephones outside that no trunk leads to.
+fn unreachable<'a>(phones: &'a [Phone], directory: &Directory) -> impl Iterator<Item = Problem> + 'a {
+    let routes = Routes::of(directory);
+    let far = phones.iter().filter_map(|phone| phone.telephone.as_ref());
+    far.filter(move |(number, _)| !matches!(routes.wished(number, None), Some(Route::Trunk { .. }))).map(|(_, problem)| problem.clone())
 }
 
 fn overrule(server: &mut Server, args: &Args) {
@@ -352,5 +361,18 @@ mod tests {
         assert!(said.contains("no agent is called `ana`; did you mean `anna`?"), "{said}");
         assert!(said.contains("the number 2001 is claimed twice"), "{said}");
         assert!(said.contains("hotline.toml:3:7"), "{said}");
+    }
+
+    #[test]
+    fn s37_a_telephone_at_home_must_have_a_trunk_that_leads_there() {
+        let phones = "[agents.home]\nuri = \"tel:9138\"\n";
+        let trunks = "[trunks.carrier]\nremote = \"192.0.2.1\"\n";
+        let numbers = "[numbers]\n\"9*\" = \"trunk:carrier\"\n";
+        let files = [("sip-config/phones.toml", phones), ("sip-config/trunks.toml", trunks), ("sip-config/hotline.toml", numbers)];
+        let (_folder, args) = home(&files);
+        assert!(load(&args, 1).is_ok());
+        let (_folder, args) = home(&files[..2]);
+        let said: String = load(&args, 1).unwrap_err().iter().map(|problem| format!("{problem}\n")).collect();
+        assert!(said.contains("phones.toml:2:7") && said.contains("no number of [numbers] leads this to a trunk"), "{said}");
     }
 }

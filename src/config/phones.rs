@@ -24,6 +24,8 @@ pub struct Phone {
     pub password: Option<String>,
     /// Names of queues with the problem to report when one is unknown.
     pub queues: Vec<(String, Problem)>,
+    /// The number of a telephone outside, with the problem to report when no trunk carries it.
+    pub telephone: Option<(String, Problem)>,
 }
 
 /// Reads `[agents.<user>]` and `[rings.<group>]` tables. Digest secrets are made for `realm`.
@@ -89,7 +91,12 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
     if !user.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter)) {
         out.push(section.problem(format!("`{user}` cannot be a SIP user"), "use letters, digits, - _ ."));
     }
-    let uri = section.maybe("uri", out, |value| value.parsed("a SIP URI such as \"sip:2001@10.0.0.5\"", sip_uri));
+    let mut at = None;
+    let uri = section.maybe("uri", out, |value| {
+        at = Some(value.problem("no number of [numbers] leads this to a trunk", "write a line such as \"9*\" = \"trunk:carrier\""));
+        value.parsed("a SIP URI such as \"sip:2001@10.0.0.5\", or \"tel:\" and a number", place)
+    });
+    let telephone = uri.as_ref().and_then(|uri| uri.strip_prefix("tel:")).map(str::to_owned).zip(at);
     let password = section.maybe("password", out, Value::text);
     let ha1 = secrets(user, realm, password.as_deref(), &mut section, out);
     if ha1.is_none() && uri.is_none() {
@@ -117,12 +124,12 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
         forward: forward(&mut section, out),
     };
     section.finish(out);
-    Phone { agent, password, queues }
+    Phone { agent, password, queues, telephone }
 }
 
-fn sip_uri(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:"));
-    if rest.is_some_and(|rest| !rest.is_empty()) { Ok(text.to_owned()) } else { Err("it does not begin with `sip:`".into()) }
+fn place(text: &str) -> Result<String, String> {
+    let rest = ["sip:", "sips:", "tel:"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
+    if rest.is_some_and(|rest| !rest.is_empty()) { Ok(text.to_owned()) } else { Err("it begins with neither `sip:` nor `tel:`".into()) }
 }
 
 /// With which digests a phone may prove itself.
@@ -229,7 +236,7 @@ mod tests {
         let mut out = Vec::new();
         read(
             "phones.toml",
-            "[agents.a]\n[agents.b]\npassword = \"1\"\nskills = {x = 11}\nskill = 1\n[agents.\"c d\"]\nuri = \"tel:1\"",
+            "[agents.a]\n[agents.b]\npassword = \"1\"\nskills = {x = 11}\nskill = 1\n[agents.\"c d\"]\nuri = \"mailto:c\"",
             "hotline",
             &mut out,
         );
@@ -240,7 +247,7 @@ mod tests {
             "11 is out of range",
             "did you mean `skills`?",
             "cannot be a SIP user",
-            "does not begin with `sip:`",
+            "begins with neither `sip:` nor `tel:`",
         ] {
             assert!(said.contains(part), "{part} is missing in\n{said}");
         }

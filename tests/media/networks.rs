@@ -27,8 +27,8 @@ fn a_clean_network_is_clean() {
 }
 
 #[test]
-fn five_and_ten_per_cent_of_loss_are_concealed() {
-    for (loss, least) in [(0.05, 0.95), (0.10, 0.90)] {
+fn s37_two_five_and_ten_per_cent_of_loss_are_concealed() {
+    for (loss, least) in [(0.02, 0.97), (0.05, 0.95), (0.10, 0.90)] {
         let (purity, loudness) = purity(Network { loss, ..Network::default() });
         assert!(purity > least, "{loss}: {purity}");
         assert!(loudness > 5_000.0, "{loss}: {loudness}");

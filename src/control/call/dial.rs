@@ -216,6 +216,11 @@ impl Call {
         if place.trust != Trust::House && carried::is_private(&self.party.carried) {
             return ANONYMOUS.to_owned();
         }
+        self.identity(place, world)
+    }
+
+    /// The caller, written as this far end knows numbers.
+    fn identity(&self, place: &Place, world: &World<'_>) -> String {
         let trunk = place.trunk.as_ref().and_then(|name| world.directory.trunks.get(name));
         let caller = trunk.map_or_else(|| self.party.address.clone(), |trunk| trunk.numbers.caller_outward(&self.party.address));
         let domain = trunk.and_then(|trunk| trunk.registers.as_ref()).map_or(&world.directory.domain, |registers| &registers.domain);
@@ -241,6 +246,10 @@ impl Call {
         if !is_ours || place.trust == Trust::House || diverted.is_some() {
             let target = place.uri.split([';', '?']).next().unwrap_or(&place.uri);
             headers.extend(carried::onward(&self.party.carried, &carried::Onward { trust: place.trust, entry: &entry, target, diverted }));
+        } else if place.trust == Trust::Trunk && carried::is_private(&self.party.carried) {
+            // The carrier must know who calls, and hides it from whom he calls (RFC 3325 §9.1).
+            headers.push(("P-Asserted-Identity".to_owned(), self.identity(place, world)));
+            headers.push(("Privacy".to_owned(), "id".to_owned()));
         }
         headers
     }

@@ -12,6 +12,9 @@ use crate::control::words::directory::Credentials;
 use crate::control::words::sip::Transport;
 use crate::control::words::trunk::{Habits, Trunk};
 
+/// An agent's telephone outside of the house: `tel:9` and his number, as an agent would dial it.
+const TEL: &str = "tel:";
+
 /// One place to send an INVITE to.
 pub(super) struct Place {
     pub target: Target,
@@ -48,6 +51,7 @@ pub(super) fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
     let Some(known) = world.directory.agents.get(&agent) else { return Vec::new() };
     let role = Role::Agent(agent);
     match &known.uri {
+        Some(uri) if uri.starts_with(TEL) => number_place(uri.trim_start_matches(TEL), role, world).into_iter().collect(),
         Some(uri) => uri_place(uri, role, world).into_iter().collect(),
         None => {
             let contacts = world.endpoint.contacts(world.now, &known.user).into_iter();
@@ -58,6 +62,18 @@ pub(super) fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
             contacts.map(phone).collect()
         }
     }
+}
+
+/// A telephone of the outside that rings for somebody of the house: by the first trunk and host that are not known to be gone. His own
+/// number was set by whoever runs the center: it is no call that somebody caused, and costs nobody's allowance.
+fn number_place(number: &str, role: Role, world: &World<'_>) -> Option<Place> {
+    let Some(Route::Trunk { trunk, number }) = world.routes.wished(number, None) else { return None };
+    let named = world.directory.trunk_groups.get(&trunk).map(|group| group.trunks.iter().map(|choice| &choice.to).collect());
+    let trunks: Vec<&String> = named.unwrap_or_else(|| vec![&trunk]);
+    let name = trunks.iter().find(|name| !world.trunks.is_down(name)).or(trunks.first())?;
+    let hosts = world.directory.trunks.get(*name)?.hosts.len();
+    let host = (0..hosts).find(|host| !world.trunks.is_gone(name, *host)).unwrap_or(0);
+    host_place(name, host, &number, world).map(|place| Place { role, ..place })
 }
 
 fn uri_place(uri: &str, role: Role, world: &World<'_>) -> Option<Place> {

@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_comes_back_with_another_address_replaces_itself_and_no_other() {
+    fn s37_a_device_that_comes_back_with_another_address_replaces_itself_and_no_other() {
         let mut registrar = Registrar::default();
         let contact = |host: &str, device: &str, flow: u32| {
             format!("Contact: <sip:anna@{host}>;+sip.instance=\"<urn:uuid:{device}>\";reg-id={flow}\r\n")
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_kept_in_its_order_and_a_broken_one_is_refused() {
+    fn s37_the_path_is_kept_in_its_order_and_a_broken_one_is_refused() {
         let mut registrar = Registrar::default();
         register(&mut registrar, 1, "Contact: <sip:anna@1.1.1.1>\r\nPath: <sip:edge;lr>, <sip:far;lr>\r\nPath: <sip:last;lr;ob>\r\n")
             .unwrap();
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_a_datagram_goes_back_and_a_stream_is_dialled_where_its_contact_or_proxy_says() {
+    fn s37_after_a_restart_a_datagram_goes_back_and_a_stream_is_dialled_where_its_contact_or_proxy_says() {
         let kept = |transport, uri: &str, path: &[&str]| KeptContact {
             uri: uri.to_owned(),
             path: path.iter().map(|path| (*path).to_owned()).collect(),

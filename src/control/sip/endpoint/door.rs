@@ -2,7 +2,7 @@
 
 use super::leg::Stage;
 use super::reply::Reply;
-use super::{ABILITIES, Accepting, Endpoint, tag_number};
+use super::{ABILITIES, ABILITIES_OUTSIDE, Accepting, Endpoint, tag_number};
 use crate::control::sip::auth::{Algorithm, Server, Verdict, challenges};
 use crate::control::sip::happening::{Happening, Proof};
 use crate::control::sip::message::{Message, Method, Name, Scheme, Uri, text};
@@ -90,7 +90,7 @@ impl Endpoint {
         let reply = Reply::of(request, reply.key, reply.flow, &super::tag_text(reply.key.tag()));
         let mut writer = reply.begin(stop.status, &stop.reason);
         if matches!(stop.status, 405 | 501) {
-            writer.lines(ABILITIES);
+            writer.lines(ABILITIES_OUTSIDE);
         }
         writer.lines(stop.lines.as_bytes());
         self.outbox.push_back(Transmit { flow: reply.flow, bytes: writer.finish() });
@@ -143,7 +143,7 @@ impl Endpoint {
     pub(super) fn stop(&mut self, now: Time, reply: &Reply, stop: &Stop) {
         let mut writer = reply.begin(stop.status, &stop.reason);
         if matches!(stop.status, 405 | 501) {
-            writer.lines(ABILITIES);
+            writer.lines(ABILITIES_OUTSIDE);
         }
         writer.lines(stop.lines.as_bytes()).header("Server", &self.settings.user_agent);
         self.respond(now, reply.key, stop.status, writer.finish());

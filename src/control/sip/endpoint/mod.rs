@@ -63,11 +63,13 @@ use crate::control::words::net::within;
 use crate::control::words::phone::{KeptContact, KeptPhone};
 use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
-/// What we understand, in every INVITE, its 2xx, 405 and OPTIONS.
-const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
+/// What we understand, in every INVITE, its 2xx and OPTIONS.
+const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
+/// The same outside of calls, where nobody reads a MESSAGE: in 405 and 501.
+const ABILITIES_OUTSIDE: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
 /// The same without 100rel: a far end that is to offer may do so in its 200 only.
 const LATE_ABILITIES: &[u8] =
-    b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK\r\nSupported: timer, replaces, norefersub\r\n";
+    b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, replaces, norefersub\r\n";
 /// The one body of calls.
 const SDP: &str = "application/sdp";
 

@@ -70,10 +70,16 @@ impl Endpoint {
 
     /// The registered user who calls. Whoever says to be one of ours must call over his registered path or prove it.
     fn identify(&mut self, now: Time, flow: Flow, invite: &Message) -> Result<Option<String>, Stop> {
-        if self.trusts(now, flow.remote.ip()) || self.settings.users.is_empty() {
+        if self.trusts(now, flow.remote.ip()) {
             return Ok(None);
         }
         let from = invite.from().map(|from| from.uri.user_text().into_owned()).unwrap_or_default();
+        if self.settings.fixed.get(&from) == Some(&flow.remote.ip()) {
+            return Ok(Some(from));
+        }
+        if self.settings.users.is_empty() {
+            return Ok(None);
+        }
         let is_ours = self.settings.users.contains_key(&from);
         if is_ours && self.registrar.is_flow_of(now, &from, &flow) {
             return Ok(Some(from));

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::control::sip::message::Uri;
 use crate::control::time::Time;
-use crate::control::words::directory::{Credentials, Directory, Ha1, Listener};
+use crate::control::words::directory::{Agent, Credentials, Directory, Ha1, Listener};
 use crate::control::words::net::Net;
 use crate::control::words::sip::{Flow, Whereabouts};
 use crate::control::words::trunk::Trunk;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Who may register and prove himself, by user name.
     pub users: Arc<BTreeMap<String, Ha1>>,
+    /// Users without a password whose phone stands at a fixed address: whoever calls from there is he.
+    pub fixed: Arc<BTreeMap<String, IpAddr>>,
     /// Sources that are never challenged and whose P-Asserted-Identity is believed (trunks).
     pub trusted: Vec<Net>,
     /// Peers who see us at another address than the others do.
@@ -74,6 +77,7 @@ impl Settings {
             secret,
             user_agent: concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned(),
             users: Arc::default(),
+            fixed: Arc::default(),
             trusted: Vec::new(),
             told: Vec::new(),
             limits: Limits::default(),
@@ -83,9 +87,12 @@ impl Settings {
     /// The center's settings: agents may register, trunk sources are trusted.
     #[must_use]
     pub fn of_directory(directory: &Directory) -> Settings {
-        let users = directory.agents.values().map(|agent| (agent.user.clone(), agent.ha1.clone())).collect();
+        let (proving, fixed): (Vec<&Agent>, Vec<&Agent>) = directory.agents.values().partition(|agent| agent.ha1 != Ha1::default());
+        let users = proving.into_iter().map(|agent| (agent.user.clone(), agent.ha1.clone())).collect();
+        let fixed = fixed.into_iter().filter_map(|agent| Some((agent.user.clone(), address(agent.uri.as_ref()?)?))).collect();
         Settings {
             users: Arc::new(users),
+            fixed: Arc::new(fixed),
             trusted: directory.trusted(),
             told: directory.trunks.values().flat_map(told).collect(),
             limits: Limits {
@@ -97,6 +104,11 @@ impl Settings {
             ..Settings::new(directory.listeners.clone(), &directory.domain, directory.secret)
         }
     }
+}
+
+/// The address in a URI; a name has none.
+fn address(uri: &str) -> Option<IpAddr> {
+    Uri::parse(uri.as_bytes()).ok().and_then(|uri| uri.socket()).map(|socket| socket.ip())
 }
 
 /// The addresses of a trunk's hosts and sources, and what they are told.

@@ -188,7 +188,7 @@ fn two_offers_at_once_meet_491_and_both_come_through() {
 }
 
 #[test]
-fn a_phone_registers_by_digest_calls_as_itself_and_leaves() {
+fn s80_a_phone_registers_by_digest_calls_as_itself_and_leaves() {
     let mut pair = Pair::new(1, Wire::default()).with_users(&["anna"]);
     let registration = Registration {
         target: flow_to(1, Transport::Udp).into(),
@@ -216,7 +216,7 @@ fn a_phone_registers_by_digest_calls_as_itself_and_leaves() {
 }
 
 #[test]
-fn a_phone_behind_a_proxy_is_called_through_it() {
+fn s37_a_phone_behind_a_proxy_is_called_through_it() {
     let mut pair = Pair::new(1, Wire::default());
     let register = "REGISTER sip:center SIP/2.0\r\nVia: SIP/2.0/UDP p\r\nFrom: <sip:anna@center>;tag=1\r\nTo: <sip:anna@center>\r\nCall-ID: r\r\n\
                     CSeq: 1 REGISTER\r\nContact: <sip:anna@10.0.0.7>\r\nPath: <sip:192.0.2.2;lr>, <sip:inner;lr>\r\n\r\n";
@@ -235,7 +235,7 @@ fn a_phone_behind_a_proxy_is_called_through_it() {
 }
 
 #[test]
-fn whoever_says_to_be_an_agent_must_prove_it() {
+fn s80_whoever_says_to_be_an_agent_must_prove_it() {
     for (password, outcome) in [(Some("secret"), true), (Some("wrong"), false), (None, false)] {
         let mut pair = Pair::new(1, Wire::default()).with_users(&["anna"]);
         let leg = pair.call("anna", password);

@@ -276,13 +276,18 @@ impl Scene {
 
     /// The same by one of the house, whose password is his name.
     pub(super) fn agent_dials_as(&mut self, user: &str, uri: &str) -> LegId {
+        self.agent_dials_with(user, uri, &[])
+    }
+
+    /// The same with more headers.
+    pub(super) fn agent_dials_with(&mut self, user: &str, uri: &str, headers: &[(&str, &str)]) -> LegId {
         let leg = self.agent.new_leg(self.now);
         let outgoing = Outgoing {
             target: Flow { listener: ListenerId(0), transport: Transport::Udp, remote: at(CENTER), connection: None }.into(),
             request_uri: uri.to_owned(),
             from: format!("<sip:{user}@phones.example>"),
             to: format!("<{uri}>"),
-            headers: Vec::new(),
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             sdp: sdp::offer(&local(41_000)),
             credentials: Some(Credentials { user: user.to_owned(), password: user.to_owned() }),
             manner: crate::control::sip::endpoint::Manner::default(),

@@ -88,3 +88,48 @@ fn s42_an_attended_transfer_to_the_outside_is_paid_and_limited_as_before() {
     assert_eq!((cuts(&scene), scene.switch.tolls.running()), (vec![(ben(), "spent".to_owned())], 0));
     scene.assert_at_rest();
 }
+
+#[test]
+fn s85_a_desk_phone_at_a_fixed_address_is_known_by_it_and_calls_out_at_its_agents_cost() {
+    let mut scene = Scene::new(ben_forwards(Allowance { at_once: Some(1), ..Allowance::default() }));
+    let stranger = scene.agent_dials("sip:9555@center.example");
+    assert!(scene.happened.contains(&(AGENT, Happening::Refused { leg: stranger, status: 403 })));
+    let anna = scene.agent_dials_as("anna", "sip:9555@center.example");
+    assert!(scene.invites.last().is_some_and(|invite| invite.starts_with("INVITE sip:9555@")));
+    let second = scene.agent_dials_as("anna", "sip:9555@center.example");
+    assert!(scene.happened.contains(&(AGENT, Happening::Refused { leg: second, status: 403 })), "she has one call already");
+    scene.agent.hang_up(scene.now, anna, &[]);
+    scene.run();
+    scene.assert_at_rest();
+}
+
+#[test]
+fn s37_an_agent_at_home_is_rung_at_his_own_telephone_over_the_trunk() {
+    let mut directory = ben_forwards(Allowance { at_once: Some(0), ..Allowance::default() });
+    directory.agents.remove(&AgentId::of_name("ben"));
+    directory.agents.get_mut(&AgentId::of_name("anna")).unwrap().uri = Some("tel:9138".to_owned());
+    let mut scene = Scene::new(directory);
+    let caller = scene.dial("7000");
+    scene.wait(SECOND);
+    let invite = scene.invites.last().expect("it rings at home").clone();
+    assert!(invite.starts_with("INVITE sip:9138@10.0.0.1:5090") && invite.contains("User-to-User: "), "{invite}");
+    scene.agent_answers();
+    assert_eq!((scene.count("call.bridged"), scene.count("session.assigned")), (1, 1));
+    scene.caller.hang_up(scene.now, caller, &[]);
+    scene.run();
+    scene.assert_at_rest();
+}
+
+#[test]
+fn s85_a_carrier_is_told_who_calls_when_nobody_else_may_know() {
+    let mut scene = Scene::new(ben_forwards(Allowance::default()));
+    let call = |scene: &mut Scene, headers: &[(&str, &str)]| {
+        scene.agent_dials_with("anna", "sip:9555@center.example", headers);
+        scene.invites.last().expect("it goes out").clone()
+    };
+    let open = call(&mut scene, &[]);
+    assert!(open.contains("From: <sip:anna@center.example>") && !open.contains("P-Asserted-Identity"), "{open}");
+    let private = call(&mut scene, &[("Privacy", "id")]);
+    assert!(private.contains("From: \"Anonymous\" <sip:anonymous@anonymous.invalid>"), "{private}");
+    assert!(private.contains("P-Asserted-Identity: <sip:anna@center.example>\r\nPrivacy: id\r\n"), "{private}");
+}

@@ -298,7 +298,7 @@ fn s42_a_new_call_takes_the_place_of_the_agents_by_replaces() {
 }
 
 #[test]
-fn what_the_network_says_of_a_call_is_kept_and_reaches_the_agents_phone() {
+fn s85_what_the_network_says_of_a_call_is_kept_and_reaches_the_agents_phone() {
     let mut scene = Scene::new(directory(&["anna"]));
     let leg = scene.caller.new_leg(scene.now);
     let said = [

@@ -218,7 +218,7 @@ fn s85_a_trunk_is_up_while_it_answers_options_and_each_change_is_told_once() {
 }
 
 #[test]
-fn a_busy_agents_calls_are_forwarded_and_the_next_one_learns_from_whom() {
+fn s85_a_busy_agents_calls_are_forwarded_and_the_next_one_learns_from_whom() {
     for (busy, no_answer) in [(Some("ben".to_owned()), None), (None, Some("ben".to_owned()))] {
         let mut directory = directory(&["anna", "ben"]);
         let is_busy = busy.is_some();
@@ -246,7 +246,7 @@ fn a_busy_agents_calls_are_forwarded_and_the_next_one_learns_from_whom() {
 }
 
 #[test]
-fn two_who_forward_to_each_other_ring_once_and_end() {
+fn s85_two_who_forward_to_each_other_ring_once_and_end() {
     let mut directory = directory(&["anna", "ben"]);
     for (who, to) in [("anna", "ben"), ("ben", "anna")] {
         forward(&mut directory, who, Forward { always: Some(to.to_owned()), ..Forward::default() });
@@ -270,7 +270,7 @@ fn ring_group(how: Ringing, otherwise: Option<&str>) -> Directory {
 }
 
 #[test]
-fn a_ring_group_rings_all_at_once_and_has_one_winner() {
+fn s85_a_ring_group_rings_all_at_once_and_has_one_winner() {
     let mut scene = Scene::new(ring_group(Ringing::Together, None));
     let caller = scene.dial("2100");
     assert_eq!(scene.invites.len(), 2);
@@ -283,7 +283,7 @@ fn a_ring_group_rings_all_at_once_and_has_one_winner() {
 }
 
 #[test]
-fn a_ring_group_in_turn_goes_from_one_to_the_next_and_at_last_elsewhere() {
+fn s85_a_ring_group_in_turn_goes_from_one_to_the_next_and_at_last_elsewhere() {
     let mut scene = Scene::new(ring_group(Ringing::InTurn, Some("4001010")));
     let caller = scene.dial("2100");
     assert!(line(&scene).contains("sip:anna@") && scene.invites.len() == 1);
@@ -297,7 +297,7 @@ fn a_ring_group_in_turn_goes_from_one_to_the_next_and_at_last_elsewhere() {
 }
 
 #[test]
-fn a_ring_group_that_nobody_answers_is_not_there() {
+fn s85_a_ring_group_that_nobody_answers_is_not_there() {
     let mut scene = Scene::new(ring_group(Ringing::Together, None));
     scene.dial("2100");
     scene.wait(11 * SECOND);
