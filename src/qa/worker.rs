@@ -161,9 +161,7 @@ impl Worker {
         if !facts.is_empty() {
             self.record(facts).await?;
         }
-        for session in &sessions {
-            self.store.measured(&session.id).await?;
-        }
+        self.store.measured(&sessions).await?;
         Ok(done + sessions.len())
     }
 

@@ -14,8 +14,8 @@ use sqlx::AssertSqlSafe;
 use super::Error;
 use super::db::{Row, Tx, Value};
 
-/// Rows of one statement. Few sizes, so that each is prepared once.
-const SIZES: [usize; 5] = [64, 16, 8, 4, 1];
+/// Rows of one statement. Few sizes, so that each is prepared once; few statements, since each goes to another thread and back.
+const SIZES: [usize; 8] = [256, 64, 32, 16, 8, 4, 2, 1];
 
 /// New rows of a table.
 #[derive(Debug)]

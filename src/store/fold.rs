@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::changes::{Add, Changes, Texts};
 use super::db::Db;
@@ -21,10 +22,11 @@ const BATCH: usize = 1_024;
 /// A database that cannot be reached is asked again after this.
 const RETRY: Duration = Duration::from_secs(1);
 /// After a batch the fold rests so many times as long as the batch took, at most [`LONGEST_REST`]: the busier the center, the larger
-/// the batches, and a page of the database that many facts touch is written once. A lone fact of a quiet center waits for nobody.
-const REST_TIMES: u32 = 16;
-/// The longest that the tables lie behind for the sake of larger batches.
-const LONGEST_REST: Duration = Duration::from_millis(200);
+/// the batches, and a page of the database that many facts touch is written once. A lone fact of a quiet center waits for nobody,
+/// and nobody who waits for a fact has to wait for the rest.
+const REST_TIMES: u32 = 64;
+/// The longest that the tables, and who follows the facts live, lie behind for the sake of larger batches.
+const LONGEST_REST: Duration = Duration::from_millis(400);
 /// Old files are looked for each time so many facts were applied.
 const PRUNE_EVERY: u64 = 100_000;
 
@@ -96,46 +98,67 @@ impl Source {
     }
 }
 
-/// Runs until the log is closed and all of it is applied.
-///
-/// # Errors
-/// A log that lacks facts or is damaged: going on would leave a gap.
-pub async fn run(
-    db: Db,
-    folder: PathBuf,
-    mut source: Source,
-    mut durable: watch::Receiver<u64>,
-    told: watch::Sender<u64>,
-) -> Result<(), Error> {
-    let mut applied = *told.borrow();
-    let mut texts = Texts::default();
-    loop {
-        let upto = *durable.borrow_and_update();
-        let mut took = Duration::ZERO;
-        while applied < upto {
-            let (kept, batch) = source.next(applied, upto).await?;
-            source = kept;
-            let began = Instant::now();
-            fold(&db, &mut texts, &batch).await;
-            took += began.elapsed();
-            let before = applied;
-            applied = batch.last().map_or(applied, |last| last.seq);
-            told.send_replace(applied);
-            if before / PRUNE_EVERY != applied / PRUNE_EVERY {
-                segment::prune(&folder, applied).map_err(JournalError::Disk)?;
+/// What folds, and for whom.
+pub struct Fold {
+    /// The tables.
+    pub db: Db,
+    /// The log's folder.
+    pub folder: PathBuf,
+    /// The facts.
+    pub source: Source,
+    /// The last seq the disk has.
+    pub durable: watch::Receiver<u64>,
+    /// The last seq the tables have.
+    pub told: watch::Sender<u64>,
+    /// Somebody waits for the tables: no rest.
+    pub hurry: Arc<Notify>,
+}
+
+impl Fold {
+    /// Runs until the log is closed and all of it is applied.
+    ///
+    /// # Errors
+    /// A log that lacks facts or is damaged: going on would leave a gap.
+    pub async fn run(self) -> Result<(), Error> {
+        let Fold { db, folder, mut source, mut durable, told, hurry } = self;
+        let mut applied = *told.borrow();
+        let mut texts = Texts::default();
+        loop {
+            let upto = *durable.borrow_and_update();
+            let mut took = Duration::ZERO;
+            while applied < upto {
+                let (kept, batch) = source.next(applied, upto).await?;
+                source = kept;
+                let began = Instant::now();
+                fold(&db, &mut texts, &batch).await;
+                took += began.elapsed();
+                let before = applied;
+                applied = batch.last().map_or(applied, |last| last.seq);
+                told.send_replace(applied);
+                if before / PRUNE_EVERY != applied / PRUNE_EVERY {
+                    segment::prune(&folder, applied).map_err(JournalError::Disk)?;
+                }
             }
-        }
-        rest(&durable, took * REST_TIMES).await;
-        if durable.changed().await.is_err() && *durable.borrow() == applied {
-            return Ok(());
+            rest(&durable, &hurry, took * REST_TIMES).await;
+            if durable.changed().await.is_err() && *durable.borrow() == applied {
+                return Ok(());
+            }
         }
     }
 }
 
-/// Rests, unless the log is closed meanwhile: a server that closes is not kept waiting.
-async fn rest(durable: &watch::Receiver<u64>, span: Duration) {
+/// Rests, unless somebody waits or the log is closed meanwhile: a server that closes is not kept waiting.
+async fn rest(durable: &watch::Receiver<u64>, hurry: &Notify, span: Duration) {
     let mut closed = durable.clone();
-    let _ = tokio::time::timeout(span.min(LONGEST_REST), async move { while closed.changed().await.is_ok() {} }).await;
+    let over = async move { while closed.changed().await.is_ok() {} };
+    let woken = async {
+        tokio::select! {
+            () = hurry.notified() => {}
+            () = over => {}
+        }
+    };
+    // Whichever ends it.
+    let _ = tokio::time::timeout(span.min(LONGEST_REST), woken).await;
 }
 
 /// Applies a batch, whatever it takes: all at once, else one by one, and a fact that no table takes stands in `events` alone.

@@ -32,10 +32,11 @@ pub mod trunks;
 pub mod visits;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::args;
@@ -83,6 +84,8 @@ pub struct Settings {
 pub struct Store {
     db: Db,
     applied: watch::Receiver<u64>,
+    /// Cuts the fold's rest short.
+    hurry: Arc<Notify>,
 }
 
 /// Everything that [`start`] started.
@@ -109,8 +112,11 @@ pub async fn start(settings: &Settings) -> Result<Started, Error> {
     let opened = Journal::open(&settings.log, applied)?;
     let (told, seen) = watch::channel(applied);
     let source = fold::Source::new(settings.log.clone(), applied, opened.written);
-    let fold = tokio::spawn(fold::run(db.clone(), settings.log.clone(), source, opened.journal.watch(), told));
-    let store = Store { db, applied: seen };
+    let hurry = Arc::new(Notify::new());
+    let (folder, durable) = (settings.log.clone(), opened.journal.watch());
+    let fold = fold::Fold { db: db.clone(), folder, source, durable, told, hurry: Arc::clone(&hurry) };
+    let fold = tokio::spawn(fold.run());
+    let store = Store { db, applied: seen, hurry };
     let mut behind = store.applied.clone();
     let durable = opened.journal.durable();
     if behind.wait_for(|applied| *applied >= durable).await.is_err() {
@@ -138,6 +144,9 @@ impl Store {
     /// [`Error::Behind`] after five seconds.
     pub async fn caught_up(&self, seq: u64) -> Result<(), Error> {
         let mut applied = self.applied.clone();
+        if *applied.borrow() < seq {
+            self.hurry.notify_one();
+        }
         match tokio::time::timeout(CATCH_UP, applied.wait_for(|applied| *applied >= seq)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(JournalError::Closed.into()),

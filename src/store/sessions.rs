@@ -151,9 +151,11 @@ static NODE: Set = of_session!("node = v.column2", Again::Replaces);
 static INTENT: Set = of_session!("intent = v.column2", Again::Replaces);
 static DISPOSITION: Set = of_session!("disposition = v.column2", Again::Replaces);
 static ASSIGNED: Set = of_session!("agent = v.column2, assigned_at = COALESCE(assigned_at, v.column3)", Again::Adds);
+// Where nothing was said and nothing recorded there is nothing to measure.
 static CLOSED: Set = of_session!(
     "state = 'closed', ending = v.column2, disposition = v.column3, contained = v.column4, duration_ms = v.column5, closed_at = v.column6, \
-     to_measure = 1",
+     to_measure = CASE WHEN EXISTS (SELECT 1 FROM messages m WHERE m.session = sessions.id) \
+     OR EXISTS (SELECT 1 FROM recordings r WHERE r.session = sessions.id) THEN 1 ELSE 0 END",
     Again::Replaces
 );
 
@@ -308,12 +310,19 @@ impl Store {
         Ok(self.db.row(sql, args![session, scorecard]).await?.is_some())
     }
 
-    /// Takes the mark off: all scorecards have measured the session.
+    /// Takes the marks off: all scorecards have measured these sessions.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn measured(&self, session: &str) -> Result<(), Error> {
-        self.db.run("UPDATE sessions SET to_measure = 0 WHERE id = $1", args![session]).await.map(|_| ())
+    pub async fn measured(&self, sessions: &[Session]) -> Result<(), Error> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for session in sessions {
+            tx.run("UPDATE sessions SET to_measure = 0 WHERE id = $1", args![&session.id]).await?;
+        }
+        tx.commit().await
     }
 
     /// Marks ended sessions that a scorecard has not measured: it is new here. Looks at all sessions, once at the start.

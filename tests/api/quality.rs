@@ -136,3 +136,17 @@ async fn s64_what_is_measured_is_not_looked_at_again_and_a_new_scorecard_measure
     work(&house.quality).await;
     assert_eq!(house.json("/v1/evaluations").await["data"].as_array().unwrap().len(), 5, "none is measured twice by the same card");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s64_a_session_in_which_nothing_was_said_or_recorded_is_not_looked_at() {
+    let house = House::open().await;
+    for (number, kept) in [(20, "message.created"), (21, "recording."), (22, "")] {
+        let is_kept = |fact: &Fact| {
+            let kind = serde_json::to_value(fact).unwrap()["type"].as_str().unwrap().to_owned();
+            kind.starts_with("session.") || !kept.is_empty() && kind.starts_with(kept)
+        };
+        house.given(a_recorded_call(number).into_iter().filter(is_kept).collect()).await;
+    }
+    let marked: Vec<String> = house.store.unmeasured(Transcripts::None, 100).await.unwrap().into_iter().map(|session| session.id).collect();
+    assert_eq!(marked, [SessionId(20).to_string(), SessionId(21).to_string()]);
+}
