@@ -44,7 +44,8 @@ pub struct Present(pub [bool; 2]);
 /// The buffer of one incoming stream.
 #[derive(Clone, Debug)]
 pub struct Jitter {
-    ring: Box<[u8]>,
+    /// Made by the first packet: legs whose packets are handed on, or that never send any, do without.
+    ring: Vec<u8>,
     filled: [u8; HALVES],
     /// The time line: `None` until a packet sets it.
     line: Option<Line>,
@@ -77,7 +78,7 @@ const FRESH: Window = Window { packets: 0, least: i64::MAX };
 impl Default for Jitter {
     fn default() -> Jitter {
         Jitter {
-            ring: vec![0; HALVES * HALF].into_boxed_slice(),
+            ring: Vec::new(),
             filled: [0; HALVES],
             line: None,
             depth: FIRST_DEPTH,
@@ -195,6 +196,7 @@ impl Jitter {
         let same = line.codec == codec;
         let kept = line.codec;
         let mut place = at.rem_euclid(SPAN) as usize;
+        self.ring.resize(HALVES * HALF, 0);
         for byte in &payload[..length] {
             self.ring[place] = if same { *byte } else { g711::encode(kept, g711::decode(codec, *byte)) };
             place += 1;
