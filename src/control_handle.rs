@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -14,6 +14,7 @@ use crate::control::surface::Input;
 use crate::control::words::CommandId;
 use crate::control::words::agent::{AgentCommand, Refusal, Reply};
 use crate::control::words::chat::{Content, Received};
+use crate::inlet::{Bell, Inlet};
 
 /// Inputs that may wait for the control thread.
 pub const INPUTS: usize = 65_536;
@@ -33,13 +34,13 @@ enum Ask {
 /// The side of the edges; cheap to clone.
 #[derive(Clone)]
 pub struct ControlHandle {
-    inputs: Sender<Input>,
+    inputs: Inlet<Input>,
     asks: mpsc::Sender<Ask>,
 }
 
 /// The side of the control thread.
 pub struct ControlSide {
-    /// What came in, in order. Wait on it with a deadline.
+    /// What came in, in order.
     pub inputs: Receiver<Input>,
     /// Where answers go.
     pub answers: Answers,
@@ -71,11 +72,22 @@ pub struct Line {
     pub profile: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Makes both sides and starts the task between them; must be called inside a tokio runtime.
+/// Makes both sides and starts the task between them; must be called inside a tokio runtime. The control side waits for its inputs alone.
 /// The task ends when the last handle and the control side are gone.
 #[must_use]
 pub fn open() -> (ControlHandle, ControlSide, JoinHandle<()>) {
     let (inputs, line) = bounded(INPUTS);
+    between(inputs.into(), line)
+}
+
+/// The same for a control side that is woken by a bell.
+#[must_use]
+pub fn open_with(bell: &Bell) -> (ControlHandle, ControlSide, JoinHandle<()>) {
+    let (inputs, line) = bounded(INPUTS);
+    between(Inlet::new(inputs, bell), line)
+}
+
+fn between(inputs: Inlet<Input>, line: Receiver<Input>) -> (ControlHandle, ControlSide, JoinHandle<()>) {
     let (asks, asked) = mpsc::channel(COMMANDS);
     let task = tokio::spawn(keep(asked));
     let answers = Answers { asks: asks.clone() };

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod control_handle;
+pub mod inlet;
 pub mod lookups;
 pub mod media;
 pub mod net;

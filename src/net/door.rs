@@ -14,6 +14,7 @@ use crate::control::sip::{Malformed, Message, Received};
 use crate::control::surface::Input;
 use crate::control::words::guard::Fence;
 use crate::control::words::sip::{Flow, Located, Transmit, Transport, Whereabouts};
+use crate::inlet::Inlet;
 
 /// When a refused caller may try again, in seconds.
 const RETRY_AFTER: u32 = 3;
@@ -32,14 +33,14 @@ pub(super) struct Door {
 #[derive(Debug, Clone)]
 pub struct Lanes {
     /// Responses, and requests of calls.
-    pub running: Sender<Input>,
+    pub running: Inlet<Input>,
     /// Requests that begin something.
-    pub fresh: Sender<Input>,
+    pub fresh: Inlet<Input>,
 }
 
 impl From<Sender<Input>> for Lanes {
     fn from(both: Sender<Input>) -> Lanes {
-        Lanes { running: both.clone(), fresh: both }
+        Lanes { running: both.clone().into(), fresh: both.into() }
     }
 }
 

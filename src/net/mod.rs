@@ -1,6 +1,6 @@
 //! SIP on the wire: UDP, TCP, TLS, WebSocket; bytes to messages and back.
 //!
-//! One task a UDP listener reads and parses; datagrams are written from the thread that sends. All streams belong to one task,
+//! Datagrams are read by whoever waits for them ([`Datagrams`]) and written from the thread that sends. All streams belong to one task,
 //! each with its own reader and writer. Messages go to the rules in two bounded lanes: what begins something new is refused at the
 //! door when its short lane is full; what belongs to running calls has the other to itself.
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -32,6 +32,8 @@ use door::Door;
 pub use door::Lanes;
 use streams::{Command, Streams};
 use tls::Tls;
+pub use udp::Datagrams;
+use udp::Reader;
 
 pub use resolve::{Found, LocateError, Resolver};
 
@@ -68,6 +70,8 @@ struct Shared {
     counts: Arc<Counts>,
     /// Aborted when the last handle goes.
     _tasks: JoinSet<()>,
+    /// Ends when the last handle goes; there is none where others read.
+    _reader: Option<Reader>,
 }
 
 /// What the wire saw, since the start.
@@ -149,12 +153,27 @@ impl Handle {
 ///
 /// # Errors
 /// When a listener cannot be bound, or is to be secure without certificate; the text names it.
-pub async fn start(opening: Opening, lanes: impl Into<Lanes>) -> io::Result<Handle> {
+pub fn start(opening: Opening, lanes: impl Into<Lanes>) -> io::Result<Handle> {
+    let (mut shared, datagrams) = bind(opening, lanes.into())?;
+    shared._reader = Some(Reader::start(datagrams)?);
+    Ok(Handle { shared: Arc::new(shared) })
+}
+
+/// The same for who reads the datagrams himself.
+///
+/// # Errors
+/// As [`start`].
+pub fn open(opening: Opening, lanes: Lanes) -> io::Result<(Handle, Datagrams)> {
+    let (shared, datagrams) = bind(opening, lanes)?;
+    Ok((Handle { shared: Arc::new(shared) }, datagrams))
+}
+
+fn bind(opening: Opening, lanes: Lanes) -> io::Result<(Shared, Datagrams)> {
     let Opening { listeners, tls, name_servers } = opening;
     let counts = Arc::new(Counts::default());
-    let door = Door::new(lanes.into(), counts.clone());
+    let door = Door::new(lanes, counts.clone());
     let (streams, commands) = mpsc::channel(STREAM_QUEUE);
-    let (mut datagrams, mut bound, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
+    let (mut sockets, mut datagrams, mut bound, mut tasks) = (Vec::new(), Vec::new(), Vec::new(), JoinSet::new());
     for listener in &listeners {
         let named =
             |why: io::Error| io::Error::new(why.kind(), format!("SIP listener {} {}: {why}", listener.transport.token(), listener.bound));
@@ -162,7 +181,7 @@ pub async fn start(opening: Opening, lanes: impl Into<Lanes>) -> io::Result<Hand
             let socket = udp::bind(listener.bound).map_err(named)?;
             bound.push((listener.id, socket.local_addr()?));
             datagrams.push((listener.id, socket.try_clone()?));
-            tasks.spawn(udp::read(UdpSocket::from_std(socket)?, listener.id, door.clone()));
+            sockets.push((listener.id, socket));
             continue;
         }
         if listener.transport.is_secure() && tls.is_none() {
@@ -182,7 +201,8 @@ pub async fn start(opening: Opening, lanes: impl Into<Lanes>) -> io::Result<Hand
     let resolver = Resolver::new(&name_servers).inspect_err(|why| tracing::warn!(%why, "names cannot be resolved"));
     let asking = where_to::Asking { resolver: resolver.ok(), listeners, streams: streams.downgrade(), door: door.clone() };
     tasks.spawn(asking.run(asked));
-    Ok(Handle { shared: Arc::new(Shared { datagrams, streams, questions, door, bound, counts, _tasks: tasks }) })
+    let sockets = Datagrams::new(sockets, door.clone())?;
+    Ok((Shared { datagrams, streams, questions, door, bound, counts, _tasks: tasks, _reader: None }, sockets))
 }
 
 /// IPv6 sockets take IPv6 only, so that each address family has its own listener.

@@ -162,7 +162,7 @@ async fn the_rules_are_always_answered_and_get_paths_over_sockets_that_are_open(
     let (inputs, outlet) = crossbeam_channel::bounded(8);
     let listeners = vec![super::tests::listener(Transport::Udp)];
     let opening = Opening { listeners, tls: None, name_servers: vec![server.address] };
-    let handle = start(opening, inputs).await.unwrap();
+    let handle = start(opening, inputs).unwrap();
     let mut outlet = super::tests::Outlet(outlet);
     let mut ask = async |question: Whereabouts| {
         handle.locate(question.clone());

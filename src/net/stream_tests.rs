@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite;
 
@@ -75,7 +75,7 @@ async fn stage(transport: Transport) -> Stage {
 async fn open(transport: Transport, tls: Arc<Tls>) -> (Handle, SocketAddr, Outlet) {
     let (inputs, messages) = crossbeam_channel::bounded(256);
     let opening = Opening { listeners: vec![listener(transport)], tls: Some(tls), name_servers: Vec::new() };
-    let handle = start(opening, inputs).await.unwrap();
+    let handle = start(opening, inputs).unwrap();
     let address = handle.local_addr(LISTENER).unwrap();
     (handle, address, Outlet(messages))
 }
@@ -412,7 +412,7 @@ async fn a_far_end_that_we_dialled_is_dialled_again_under_its_number() {
 async fn stun_on_the_sip_port_tells_a_phone_its_address() {
     let (inputs, _outlet) = crossbeam_channel::bounded(1);
     let opening = Opening { listeners: vec![listener(Transport::Udp)], ..Opening::default() };
-    let handle = start(opening, inputs).await.unwrap();
+    let handle = start(opening, inputs).unwrap();
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let question = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42][..], b"twelve bytes"].concat();
     peer.send_to(&question, handle.local_addr(LISTENER).unwrap()).await.unwrap();
@@ -428,7 +428,7 @@ async fn ipv6_has_its_own_listeners() {
     let (inputs, outlet) = crossbeam_channel::bounded(8);
     let any = |id: u16, transport| Listener { id: ListenerId(id), bound: "[::1]:0".parse().unwrap(), ..listener(transport) };
     let opening = Opening { listeners: vec![any(0, Transport::Udp), any(1, Transport::Tcp)], ..Opening::default() };
-    let Ok(handle) = start(opening, inputs).await else {
+    let Ok(handle) = start(opening, inputs) else {
         println!("SKIPPED: this machine has no IPv6");
         return;
     };

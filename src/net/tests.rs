@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 
 use super::*;
 use crate::control::sip::message::Method;
@@ -36,7 +36,7 @@ impl Outlet {
 
 async fn server(transport: Transport, room: usize) -> (Handle, SocketAddr, Outlet) {
     let (inputs, messages) = crossbeam_channel::bounded(room);
-    let handle = start(Opening { listeners: vec![listener(transport)], ..Opening::default() }, inputs).await.unwrap();
+    let handle = start(Opening { listeners: vec![listener(transport)], ..Opening::default() }, inputs).unwrap();
     let address = handle.local_addr(LISTENER).unwrap();
     (handle, address, Outlet(messages))
 }
@@ -78,7 +78,7 @@ async fn a_malformed_request_is_answered_400_at_the_door() {
 async fn a_full_lane_refuses_what_is_new_at_once_and_what_belongs_to_calls_has_its_own() {
     let ((running, calls), (fresh, begun)) = (crossbeam_channel::bounded(8), crossbeam_channel::bounded(7));
     let opening = Opening { listeners: vec![listener(Transport::Udp)], ..Opening::default() };
-    let handle = start(opening, Lanes { running, fresh }).await.unwrap();
+    let handle = start(opening, Lanes { running: running.into(), fresh: fresh.into() }).unwrap();
     let address = handle.local_addr(LISTENER).unwrap();
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     for _ in 0..7 {
@@ -170,6 +170,6 @@ async fn a_port_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap();
     let (inputs, _outlet) = crossbeam_channel::bounded(1);
     let listeners = vec![Listener { bound: address, ..listener(Transport::Udp) }];
-    let why = start(Opening { listeners, ..Opening::default() }, inputs).await.unwrap_err();
+    let why = start(Opening { listeners, ..Opening::default() }, inputs).unwrap_err();
     assert!(why.to_string().contains(&format!("SIP listener UDP {address}")), "{why}");
 }

@@ -199,7 +199,7 @@ impl Station {
         };
         let (from_net, messages) = crossbeam_channel::bounded(INPUTS);
         let opening = net::Opening { listeners: vec![listener.clone()], tls, name_servers: Vec::new() };
-        let net = net::start(opening, from_net).await?;
+        let net = net::start(opening, from_net)?;
         let bound = net.local_addr(listener.id).unwrap_or(any);
         (listener.bound, listener.advertised) = (bound, bound);
         let target = Flow { listener: listener.id, transport: there.transport, remote: there.address, connection: None };

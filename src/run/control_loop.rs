@@ -1,21 +1,24 @@
 //! The control thread: it owns the rules, feeds them what came in, and carries out what they wish.
 
-use std::time::Instant;
+use std::io;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
 use crate::control::surface::Input;
 use crate::control::switch::Switch;
+use crate::inlet::Bell;
+use crate::net::Datagrams;
 
 use super::clock::Clock;
-use super::effects::{Effects, Next as After};
+use super::effects::{Effects, Next};
 
-/// Inputs taken before the outputs are carried out and the clock is read again.
+/// Inputs taken before the outputs are carried out and the sockets and the clock are read again.
 const BATCH: usize = 64;
 
-/// Where inputs come from. Signalling and sound have channels of their own, so that a flood of API calls cannot starve a BYE.
+/// Where inputs wait. Signalling and sound have lanes of their own, so that a flood of API calls cannot starve a BYE.
 #[derive(Debug)]
-pub struct Doors {
+pub struct Lanes {
     /// From the SIP sockets: what belongs to calls.
     pub sip: Receiver<Input>,
     /// From the SIP sockets: what begins something new. It comes last, so that a flood of it delays nobody who is served already.
@@ -26,24 +29,21 @@ pub struct Doors {
     pub others: Receiver<Input>,
 }
 
-enum Next {
-    Input(Input),
-    Due,
-    Closed,
+/// Where inputs come from: datagrams are read here, everything else rings.
+#[derive(Debug)]
+pub struct Doors {
+    lanes: Lanes,
+    datagrams: Datagrams,
+    bell: Bell,
 }
 
-/// Runs until the rules have drained or every door is closed.
-pub fn run(mut switch: Switch, clock: Clock, doors: &Doors, effects: &mut Effects) {
+/// Runs until the rules have drained.
+pub fn run(mut switch: Switch, clock: Clock, doors: &mut Doors, effects: &mut Effects) {
     // What the rules wish at their start (sessions that a crash left open are ended) waits for no input.
-    while carry_out(&mut switch, effects) == After::Open {
-        let deadline = switch.poll_timeout().map(|at| clock.instant(at));
-        match doors.next(deadline) {
-            Next::Input(input) => {
-                take(&mut switch, clock, input, effects);
-                doors.take_more(&mut switch, clock, effects);
-            }
-            Next::Due => {}
-            Next::Closed => return,
+    while carry_out(&mut switch, effects) == Next::Open {
+        doors.wait(switch.poll_timeout().map(|at| clock.instant(at)));
+        for input in doors.lanes.waiting().take(BATCH) {
+            take(&mut switch, clock, input, effects);
         }
         let now = clock.now();
         if switch.poll_timeout().is_some_and(|at| at <= now) {
@@ -59,39 +59,46 @@ fn take(switch: &mut Switch, clock: Clock, input: Input, effects: &mut Effects) 
     switch.handle(clock.now(), input);
 }
 
-fn carry_out(switch: &mut Switch, effects: &mut Effects) -> After {
-    let mut after = After::Open;
-    while let (After::Open, Some(wish)) = (after, switch.poll_output()) {
-        after = effects.carry_out(wish);
+fn carry_out(switch: &mut Switch, effects: &mut Effects) -> Next {
+    let mut next = Next::Open;
+    while let (Next::Open, Some(wish)) = (next, switch.poll_output()) {
+        next = effects.carry_out(wish);
     }
     effects.end_step();
-    after
+    next
+}
+
+impl Lanes {
+    /// What waits already: signalling of calls before sound before the rest, and what is new last.
+    fn waiting(&self) -> impl Iterator<Item = Input> {
+        let first = || [&self.sip, &self.sound, &self.others, &self.fresh].into_iter().find_map(|lane| lane.try_recv().ok());
+        std::iter::from_fn(first)
+    }
+
+    fn is_empty(&self) -> bool {
+        [&self.sip, &self.sound, &self.others, &self.fresh].into_iter().all(Receiver::is_empty)
+    }
 }
 
 impl Doors {
-    fn next(&self, deadline: Option<Instant>) -> Next {
-        if let Some(input) = self.first_waiting() {
-            return Next::Input(input);
-        }
-        let due = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
-        crossbeam_channel::select! {
-            recv(self.sip) -> input => input.map_or(Next::Closed, Next::Input),
-            recv(self.sound) -> input => input.map_or(Next::Closed, Next::Input),
-            recv(self.others) -> input => input.map_or(Next::Closed, Next::Input),
-            recv(self.fresh) -> input => input.map_or(Next::Closed, Next::Input),
-            recv(due) -> _ => Next::Due,
-        }
+    /// The bell is the one that whoever fills a lane rings.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(lanes: Lanes, mut datagrams: Datagrams, bell: Bell) -> io::Result<Doors> {
+        datagrams.heed(&bell)?;
+        Ok(Doors { lanes, datagrams, bell })
     }
 
-    /// What waits already: signalling of calls before sound before the rest, and what is new last.
-    fn first_waiting(&self) -> Option<Input> {
-        [&self.sip, &self.sound, &self.others, &self.fresh].into_iter().find_map(|door| door.try_recv().ok())
-    }
-
-    fn take_more(&self, switch: &mut Switch, clock: Clock, effects: &mut Effects) {
-        for _ in 1..BATCH {
-            let Some(input) = self.first_waiting() else { return };
-            take(switch, clock, input, effects);
-        }
+    /// Takes in what the sockets have; sleeps until the deadline when there is nothing to do.
+    fn wait(&mut self, deadline: Option<Instant>) {
+        self.bell.doze();
+        let longest = match deadline {
+            _ if !self.lanes.is_empty() => Some(Duration::ZERO),
+            Some(at) => Some(at.saturating_duration_since(Instant::now())),
+            None => None,
+        };
+        self.datagrams.wait(longest);
+        self.bell.rise();
     }
 }

@@ -26,11 +26,12 @@ use crate::control::session::Restored;
 use crate::control::switch::Switch;
 use crate::control::words::chat::Send;
 use crate::control::words::directory::{Directory, Listener};
+use crate::inlet::{Bell, Inlet};
 use crate::speech::prompts::Prompts;
 use crate::{api, channels, control_handle, lookups, net, speech, store};
 
 use clock::Clock;
-use control_loop::Doors;
+use control_loop::{Doors, Lanes};
 use effects::Effects;
 pub use setup::prompts;
 
@@ -107,14 +108,16 @@ impl Server {
         let settings = Arc::clone(&config.server);
         let Memory { started, restored, admin_key } = runtime.block_on(recall(&settings))?;
         let engines = Arc::new(speech::Engines::load(setup::engines(&settings)?)?);
-        let (wire, fresh, sound_door) = (bounded(SIP_DOOR), bounded(FRESH_DOOR), bounded(SOUND_DOOR));
+        let bell = Bell::new().context("cannot make the bell of the control thread")?;
+        let (wire, fresh, reports) = (bounded(SIP_DOOR), bounded(FRESH_DOOR), bounded(SOUND_DOOR));
         let mut directory = Directory::clone(&config.directory);
-        let sound = sound::start(&settings, &mut directory, &engines, &sound_door.0)?;
-        let net = runtime.block_on(open_sockets(&settings, &mut directory, net::Lanes { running: wire.0, fresh: fresh.0 }))?;
+        let sound = sound::start(&settings, &mut directory, &engines, &Inlet::new(reports.0, &bell))?;
+        let lanes = net::Lanes { running: Inlet::new(wire.0, &bell), fresh: Inlet::new(fresh.0, &bell) };
+        let (net, datagrams) = open_sockets(&settings, &mut directory, lanes)?;
         let directory = Arc::new(directory);
         setup::say_what_is_missing(&engines, &directory);
 
-        let (control, side, answers_task) = control_handle::open();
+        let (control, side, answers_task) = control_handle::open_with(&bell);
         let (shown, show) = reload::shown(&directory, &settings);
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
         let adapters = show.adapters.clone();
@@ -130,7 +133,8 @@ impl Server {
         let (workers, answers) = (sound.workers, side.answers);
         let mut effects = Effects { net, workers, prompts, lookups, chats, journal, facts: Vec::new(), answers, answered: Vec::new() };
         effects.prepare(&directory);
-        let doors = Doors { sip: wire.1, fresh: fresh.1, sound: sound_door.1, others: side.inputs };
+        let lanes = Lanes { sip: wire.1, fresh: fresh.1, sound: reports.1, others: side.inputs };
+        let doors = Doors::new(lanes, datagrams, bell).context("cannot watch the SIP sockets")?;
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);
         let rules = rules_thread(directory, restored, doors, effects)?;
@@ -194,10 +198,14 @@ async fn recall(settings: &config::server::Server) -> anyhow::Result<Memory> {
 }
 
 /// Opens the SIP sockets and writes into the directory where they are really bound.
-async fn open_sockets(settings: &config::server::Server, directory: &mut Directory, lanes: net::Lanes) -> anyhow::Result<net::Handle> {
+fn open_sockets(
+    settings: &config::server::Server,
+    directory: &mut Directory,
+    lanes: net::Lanes,
+) -> anyhow::Result<(net::Handle, net::Datagrams)> {
     let tls = setup::tls(settings)?;
     let opening = net::Opening { listeners: directory.listeners.clone(), tls, name_servers: settings.sip.name_servers.clone() };
-    let net = net::start(opening, lanes).await.context("cannot open a SIP socket")?;
+    let (net, datagrams) = net::open(opening, lanes).context("cannot open a SIP socket")?;
     for listener in &mut directory.listeners {
         if let Some(bound) = net.local_addr(listener.id) {
             if listener.advertised.port() == listener.bound.port() {
@@ -206,7 +214,7 @@ async fn open_sockets(settings: &config::server::Server, directory: &mut Directo
             listener.bound.set_port(bound.port());
         }
     }
-    Ok(net)
+    Ok((net, datagrams))
 }
 
 async fn open_api(address: SocketAddr) -> anyhow::Result<(tokio::net::TcpListener, SocketAddr)> {
@@ -241,12 +249,12 @@ async fn serve_api(listener: tokio::net::TcpListener, router: axum::Router) {
 fn rules_thread(
     directory: Arc<Directory>,
     restored: Restored,
-    doors: Doors,
+    mut doors: Doors,
     mut effects: Effects,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let clock = Clock::start();
     let seed = getrandom::u64().map_err(|error| anyhow::anyhow!("the operating system gives no random bytes: {error}"))?;
     let switch = Switch::new(clock.now(), seed, directory, restored);
     let thread = std::thread::Builder::new().name("control".into());
-    Ok(thread.spawn(move || control_loop::run(switch, clock, &doors, &mut effects))?)
+    Ok(thread.spawn(move || control_loop::run(switch, clock, &mut doors, &mut effects))?)
 }

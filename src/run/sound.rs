@@ -11,6 +11,7 @@ use crate::config::server::{Ports, Server};
 use crate::control::surface::Input;
 use crate::control::words::directory::{Directory, Worker};
 use crate::control::words::media::WorkerId;
+use crate::inlet::Inlet;
 use crate::media::{self, Report, disk, worker};
 use crate::speech;
 
@@ -31,7 +32,7 @@ pub struct Sound {
 ///
 /// # Errors
 /// A port that is taken, a folder that cannot be written, a configured model that does not load.
-pub fn start(server: &Server, directory: &mut Directory, engines: &Arc<speech::Engines>, door: &Sender<Input>) -> anyhow::Result<Sound> {
+pub fn start(server: &Server, directory: &mut Directory, engines: &Arc<speech::Engines>, door: &Inlet<Input>) -> anyhow::Result<Sound> {
     let disk = start_disk(server, door.clone())?;
     let recognizers = start_recognizers(server, engines, door)?;
     let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
@@ -49,7 +50,7 @@ pub fn start(server: &Server, directory: &mut Directory, engines: &Arc<speech::E
     Ok(sound)
 }
 
-fn start_disk(server: &Server, door: Sender<Input>) -> anyhow::Result<disk::Handle> {
+fn start_disk(server: &Server, door: Inlet<Input>) -> anyhow::Result<disk::Handle> {
     let folder = server.folders.recordings.clone();
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the recordings folder {}", folder.display()))?;
     let mended = disk::recover(&folder).with_context(|| format!("cannot read the recordings folder {}", folder.display()))?;
@@ -62,7 +63,7 @@ fn start_disk(server: &Server, door: Sender<Input>) -> anyhow::Result<disk::Hand
     disk::start(folder, report).context("cannot start the disk thread")
 }
 
-fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Sender<Input>) -> anyhow::Result<Vec<speech::Handle>> {
+fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Inlet<Input>) -> anyhow::Result<Vec<speech::Handle>> {
     let start = |number| {
         let door = door.clone();
         let tell = move |event| {
@@ -84,7 +85,7 @@ fn worker_config(server: &Server, place: &Worker, media_timeout: std::time::Dura
 
 /// A worker must never wait: what finds the door full goes back and comes again at the next tick.
 #[expect(clippy::result_large_err, reason = "what finds the door full comes back whole, as from every channel")]
-fn reporter(door: Sender<Input>) -> impl FnMut(Report) -> Result<(), Report> + Send + 'static {
+fn reporter(door: Inlet<Input>) -> impl FnMut(Report) -> Result<(), Report> + Send + 'static {
     move |report| match door.try_send(input(report)) {
         Err(TrySendError::Full(input)) => output(input).map_or(Ok(()), Err),
         Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),

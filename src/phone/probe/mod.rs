@@ -109,7 +109,7 @@ async fn open(options: &Options) -> Result<(endpoint::Settings, net::Handle, mps
     let (from_net, messages) = crossbeam_channel::bounded(INPUTS);
     let tls = if secure { Some(Arc::new(Tls::dialling(None, options.servers)?)) } else { None };
     let opening = net::Opening { listeners: listeners.clone(), tls, name_servers: options.name_servers.clone() };
-    let net = net::start(opening, from_net).await?;
+    let net = net::start(opening, from_net)?;
     for listener in &mut listeners {
         let bound = net.local_addr(listener.id).unwrap_or(any);
         (listener.bound, listener.advertised) =

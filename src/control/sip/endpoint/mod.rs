@@ -88,6 +88,8 @@ pub struct Endpoint {
     checks: checks::Checks,
     ways: way::Ways,
     outbox: VecDeque<Transmit>,
+    /// A 100 Trying that waits in the outbox: its transaction and its place.
+    trying: Option<(Key, usize)>,
     inbox: VecDeque<Happening>,
 }
 
@@ -131,6 +133,7 @@ impl Endpoint {
             checks: checks::Checks::default(),
             ways: way::Ways::default(),
             outbox: VecDeque::new(),
+            trying: None,
             inbox: VecDeque::new(),
         }
     }
@@ -191,6 +194,7 @@ impl Endpoint {
 
     /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.trying = None;
         self.outbox.pop_front()
     }
 
@@ -273,7 +277,18 @@ impl Endpoint {
     }
 
     fn respond(&mut self, now: Time, key: Key, status: u16, bytes: Bytes) {
+        // Nobody need be told to wait for what goes out in the same step (RFC 3261 §17.2.1).
+        if let Some((_, at)) = self.trying.take_if(|(of, _)| *of == key) {
+            self.outbox.remove(at);
+        }
         self.transactions.respond(now, key, status, bytes, &mut self.outbox);
+    }
+
+    /// Tells a caller that his INVITE is here, unless something better is said in the same step.
+    fn try_call(&mut self, now: Time, reply: &reply::Reply) {
+        let at = self.outbox.len();
+        self.respond(now, reply.key, 100, reply.begin(100, "").finish());
+        self.trying = Some((reply.key, at)).filter(|_| self.outbox.len() > at);
     }
 
     /// Sends a request within a leg's dialog; `fill` writes its own headers and ends it.

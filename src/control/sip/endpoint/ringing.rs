@@ -49,7 +49,7 @@ impl Endpoint {
         self.calls.legs.insert(id, leg);
         self.calls.by_tag.insert(tag, id);
         self.calls.by_invite.insert(reply.key, id);
-        self.respond(now, reply.key, 100, reply.begin(100, "").finish());
+        self.try_call(now, reply);
         self.calls.alarms.set((id, Alarm::Provisional), now + STILL_RINGING);
         let trusted = self.trusts(now, flow.remote.ip());
         let asserted = invite.address(Name::PAssertedIdentity).filter(|_| trusted);
