@@ -2,6 +2,8 @@
 //! Prints one table with its conditions. Needs `../shared` (or HOTLINE_SHARED); what is missing is said and left out. A word chooses
 //! rows: `-- digits`. `HOTLINE_BENCH_VERBOSE=1` tells each clip with its scores, `-- sounds FOLDER` writes clips for `reference.py`.
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed; it shares the tests' stage")]
+
 mod clips;
 mod coffee;
 #[path = "../../tests/peers/coffee.rs"]

@@ -77,14 +77,7 @@ const FRESH: Window = Window { packets: 0, least: i64::MAX };
 
 impl Default for Jitter {
     fn default() -> Jitter {
-        Jitter {
-            ring: Vec::new(),
-            filled: [0; HALVES],
-            line: None,
-            depth: FIRST_DEPTH,
-            late_in_a_row: 0,
-            window: FRESH,
-        }
+        Jitter { ring: Vec::new(), filled: [0; HALVES], line: None, depth: FIRST_DEPTH, late_in_a_row: 0, window: FRESH }
     }
 }
 

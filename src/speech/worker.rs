@@ -106,6 +106,7 @@ impl Errands {
         Ok(Errands { line: Some(line), threads })
     }
 
+    #[expect(clippy::result_large_err, reason = "the event is told at once, and is rare")]
     fn take(&self, circumstances: Circumstances, errand: Errand) -> Result<(), Event> {
         let full = |circumstances: Circumstances| circumstances.event(Err(Nothing::Overloaded));
         match &self.line {

@@ -216,7 +216,7 @@ impl Stage {
     }
 
     pub fn keys(&self, from: LegId) -> String {
-        self.events().filter_map(|event| matches!(event, Event::KeyPressed { leg, .. } if *leg == from).then(|| key_of(event))).collect()
+        self.events().filter(|event| matches!(event, Event::KeyPressed { leg, .. } if *leg == from)).map(key_of).collect()
     }
 
     /// What a phone heard in the last `ms` of its stream, placed by timestamp, holes silent.

@@ -1,6 +1,8 @@
 //! Real peers against the real binary: SIPp, baresip, Kamailio, raw sockets, and our own phone. Each test starts `hotline serve` in a
 //! temporary folder on free ports. A peer that is not installed is SKIPPED.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod baresip;
 mod channels;
 #[path = "../../benches/speech/clips.rs"]

@@ -92,7 +92,7 @@ fn mutations(good: &str) -> Vec<(Vec<u8>, &'static [u16])> {
         ("x".repeat(60_000), ANY),
         (good.replace("Contact: ", &format!("Subject: {}\r\nContact: ", "s".repeat(50_000))), &[200, 400, 413, 513]),
         (
-            good.replace("Contact: ", &"Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKq\r\n".repeat(300).replace('q', "q"))
+            good.replace("Contact: ", &"Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKq\r\n".repeat(300))
                 .replace("Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKq\r\n<", "Contact: <"),
             ANY,
         ),

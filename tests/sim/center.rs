@@ -101,7 +101,7 @@ fn worker(id: u16, ports: usize) -> Worker {
 
 fn agent(number: usize, name: &str) -> Agent {
     let mut skills = BTreeMap::from([("lang:zh-CN".to_owned(), 5)]);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         skills.insert("insurance".to_owned(), 5);
     }
     Agent {

@@ -28,7 +28,7 @@ impl Source {
     }
 
     /// The same for a file that is all tests.
-    fn as_tests(mut self) -> Source {
+    fn into_tests(mut self) -> Source {
         self.product = self.code.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
         self
     }
@@ -73,7 +73,7 @@ pub fn tree(folders: &[&str]) -> Vec<Source> {
     let tests: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
     let of_tests =
         |source: &Source| tests.iter().any(|test| source.path == format!("{test}.rs") || source.path.starts_with(&format!("{test}/")));
-    sources.into_iter().map(|source| if of_tests(&source) { source.as_tests() } else { source }).collect()
+    sources.into_iter().map(|source| if of_tests(&source) { source.into_tests() } else { source }).collect()
 }
 
 /// The modules that stand directly below `src`, `lib` left out.
@@ -231,7 +231,7 @@ fn files_declared_as_tests_are_no_product() {
     let source = Source::new("src/a/mod.rs", "#[cfg(test)]\nmod pair;\nmod real;\n#[cfg(test)]\nmod tests { }");
     assert_eq!(source.test_modules(), ["src/a/pair"]);
     assert_eq!(Source::new("src/b.rs", "#[cfg(test)]\npub mod tests;").test_modules(), ["src/b/tests"]);
-    assert!(!Source::new("src/a/pair.rs", "fn f() { x.unwrap() }").as_tests().product.contains("unwrap"));
+    assert!(!Source::new("src/a/pair.rs", "fn f() { x.unwrap() }").into_tests().product.contains("unwrap"));
 }
 
 #[test]

@@ -333,7 +333,8 @@ fn adaptations(subject: &Subject, report: &Report, answers: &[&Seen]) -> Vec<Str
 fn failures(subject: &Subject, hosts: &[Host], registration: Option<&Registration>, call: Option<&Call>) -> Vec<String> {
     let mut failures = Vec::new();
     let deaf = is_deaf(hosts, call);
-    let silent = hosts.iter().filter(|host| !host.status.is_some_and(is_there) && !(deaf && subject.trunk.check.is_none()));
+    let unasked = deaf && subject.trunk.check.is_none();
+    let silent = hosts.iter().filter(|host| !unasked && !host.status.is_some_and(is_there));
     failures.extend(silent.map(|host| match host.status {
         Some(status) => format!("{}: OPTIONS is answered {status}", host.host),
         None if deaf => format!("{}: OPTIONS is not answered, calls are: write check = \"off\"", host.host),
