@@ -5,8 +5,10 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
-/// Cepstral means that the decoder starts from.
+/// Cepstral means that the decoder starts from, and numbers of each frame.
 pub const CEPSTRA: usize = 13;
+/// Frames asked of the front end at once: it holds back up to 200 ms at the beginning, until it hears a voice.
+const FRAMES: usize = 32;
 
 /// The one search that a decoder holds.
 const SEARCH: &CStr = c"turn";
@@ -18,6 +20,11 @@ struct PsDecoder {
 
 #[repr(C)]
 struct CmdLn {
+    private: [u8; 0],
+}
+
+#[repr(C)]
+struct Fe {
     private: [u8; 0],
 }
 
@@ -47,13 +54,13 @@ unsafe extern "C" {
     fn ps_args() -> *const c_void;
     fn ps_init(config: *mut CmdLn) -> *mut PsDecoder;
     fn ps_free(decoder: *mut PsDecoder) -> c_int;
+    fn ps_get_fe(decoder: *mut PsDecoder) -> *mut Fe;
     fn ps_get_feat(decoder: *mut PsDecoder) -> *mut Feat;
     fn ps_add_word(decoder: *mut PsDecoder, word: *const c_char, phones: *const c_char, update: c_int) -> c_int;
     fn ps_set_jsgf_string(decoder: *mut PsDecoder, name: *const c_char, jsgf: *const c_char) -> c_int;
-    fn ps_set_allphone_file(decoder: *mut PsDecoder, name: *const c_char, path: *const c_char) -> c_int;
     fn ps_set_search(decoder: *mut PsDecoder, name: *const c_char) -> c_int;
     fn ps_start_utt(decoder: *mut PsDecoder) -> c_int;
-    fn ps_process_raw(decoder: *mut PsDecoder, data: *const i16, samples: usize, no_search: c_int, full_utt: c_int) -> c_int;
+    fn ps_process_cep(decoder: *mut PsDecoder, frames: *mut *mut f32, count: c_int, no_search: c_int, full_utt: c_int) -> c_int;
     fn ps_end_utt(decoder: *mut PsDecoder) -> c_int;
     fn ps_get_hyp(decoder: *mut PsDecoder, score: *mut i32) -> *const c_char;
 }
@@ -62,6 +69,15 @@ unsafe extern "C" {
 unsafe extern "C" {
     fn cmd_ln_parse_r(inout: *mut CmdLn, definition: *const c_void, argc: i32, argv: *mut *mut c_char, strict: i32) -> *mut CmdLn;
     fn cmd_ln_free_r(config: *mut CmdLn) -> c_int;
+    fn fe_get_output_size(fe: *mut Fe) -> c_int;
+    fn fe_process_frames(
+        fe: *mut Fe,
+        data: *mut *const i16,
+        samples: *mut usize,
+        frames: *mut *mut f32,
+        count: *mut i32,
+        index: *mut i32,
+    ) -> c_int;
     fn cmn_live_set(cmn: *mut c_void, mean: *const f32);
     fn err_set_logfp(stream: *mut c_void);
 }
@@ -110,21 +126,16 @@ impl Decoder {
         }
     }
 
-    /// Listens for any phones from now on.
-    pub fn listen_for_phones(&mut self) -> bool {
-        // SAFETY: as above; no path means no phone language model.
-        unsafe {
-            ps_set_allphone_file(self.ptr.as_ptr(), SEARCH.as_ptr(), ptr::null()) == 0
-                && ps_set_search(self.ptr.as_ptr(), SEARCH.as_ptr()) == 0
-        }
-    }
-
     /// Begins an utterance from a given cepstral mean.
     pub fn begin(&mut self, mean: &[f32; CEPSTRA]) -> bool {
         // SAFETY: feat_t's head is laid out as above in this version, which build.rs checks; cmn_live_set copies `cepsize` numbers.
         unsafe {
             let feat = ps_get_feat(self.ptr.as_ptr());
+            let fe = ps_get_fe(self.ptr.as_ptr());
             if feat.is_null() || (*feat).cmn_struct.is_null() || (*feat).cepsize as usize != CEPSTRA {
+                return false;
+            }
+            if fe.is_null() || fe_get_output_size(fe) as usize != CEPSTRA {
                 return false;
             }
             cmn_live_set((*feat).cmn_struct, mean.as_ptr());
@@ -132,11 +143,27 @@ impl Decoder {
         }
     }
 
-    /// More sound, 16 kHz.
-    pub fn push(&mut self, pcm: &[i16]) {
-        // SAFETY: the samples are read during the call only.
-        unsafe {
-            ps_process_raw(self.ptr.as_ptr(), pcm.as_ptr(), pcm.len(), 0, 0);
+    /// More sound, 16 kHz. Each frame's cepstra are told as the front end has made them, before their mean is taken off.
+    pub fn push(&mut self, pcm: &[i16], mut tell: impl FnMut([f32; CEPSTRA])) {
+        let (mut data, mut samples) = (pcm.as_ptr(), pcm.len());
+        while samples > 0 {
+            let mut rows = [[0.0; CEPSTRA]; FRAMES];
+            let mut frames = rows.each_mut().map(|row| row.as_mut_ptr());
+            let mut count = FRAMES as i32;
+            // SAFETY: `begin` has seen that a frame is CEPSTRA wide; at most FRAMES rows are filled; the samples are read and moved on
+            // during the call only, within `samples`.
+            let made = unsafe {
+                let fe = ps_get_fe(self.ptr.as_ptr());
+                fe_process_frames(fe, &mut data, &mut samples, frames.as_mut_ptr(), &mut count, ptr::null_mut())
+            };
+            if made < 0 || count <= 0 {
+                return;
+            }
+            rows.iter().take(count as usize).for_each(|row| tell(*row));
+            // SAFETY: `count` rows are filled; the decoder takes the mean off them in place, and keeps none of the pointers.
+            unsafe {
+                ps_process_cep(self.ptr.as_ptr(), frames.as_mut_ptr(), count, 0, 0);
+            }
         }
     }
 

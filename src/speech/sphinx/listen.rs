@@ -8,6 +8,7 @@ use std::sync::Arc;
 use earshot::Detector;
 
 use super::ffi::{CEPSTRA, Decoder};
+use super::phones::Phones;
 use super::{Grammar, Model};
 use crate::control::words::speech::{Expect, Nothing};
 use crate::speech::recognizer::{Hearing, Reading, Recognizer, Terms};
@@ -56,7 +57,7 @@ const LEVEL_PEAK: i32 = 10_362;
 const QUIETEST_PEAK: i32 = 2_500;
 /// Words so far are looked at this often, in samples: 200 ms.
 const PARTIAL_EVERY: usize = 3_200;
-/// Utterances listened to at a time; each needs two decoders of 7 MB.
+/// Utterances listened to at a time; each needs a decoder of 7 MB.
 const MOST_UTTERANCES: usize = 32;
 /// Idle decoders kept for their grammar.
 const MOST_IDLE: usize = 16;
@@ -67,8 +68,6 @@ const MOST_GRAMMARS: usize = 256;
 const BASE: [(&str, &str); 3] = [("-samprate", "16000"), ("-bestpath", "no"), ("-remove_silence", "no")];
 /// Sentences are right a little more often with the noise left in, single words with it taken out.
 const SENTENCES: [(&str, &str); 4] = [BASE[0], BASE[1], BASE[2], ("-remove_noise", "no")];
-/// The loop takes any phones.
-const LOOP: (&str, &str) = ("-allphone_ci", "yes");
 
 /// What the front end is set up for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,16 +103,15 @@ impl Sphinx {
     /// An empty pool; decoders are made when first needed.
     #[must_use]
     pub fn new(model: &Arc<Model>) -> Sphinx {
-        let pool = Pool { model: model.clone(), grammars: BTreeMap::new(), idle: Vec::new(), loops: Vec::new(), out: 0 };
+        let pool = Pool { model: model.clone(), grammars: BTreeMap::new(), idle: Vec::new(), out: 0 };
         Sphinx { pool: Rc::new(RefCell::new(pool)), name: "pocketsphinx:en-us".into() }
     }
 
-    /// Makes a first pair of decoders, so that no caller waits for them.
+    /// Makes a first decoder, so that no caller waits for it.
     pub fn warm(&self) {
         let mut pool = self.pool.borrow_mut();
-        let made = (pool.decoder(Kind::Sentence, None), pool.phone_loop(Kind::Sentence));
-        if let (Ok(decoder), Ok(phones)) = made {
-            pool.put_back(decoder, phones);
+        if let Ok(decoder) = pool.decoder(Kind::Sentence, None) {
+            pool.put_back(decoder);
         }
     }
 }
@@ -130,14 +128,7 @@ impl Recognizer for Sphinx {
         let grammar = grammar.ok_or(Nothing::NoEngine)?;
         let kind = Kind::of(terms.expect);
         let decoder = pool.decoder(kind, Some((key, &grammar)))?;
-        let phones = match pool.phone_loop(kind) {
-            Ok(phones) => phones,
-            Err(why) => {
-                pool.out -= 1;
-                return Err(why);
-            }
-        };
-        let pair = Some((decoder, phones));
+        let pair = Some((decoder, Phones::new(&pool.model.phones, &MEAN)));
         let level = (kind == Kind::Words).then(Level::default);
         Ok(Box::new(Ear { pool: self.pool.clone(), pair, level, voice: Voice::default(), samples: 0, said: String::new() }))
     }
@@ -147,7 +138,6 @@ struct Pool {
     model: Arc<Model>,
     grammars: BTreeMap<Key, Option<Rc<Grammar>>>,
     idle: Vec<Tuned>,
-    loops: Vec<(Kind, Decoder)>,
     out: usize,
 }
 
@@ -206,15 +196,6 @@ impl Pool {
         Ok(tuned)
     }
 
-    fn phone_loop(&mut self, kind: Kind) -> Result<Decoder, Nothing> {
-        if let Some(place) = self.loops.iter().position(|(known, _)| *known == kind) {
-            return Ok(self.loops.remove(place).1);
-        }
-        let settings: Vec<(&str, &str)> = kind.settings().iter().copied().chain([LOOP]).collect();
-        let mut decoder = self.load(&settings)?;
-        if decoder.listen_for_phones() { Ok(decoder) } else { Err(Nothing::Failed) }
-    }
-
     fn load(&self, settings: &[(&str, &str)]) -> Result<Decoder, Nothing> {
         Decoder::new(&self.model.acoustic, settings).ok_or_else(|| {
             tracing::error!("pocketsphinx does not load {}", self.model.acoustic.display());
@@ -222,11 +203,8 @@ impl Pool {
         })
     }
 
-    fn put_back(&mut self, decoder: Tuned, phones: Decoder) {
+    fn put_back(&mut self, decoder: Tuned) {
         self.out -= 1;
-        if self.loops.len() < MOST_IDLE {
-            self.loops.push((decoder.kind, phones));
-        }
         if self.idle.len() < MOST_IDLE {
             self.idle.push(decoder);
         }
@@ -256,10 +234,10 @@ impl Tuned {
     }
 }
 
-/// One utterance: the grammar and the phone loop hear the same sound.
+/// One utterance: the grammar and the free phones hear the same sound.
 struct Ear {
     pool: Rc<RefCell<Pool>>,
-    pair: Option<(Tuned, Decoder)>,
+    pair: Option<(Tuned, Phones)>,
     level: Option<Level>,
     voice: Voice,
     samples: usize,
@@ -267,14 +245,13 @@ struct Ear {
 }
 
 impl Ear {
-    /// Gives both decoders sound of an even level.
+    /// Gives both the same sound.
     fn feed(&mut self, pcm: &[i16]) {
         let Some((tuned, phones)) = self.pair.as_mut() else { return };
-        if pcm.is_empty() || (self.samples == 0 && !(tuned.decoder.begin(&MEAN) && phones.begin(&MEAN))) {
+        if pcm.is_empty() || (self.samples == 0 && !tuned.decoder.begin(&MEAN)) {
             return;
         }
-        tuned.decoder.push(pcm);
-        phones.push(pcm);
+        tuned.decoder.push(pcm, |cepstra| phones.push(cepstra));
         self.samples += pcm.len();
     }
 }
@@ -326,12 +303,11 @@ impl Hearing for Ear {
 
 impl Drop for Ear {
     fn drop(&mut self) {
-        let Some((mut decoder, mut phones)) = self.pair.take() else { return };
+        let Some((mut decoder, _)) = self.pair.take() else { return };
         if self.samples > 0 {
             decoder.decoder.end();
-            phones.end();
         }
-        self.pool.borrow_mut().put_back(decoder, phones);
+        self.pool.borrow_mut().put_back(decoder);
     }
 }
 
@@ -399,9 +375,9 @@ impl Voice {
 }
 
 /// The grammar's words and how far they are believed beside free phones.
-fn judge(grammar: &mut Tuned, phones: &mut Decoder, voiced_ms: u32) -> Option<(String, f32)> {
+fn judge(grammar: &mut Tuned, phones: &mut Phones, voiced_ms: u32) -> Option<(String, f32)> {
     let (text, score) = grammar.decoder.best()?;
-    let (_, free) = phones.best()?;
+    let free = phones.score()?;
     let frames = (voiced_ms / FRAME_MS).max(LEAST_FRAMES) as f32;
     if text.is_empty() {
         return None;

@@ -1,14 +1,19 @@
 //! PocketSphinx: the embedded default for English. A grammar and a small dictionary for each menu, nothing downloaded.
 //!
 //! Two things decide whether it works at all (SPEECH.md): the cepstral mean must start from that of telephone sound, and every
-//! result must be held against a free phone loop over the same sound, since a bare grammar swallows half of all foreign speech.
+//! result must be held against a free phone loop over the same sound, since a bare grammar swallows half of all foreign speech. The
+//! loop is our own (`phones`), over the model's own Gaussians (`acoustic`): in a second decoder it cost more than the grammar does.
 
+#[cfg(pocketsphinx)]
+mod acoustic;
 mod dictionary;
 #[cfg(pocketsphinx)]
 mod ffi;
 mod grammar;
 #[cfg(pocketsphinx)]
 mod listen;
+#[cfg(pocketsphinx)]
+mod phones;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +28,9 @@ pub struct Model {
     /// The acoustic model's folder.
     #[cfg_attr(not(pocketsphinx), allow(dead_code, reason = "only the library reads it"))]
     acoustic: PathBuf,
+    /// Its phones by themselves.
+    #[cfg(pocketsphinx)]
+    phones: std::sync::Arc<acoustic::Acoustic>,
     /// How words are said.
     dictionary: Dictionary,
 }
@@ -43,7 +51,12 @@ impl Model {
         }
         let words = folder.join("cmudict-en-us.dict");
         let dictionary = Dictionary::read(&words).map_err(|_| missing(&words))?;
-        Ok(Model { acoustic, dictionary })
+        Ok(Model {
+            #[cfg(pocketsphinx)]
+            phones: acoustic::Acoustic::read(&acoustic).map_err(|why| format!("pocketsphinx: {why}"))?.into(),
+            acoustic,
+            dictionary,
+        })
     }
 
     /// How words are said.
