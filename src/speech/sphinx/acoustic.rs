@@ -15,6 +15,7 @@ pub const STATES: usize = 3;
 pub const DENSITIES: usize = 128;
 /// Gaussians that are reckoned side by side: what the processor's registers hold.
 const LANES: usize = 8;
+/// Blocks of them.
 const BLOCKS: usize = DENSITIES / LANES;
 /// After so many numbers of a frame most blocks are out of the question.
 const LOOK: usize = 4;
@@ -24,6 +25,8 @@ const BLOCK: usize = LANES * (1 + 2 * WIDTH);
 const UNIT: f64 = 0.102_394_88;
 /// What the library raises a smaller variance to.
 const LEAST_VARIANCE: f32 = 1e-4;
+/// No step costs more than this.
+const DEAREST_STEP: i32 = 255;
 /// Files of this format begin with some lines of text.
 const END_OF_HEAD: &[u8] = b"endhdr\n";
 /// And then this number, which shows the order of bytes.
@@ -132,9 +135,9 @@ impl Acoustic {
     }
 }
 
-/// A cost as a whole number: that of a share, of a probability.
+/// What a step costs that is taken in this share of all cases.
 fn cost(share: f32) -> i32 {
-    (-f64::from(share).ln() / UNIT) as i32
+    ((-f64::from(share).ln() / UNIT) as i32).min(DEAREST_STEP)
 }
 
 /// Lowers a block's heights by some numbers of the frame. Is any of them still above the floor?
@@ -148,6 +151,7 @@ fn lower(heights: &mut [f32; LANES], rows: &[[f32; LANES]], frame: &[f32], floor
     heights.iter().fold(false, |any, height| any | (*height > floor))
 }
 
+/// What the sum of two likelihoods is cheaper than the cheaper one, by their difference.
 fn sums() -> [u8; 256] {
     std::array::from_fn(|difference| ((-(difference as f64) * UNIT).exp().ln_1p() / UNIT).round() as u8)
 }
