@@ -19,7 +19,9 @@ const SPOKEN_TICKS: usize = 15;
 /// The echo path at first: −10 dB, on the safe side.
 const FIRST_COUPLING: f32 = 0.1;
 const LEAST_COUPLING: f32 = 1e-4;
-const COUPLING_FALLS: f32 = 0.97;
+/// Each tick in which less comes back: 16 dB a second. A caller whose line brings nothing back may soon speak quietly over a prompt; 300 ms
+/// of an echo on its way cost 5 dB, which is less than [`ABOVE_ECHO`].
+const COUPLING_FALLS: f32 = 0.93;
 const COUPLING_RISES: f32 = 1.01;
 /// Speech over a prompt must be 6 dB above the expected echo.
 const ABOVE_ECHO: f32 = 4.0;
@@ -113,6 +115,22 @@ mod tests {
         let echo: Vec<bool> = (0..200).map(|_| gate.lets_through(prompt, prompt * 0.02)).collect();
         assert!(echo.iter().all(|through| !through), "−17 dB of echo stays out from the first tick");
         assert!(gate.lets_through(prompt, prompt * 0.3), "a caller 5 dB below the prompt comes through");
+    }
+
+    #[test]
+    fn an_echo_that_comes_late_stays_out() {
+        let mut gate = EchoGate::default();
+        let prompt = 1e6;
+        assert!((0..15).all(|_| !gate.lets_through(prompt, 10.0)), "nothing is back yet");
+        assert!((0..200).all(|_| !gate.lets_through(prompt, prompt * 0.05)), "−13 dB, 300 ms late");
+    }
+
+    #[test]
+    fn who_sends_no_echo_may_speak_quietly_over_a_prompt_after_two_seconds() {
+        let mut gate = EchoGate::default();
+        let prompt = 3e7;
+        assert!((0..100).all(|_| !gate.lets_through(prompt, 50.0)), "nothing comes back");
+        assert!(gate.lets_through(prompt, 1e5), "25 dB below the prompt, as the vowels of a quiet clip in the telephone band are");
     }
 
     #[test]

@@ -102,7 +102,8 @@ fn caller(at: usize) -> String {
     format!("7{at:06}")
 }
 
-fn write(path: &Path, pcm: &[i16]) {
+/// Writes what a telephone line carried.
+pub fn write(path: &Path, pcm: &[i16]) {
     let form = hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut file = hound::WavWriter::create(path, form).unwrap();
     pcm.iter().for_each(|sample| file.write_sample(*sample).unwrap());

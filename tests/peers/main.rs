@@ -24,3 +24,4 @@ mod spoken;
 mod stage;
 mod transports;
 mod trunks;
+mod turns;
