@@ -3,12 +3,13 @@
 use std::io::Read;
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
 use crate::baresip::{Baresip, account};
 use crate::phones::{channels, strongest};
-use crate::stage::{Server, anna, installed, phone, reports};
+use crate::stage::{PATIENCE, Server, anna, installed, phone, reports};
 
 /// Calls, stays, hangs up.
 pub const CALL: &str = include_str!("scenarios/call.xml");
@@ -20,6 +21,8 @@ const EXTENSIONS: &str = include_str!("scenarios/extensions.xml");
 const REFER: &str = include_str!("scenarios/refer.xml");
 const ATTENDED: &str = include_str!("scenarios/attended.xml");
 const RELIABLE_AGENT: &str = include_str!("scenarios/reliable-agent.xml");
+const LAMP: &str = include_str!("scenarios/lamp.xml");
+const PBX: &str = include_str!("scenarios/pbx.xml");
 const REGISTER: &str = include_str!("scenarios/register.xml");
 
 /// A running SIPp; killed when dropped.
@@ -119,7 +122,7 @@ fn call_to_anna_in_vain(scenario: &str) {
 /// A server with Anna (2001), and an agent (2002) whose desk phone is a SIPp with this scenario; it is still to be started.
 fn with_a_desk_phone() -> (Server, String) {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let desk = format!("[agents.desk]\nname = \"Desk\"\nextension = \"2002\"\nuri = \"sip:sipp@127.0.0.1:{port}\"\nqueues = []\n");
+    let desk = format!("[agents.desk]\nname = \"Desk\"\nextension = \"2002\"\nuri = \"sip:sipp@127.0.0.1:{port}\"\nqueues = [\"desk\"]\n");
     (Server::start_with_agents(&desk), port.to_string())
 }
 
@@ -199,6 +202,41 @@ fn early_media_of_an_agents_phone_that_must_arrive_is_acknowledged_by_prack() {
     desk.succeed();
     let (reports, good) = reports(caller);
     assert!(good && reports[0]["ended_by"] == "far_end", "{reports:?}");
+    nothing_is_left(server);
+}
+
+#[test]
+fn s85_an_agent_stays_on_his_old_extension_and_the_exchange_is_told_what_is_known_of_the_caller() {
+    if !installed("sipp") {
+        return;
+    }
+    let (server, port) = with_a_desk_phone();
+    let mut facts = server.facts();
+    let exchange = desk_phone(&server, PBX, &port);
+    let (reports, good) = reports(phone(&["--to", &server.uri("line"), "--hangup-after", "2s"]));
+    assert!(good && reports[0]["status"] == 200, "{reports:?}");
+    exchange.succeed();
+    facts.wait("session.assigned", |_| true);
+    nothing_is_left(server);
+}
+
+#[test]
+fn s42_a_desk_phones_lamp_shows_whether_a_colleague_is_on_the_phone() {
+    if !installed("sipp") {
+        return;
+    }
+    let (server, port) = with_a_desk_phone();
+    let mut facts = server.facts();
+    let colleague = anna(&server, &["--ring", "100ms"]);
+    facts.wait("phone.registered", |data| data["user"] == "anna");
+    let desk = desk_phone(&server, LAMP, &port);
+    let limit = Instant::now() + PATIENCE;
+    while !server.text("/v1/metrics").contains("method=\"NOTIFY\"") {
+        assert!(Instant::now() < limit, "the desk phone is told nothing");
+    }
+    let caller = phone(&["--to", &server.uri("2001"), "--hangup-after", "1s"]);
+    desk.succeed();
+    drop((reports(caller), reports(colleague)));
     nothing_is_left(server);
 }
 

@@ -242,6 +242,7 @@ impl Call {
             Happening::TransferProgress { leg, status } => self.on_refer_progress(leg, status, world),
             Happening::Invited(_)
             | Happening::Registered { .. }
+            | Happening::Watching { .. }
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. }
             | Happening::Checked { .. }

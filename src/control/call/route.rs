@@ -174,7 +174,9 @@ pub fn parse_uri(text: &str) -> Option<UriParts<'_>> {
         Some(rest) => (rest, Transport::Udp),
         None => (text.strip_prefix("sips:")?, Transport::Tls),
     };
-    let (rest, _) = rest.split_once([';', '?']).unwrap_or((rest, ""));
+    let (rest, params) = rest.split_once([';', '?']).unwrap_or((rest, ""));
+    let secure = params.split([';', '?']).any(|param| param.eq_ignore_ascii_case("transport=tls"));
+    let usual = if secure { Transport::Tls } else { usual };
     let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
     let (host, port) = host_port(place.as_bytes()).ok()?;
     let port = port.unwrap_or(usual.default_port());
@@ -242,7 +244,7 @@ mod tests {
         for ours in ["sip:4001010@10.0.0.1", "<sip:4001010@10.0.0.1:5060;transport=tcp>", "sip:4001010@192.0.2.1:5062"] {
             assert_eq!(routes.wished(ours, None), Some(Route::Plan("exact".into())), "{ours}");
         }
-        for foreign in ["sip:4001010@10.0.0.1:5080", "sips:4001010@10.0.0.1", "sip:4001010@192.0.2.1"] {
+        for foreign in ["sip:4001010@10.0.0.1:5080", "sip:4001010@10.0.0.1;transport=TLS", "sips:4001010@10.0.0.1", "sip:4001010@192.0.2.1"] {
             assert_eq!(routes.wished(foreign, None), Some(Route::Uri(foreign.into())), "{foreign}");
         }
         assert_eq!(routes.wished("110", Some("pbx")), Some(Route::Trunk { trunk: "pbx".into(), number: "110".into() }));

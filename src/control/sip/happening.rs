@@ -112,6 +112,13 @@ pub enum Happening {
         /// The dialog whose place the transferred side is to take (attended transfer).
         consulted: Option<Consulted>,
     },
+    /// A phone subscribes to somebody's dialogs. Answer with `light` or `refuse_watch`.
+    Watching {
+        /// The subscription.
+        watch: u64,
+        /// Whom it means: the user part of the request URI.
+        user: String,
+    },
     /// A user's bindings changed (REGISTER, expiry).
     Registered {
         /// The user part of the address of record.
@@ -231,6 +238,7 @@ impl Happening {
             | Happening::TransferProgress { leg, .. } => Some(*leg),
             Happening::Invited(_)
             | Happening::Registered { .. }
+            | Happening::Watching { .. }
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. }
             | Happening::Checked { .. }

@@ -8,6 +8,7 @@ mod agents;
 mod audit;
 mod chats;
 mod door;
+mod lamps;
 mod perform;
 #[cfg(test)]
 mod tests;
@@ -360,6 +361,7 @@ impl Switch {
             Happening::SignedOn { user, .. } => self.on_signed_on(now, &user),
             Happening::SignOnFailed { user, status } => self.on_sign_on_failed(now, &user, status),
             Happening::Registered { user, contacts } => self.on_registered(now, &user, contacts),
+            Happening::Watching { watch, user } => self.on_watching(now, watch, &user),
             Happening::Referred { leg, consulted: Some(Consulted::Ours(other)), .. } => self.join(now, leg, other),
             other => {
                 let session = other.leg().and_then(|leg| self.index.legs.get(&leg).copied());

@@ -69,6 +69,7 @@ impl Endpoint {
         let outcome = match (leg, to_tag) {
             _ if merged => Err(Stop::with(482)),
             (Some(leg), _) => self.on_request_inside(now, leg, flow, request, &reply),
+            (None, Some(to_tag)) if request.method() == Method::Subscribe => self.on_subscribe_again(now, flow, request, &reply, to_tag),
             (None, Some(_)) => Err(Stop::with(481)),
             (None, None) => self.on_request_outside(now, flow, request, &reply, tag),
         };
@@ -158,7 +159,7 @@ impl Endpoint {
             Method::Register => self.on_register(now, flow, request, reply),
             Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => Err(Stop::with(481)),
             Method::Refer => Err(Stop::with(403)),
-            Method::Subscribe => Err(no_such_event()),
+            Method::Subscribe => self.on_subscribe(now, flow, request, reply, tag),
             Method::Other => Err(Stop::with(501)),
             _ => Err(Stop::with(405)),
         }
@@ -246,9 +247,9 @@ impl Endpoint {
     }
 }
 
-/// We notify of transfers only, which REFER subscribes to (RFC 3515), and of nothing that SUBSCRIBE could ask for (RFC 6665 §4.2.1.1).
+/// We notify of transfers, which REFER subscribes to (RFC 3515), of who is on the phone, and of nothing else (RFC 6665 §4.2.1.1).
 pub(super) fn no_such_event() -> Stop {
-    Stop::lines(489, "Allow-Events: refer\r\n".to_owned())
+    Stop::lines(489, format!("Allow-Events: refer, {}\r\n", super::lamps::PACKAGE))
 }
 
 /// What every request outside a dialog must meet (RFC 3261 §8.2.2).

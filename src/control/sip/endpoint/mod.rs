@@ -10,6 +10,7 @@ mod door;
 mod ending;
 mod enrolment;
 mod inside;
+mod lamps;
 mod leg;
 mod offers;
 mod reliable;
@@ -28,6 +29,8 @@ mod glare;
 #[cfg(test)]
 mod handovers;
 #[cfg(test)]
+mod lamp_tests;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod pair;
@@ -41,6 +44,7 @@ mod tests;
 mod way_tests;
 
 pub use checks::{Check, is_there};
+pub use lamps::Lamp;
 pub use reply::stateless;
 pub use settings::{Accepting, Contact, Counts, Limits, Manner, Outgoing, Registration, Settings, Target};
 
@@ -64,12 +68,12 @@ use crate::control::words::phone::{KeptContact, KeptPhone};
 use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
 /// What we understand, in every INVITE, its 2xx and OPTIONS.
-const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
+const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
 /// The same outside of calls, where nobody reads a MESSAGE: in 405 and 501.
-const ABILITIES_OUTSIDE: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
+const ABILITIES_OUTSIDE: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PRACK\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
 /// The same without 100rel: a far end that is to offer may do so in its 200 only.
 const LATE_ABILITIES: &[u8] =
-    b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, replaces, norefersub\r\n";
+    b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, replaces, norefersub\r\n";
 /// The one body of calls.
 const SDP: &str = "application/sdp";
 
@@ -86,6 +90,7 @@ pub struct Endpoint {
     nonces: Nonces,
     enrolments: enrolment::Enrolments,
     checks: checks::Checks,
+    lamps: lamps::Lamps,
     ways: way::Ways,
     outbox: VecDeque<Transmit>,
     /// A 100 Trying that waits in the outbox: its transaction and its place.
@@ -131,6 +136,7 @@ impl Endpoint {
             nonces: Nonces::default(),
             enrolments: enrolment::Enrolments::default(),
             checks: checks::Checks::default(),
+            lamps: lamps::Lamps::default(),
             ways: way::Ways::default(),
             outbox: VecDeque::new(),
             trying: None,
@@ -175,6 +181,7 @@ impl Endpoint {
         }
         self.enrol_due(now);
         self.check_due(now);
+        self.watches_due(now);
         self.leave_slow_places(now);
     }
 
@@ -188,6 +195,7 @@ impl Endpoint {
             self.enrolments.next(),
             self.ways.next(),
             self.checks.next(),
+            self.lamps.next(),
         ];
         all.into_iter().flatten().min()
     }

@@ -69,7 +69,7 @@ impl Endpoint {
     }
 
     /// The registered user who calls. Whoever says to be one of ours must call over his registered path or prove it.
-    fn identify(&mut self, now: Time, flow: Flow, invite: &Message) -> Result<Option<String>, Stop> {
+    pub(super) fn identify(&mut self, now: Time, flow: Flow, invite: &Message) -> Result<Option<String>, Stop> {
         if self.trusts(now, flow.remote.ip()) {
             return Ok(None);
         }

@@ -45,6 +45,8 @@ pub enum Purpose {
     Register(u32),
     /// OPTIONS to far end number so-and-so.
     Check(u32),
+    /// NOTIFY of the subscription with this tag of ours.
+    Lamp(u64),
     /// CANCEL, or BYE to a surplus fork: its outcome is nobody's.
     Stray,
 }
@@ -60,7 +62,7 @@ impl Purpose {
             Purpose::Bye(leg) => Purpose::Bye(named(leg)),
             Purpose::Refer(leg) => Purpose::Refer(named(leg)),
             Purpose::Tell(leg) => Purpose::Tell(named(leg)),
-            Purpose::Register(_) | Purpose::Check(_) | Purpose::Stray => self,
+            Purpose::Register(_) | Purpose::Check(_) | Purpose::Lamp(_) | Purpose::Stray => self,
         }
     }
 }
