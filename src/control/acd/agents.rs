@@ -17,14 +17,18 @@ const MICROS_A_DAY: u64 = 86_400_000_000;
 struct Held {
     cost: u32,
     queue: Option<QueueId>,
-    wrapping: Wrapping,
+    part: Part,
 }
 
-/// Does the agent still speak, or write his notes?
+/// What a session is to an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrapping {
-    No,
-    Yes,
+enum Part {
+    /// He serves it, or it rings at him.
+    Serving,
+    /// He writes his notes.
+    Wrapping,
+    /// He called somebody himself: another one may serve it, but he is on the phone.
+    Calling,
 }
 
 /// One agent.
@@ -51,7 +55,7 @@ impl Desk {
     }
 
     fn state(&self) -> AgentState {
-        let talking = self.held.values().any(|held| held.wrapping == Wrapping::No);
+        let talking = self.held.values().any(|held| held.part != Part::Wrapping);
         match self.presence {
             _ if talking => AgentState::Busy,
             _ if !self.held.is_empty() => AgentState::WrapUp,
@@ -151,12 +155,35 @@ impl Agents {
 
     /// He holds a session that came past the lines.
     pub fn hold(&mut self, agent: AgentId, session: SessionId, cost: u32) {
-        self.take(agent, session, Held { cost, queue: None, wrapping: Wrapping::No });
+        self.take(agent, session, Held { cost, queue: None, part: Part::Serving });
     }
 
     /// An offer reserves its cost before it rings.
     pub fn reserve(&mut self, agent: AgentId, session: SessionId, cost: u32, queue: QueueId) {
-        self.take(agent, session, Held { cost, queue: Some(queue), wrapping: Wrapping::No });
+        self.take(agent, session, Held { cost, queue: Some(queue), part: Part::Serving });
+    }
+
+    /// He calls somebody, and serves nobody there: what came to him out of a queue he goes on serving.
+    pub fn calls(&mut self, agent: AgentId, session: SessionId, cost: u32) {
+        let Some(desk) = self.desks.get_mut(&agent) else { return };
+        let held = desk.held.entry(session).or_insert(Held { cost, queue: None, part: Part::Calling });
+        if held.queue.is_none() {
+            held.part = Part::Calling;
+            if self.holders.get(&session) == Some(&agent) {
+                self.holders.remove(&session);
+            }
+        }
+    }
+
+    /// His call is over; false when he did not call, or serves the session now.
+    pub fn called(&mut self, now: Time, agent: AgentId, session: SessionId) -> bool {
+        let Some(desk) = self.desks.get_mut(&agent) else { return false };
+        let over = desk.held.get(&session).is_some_and(|held| held.part == Part::Calling);
+        if over {
+            desk.held.remove(&session);
+            desk.idle_since = now;
+        }
+        over
     }
 
     fn take(&mut self, agent: AgentId, session: SessionId, held: Held) {
@@ -179,7 +206,7 @@ impl Agents {
     /// The talk is over, the notes begin; it counts as served. The session itself may go to somebody else meanwhile.
     pub fn wrap_up(&mut self, agent: AgentId, session: SessionId) {
         if let Some(held) = self.desks.get_mut(&agent).and_then(|desk| desk.held.get_mut(&session)) {
-            held.wrapping = Wrapping::Yes;
+            held.part = Part::Wrapping;
             self.holders.remove(&session);
         }
     }
@@ -187,7 +214,7 @@ impl Agents {
     /// Does he still write the notes of this session?
     pub fn is_wrapping(&self, agent: AgentId, session: SessionId) -> bool {
         let held = self.desks.get(&agent).and_then(|desk| desk.held.get(&session));
-        held.is_some_and(|held| held.wrapping == Wrapping::Yes)
+        held.is_some_and(|held| held.part == Part::Wrapping)
     }
 
     /// One more session today.
@@ -204,7 +231,7 @@ impl Agents {
     /// The sessions he wraps up.
     pub fn wrapping(&self, agent: AgentId) -> Vec<SessionId> {
         let held = self.desks.get(&agent).map(|desk| desk.held.iter());
-        held.into_iter().flatten().filter(|(_, held)| held.wrapping == Wrapping::Yes).map(|(session, _)| *session).collect()
+        held.into_iter().flatten().filter(|(_, held)| held.part == Part::Wrapping).map(|(session, _)| *session).collect()
     }
 
     /// Who has it, and out of which queue it came.
@@ -278,7 +305,7 @@ impl Agents {
     pub fn torn(&self) -> Vec<(AgentId, SessionId)> {
         let serves = |agent: &AgentId, session: &SessionId| {
             let held = self.desks.get(agent).and_then(|desk| desk.held.get(session));
-            held.is_some_and(|held| held.wrapping == Wrapping::No)
+            held.is_some_and(|held| held.part == Part::Serving)
         };
         let said = self.holders.iter().map(|(session, agent)| (*agent, *session));
         let held = self.desks.iter().flat_map(|(agent, desk)| desk.held.keys().map(|session| (*agent, *session)));

@@ -229,6 +229,20 @@ impl Acd {
         self.announce(agent, out);
     }
 
+    /// The agent calls somebody by his phone: nothing is offered to him meanwhile.
+    pub fn calls(&mut self, agent: AgentId, session: SessionId, out: &mut Vec<Effect>) {
+        self.agents.calls(agent, session, WHOLE);
+        self.announce(agent, out);
+    }
+
+    /// His phone has hung up.
+    pub fn called(&mut self, now: Time, agent: AgentId, session: SessionId, out: &mut Vec<Effect>) {
+        if self.agents.called(now, agent, session) {
+            self.announce(agent, out);
+            self.match_agent(now, agent, out);
+        }
+    }
+
     /// Joins the line and is offered at once when somebody is free.
     pub fn enqueue(&mut self, now: Time, item: Item, out: &mut Vec<Effect>) {
         let session = item.session;

@@ -73,6 +73,9 @@ impl Call {
             moves: super::transfer::Moves::default(),
         };
         call.announce_arrival(invited, world);
+        if let Some(agent) = agent {
+            call.begin_calling(*agent, world);
+        }
         call.welcome(world);
         Ok(call)
     }

@@ -76,6 +76,7 @@ impl Call {
     /// Closes the sound of a leg; one that never had any gives its port back once its dialog is over.
     pub(super) fn close_leg(&mut self, id: LegId, why: &'static str, world: &mut World<'_>) {
         world.tolls.ended(world.now, id);
+        self.end_calling(id, world);
         let Some(leg) = self.leg_mut(id) else { return };
         if leg.why.is_empty() {
             leg.why = why;

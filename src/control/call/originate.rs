@@ -2,6 +2,7 @@
 
 use super::arrive::plan_of;
 use super::ending::Refused;
+use super::leg::Role;
 use super::route::Route;
 use super::sound::CallSound;
 use super::{Call, Done, Ids, Party, Stage, World};
@@ -71,6 +72,9 @@ impl Call {
         self.answered = Some(world.now);
         world.out.push(Effect::Record(Fact::CallAnswered { call: self.ids.call }));
         self.tune(self.caller, world);
+        if let Some(Role::Agent(agent)) = self.leg(self.caller).map(|leg| leg.role) {
+            self.begin_calling(agent, world);
+        }
         if world.directory.record_calls {
             self.start_recording(world);
         }

@@ -244,7 +244,8 @@ mod tests {
         for ours in ["sip:4001010@10.0.0.1", "<sip:4001010@10.0.0.1:5060;transport=tcp>", "sip:4001010@192.0.2.1:5062"] {
             assert_eq!(routes.wished(ours, None), Some(Route::Plan("exact".into())), "{ours}");
         }
-        for foreign in ["sip:4001010@10.0.0.1:5080", "sip:4001010@10.0.0.1;transport=TLS", "sips:4001010@10.0.0.1", "sip:4001010@192.0.2.1"] {
+        for foreign in ["sip:4001010@10.0.0.1:5080", "sip:4001010@10.0.0.1;transport=TLS", "sips:4001010@10.0.0.1", "sip:4001010@192.0.2.1"]
+        {
             assert_eq!(routes.wished(foreign, None), Some(Route::Uri(foreign.into())), "{foreign}");
         }
         assert_eq!(routes.wished("110", Some("pbx")), Some(Route::Trunk { trunk: "pbx".into(), number: "110".into() }));

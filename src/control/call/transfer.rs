@@ -24,6 +24,8 @@ pub struct Moves {
     count: u8,
     /// Who sent the caller on and may have him back.
     referrer: Option<Referrer>,
+    /// Agents who called by their phones, while these legs stand.
+    calling: Vec<(LegId, AgentId)>,
 }
 
 /// The one who asked for a blind transfer, while the target rings.
@@ -80,6 +82,9 @@ impl Call {
         self.party =
             Party { address, name: None, agent: callee, carried: Vec::new(), key: None, entry: std::mem::take(&mut self.party.entry) };
         self.stage = Stage::Talking { peer: std::mem::replace(&mut self.caller, peer), agent: Some(agent), after: After::Direct };
+        if let Some(callee) = callee {
+            self.begin_calling(callee, world);
+        }
         self.record_again(world);
     }
 
@@ -88,6 +93,19 @@ impl Call {
         if self.sound.recording.is_some() {
             self.stop_recording(world);
             self.start_recording(world);
+        }
+    }
+
+    /// An agent is the caller: nothing is offered to him until his phone hangs up.
+    pub(super) fn begin_calling(&mut self, agent: AgentId, world: &mut World<'_>) {
+        self.moves.calling.push((self.caller, agent));
+        world.out.push(Effect::Distribute(Distribute::Calls(agent)));
+    }
+
+    /// A leg is over: was it that of an agent who called?
+    pub(super) fn end_calling(&mut self, id: LegId, world: &mut World<'_>) {
+        for (_, agent) in self.moves.calling.extract_if(.., |(leg, _)| *leg == id) {
+            world.out.push(Effect::Distribute(Distribute::Called(agent)));
         }
     }
 

@@ -90,6 +90,10 @@ pub enum Distribute {
     Released,
     /// He has it without an offer.
     Occupy(AgentId),
+    /// He calls somebody by his phone.
+    Calls(AgentId),
+    /// His phone has hung up.
+    Called(AgentId),
 }
 
 /// One wish.

@@ -157,6 +157,8 @@ impl Switch {
             Distribute::Refused(offer) => acd.offer_refused(now, offer, out),
             Distribute::Released => acd.released(now, session, out),
             Distribute::Occupy(agent) => acd.occupy(agent, session, out),
+            Distribute::Calls(agent) => acd.calls(agent, session, out),
+            Distribute::Called(agent) => acd.called(now, agent, session, out),
         }
     }
 

@@ -174,6 +174,22 @@ fn calling_out() -> (Scene, LegId, LegId) {
 }
 
 #[test]
+fn s42_an_agent_who_calls_a_colleague_is_offered_nobody_until_he_hangs_up() {
+    let (mut scene, anna, ben) = calling_out();
+    let busy = scene.switch.audit(scene.now).busy.len();
+    let rung = scene.invites.len();
+    let caller = scene.dial("7000");
+    scene.wait(Duration::from_secs(2));
+    assert_eq!((busy, scene.invites.len()), (2, rung), "both are on the phone");
+    scene.agent.hang_up(scene.now, anna, &[]);
+    scene.run();
+    assert!(is_hung_up(&scene, ben) && scene.invites.len() == rung + 1, "one of them is rung at once");
+    scene.caller.hang_up(scene.now, caller, &[]);
+    scene.run();
+    scene.assert_at_rest();
+}
+
+#[test]
 fn s42_an_agent_sends_on_whom_he_called_and_has_him_back_when_nobody_is_there() {
     let (mut scene, anna, ben) = calling_out();
     for status in [Some(486), None] {
@@ -195,6 +211,7 @@ fn s42_an_agent_sends_on_whom_he_called_and_has_him_back_when_nobody_is_there() 
     let from = scene.invites.last().unwrap().lines().find(|line| line.starts_with("From: ")).unwrap().to_owned();
     assert!(from.contains("sip:ben@center.example"), "the third one sees with whom he talks: {from}");
     assert_eq!(scene.count("session.created"), 1);
+    assert_eq!(scene.switch.audit(scene.now).busy, [AgentId::of_name("ben")], "he is still on the phone, and she is not");
     scene.agent.hang_up(scene.now, ben, &[]);
     scene.run();
     assert!(is_hung_up(&scene, other));
