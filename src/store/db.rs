@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Postgres, Row as _, SqlSafeStr, Sqlite, Transaction};
@@ -81,7 +82,7 @@ impl Db {
     /// [`Error::Database`] when it cannot be opened, [`Error::Migration`] when the schema cannot be brought up to date.
     pub async fn open(url: &str) -> Result<Db, Error> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?;
+            let pool = untended(PgPoolOptions::new()).max_connections(CONNECTIONS).connect(url).await?;
             MIGRATIONS.run(&pool).await?;
             return Ok(Db::Pg(pool));
         }
@@ -91,9 +92,9 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY)
             .statement_cache_capacity(STATEMENTS);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = untended(SqlitePoolOptions::new()).max_connections(1).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
-        let readers = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options.read_only(true)).await?;
+        let readers = untended(SqlitePoolOptions::new()).max_connections(CONNECTIONS).connect_with(options.read_only(true)).await?;
         Ok(Db::Lite { writer, readers })
     }
 
@@ -151,6 +152,13 @@ impl Db {
             Db::Pg(pool) => pool.close().await,
         }
     }
+}
+
+/// A pool whose connections live as long as it does. sqlx 0.9 counts idle ones below zero when a pool is closed while one comes back, and
+/// the task that looks after their ages then counts down from there: a server that was told to stop span for ever. Without ages there
+/// is no such task; a dead connection is found when it is taken.
+fn untended<D: sqlx::Database>(options: PoolOptions<D>) -> PoolOptions<D> {
+    options.idle_timeout(None).max_lifetime(None)
 }
 
 impl Tx {
