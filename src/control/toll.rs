@@ -138,15 +138,6 @@ impl Cut {
         }
     }
 
-    /// The name in the verdict of a call.
-    #[must_use]
-    pub fn ending(self) -> &'static str {
-        match self {
-            Cut::Spent => "cut_spent",
-            Cut::TooLong => "cut_too_long",
-        }
-    }
-
     /// The Reason header of the BYEs (RFC 3326).
     #[must_use]
     pub fn reason(self) -> &'static str {

@@ -172,9 +172,7 @@ impl Line {
     /// Takes an input.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
-            Input::Wire(wire::Input::Sip(received)) => self.endpoint.receive(now, received),
-            Input::Wire(wire::Input::SipBroken(flow)) => self.endpoint.broken(now, flow),
-            Input::Wire(wire::Input::Located(question, located)) => self.endpoint.located(now, question, located),
+            Input::Wire(input) => input.enter(now, &mut self.endpoint),
             Input::Sound(event) => self.sound(now, event),
             Input::FarEnded => self.far_ended(now),
             Input::Quit => self.quit(now),

@@ -3,8 +3,9 @@
 use crossbeam_channel::Receiver;
 use tokio::sync::mpsc;
 
-use crate::control::sip::Received;
+use crate::control::sip::{Endpoint, Received};
 use crate::control::surface;
+use crate::control::time::Time;
 use crate::control::words::sip::{Flow, Located, Whereabouts};
 
 /// What comes from the sockets.
@@ -16,6 +17,17 @@ pub enum Input {
     SipBroken(Flow),
     /// Where a request may go.
     Located(Whereabouts, Located),
+}
+
+impl Input {
+    /// Gives it to the endpoint.
+    pub fn enter(self, now: Time, endpoint: &mut Endpoint) {
+        match self {
+            Input::Sip(received) => endpoint.receive(now, received),
+            Input::SipBroken(flow) => endpoint.broken(now, flow),
+            Input::Located(question, located) => endpoint.located(now, question, located),
+        }
+    }
 }
 
 /// Carries it over; ends with the sockets or the reader, whichever goes first, and therefore is not joined.

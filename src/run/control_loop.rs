@@ -71,12 +71,15 @@ fn carry_out(switch: &mut Switch, effects: &mut Effects) -> Next {
 impl Lanes {
     /// What waits already: signalling of calls before sound before the rest, and what is new last.
     fn waiting(&self) -> impl Iterator<Item = Input> {
-        let first = || [&self.sip, &self.sound, &self.others, &self.fresh].into_iter().find_map(|lane| lane.try_recv().ok());
-        std::iter::from_fn(first)
+        std::iter::from_fn(|| self.in_order().into_iter().find_map(|lane| lane.try_recv().ok()))
     }
 
     fn is_empty(&self) -> bool {
-        [&self.sip, &self.sound, &self.others, &self.fresh].into_iter().all(Receiver::is_empty)
+        self.in_order().into_iter().all(Receiver::is_empty)
+    }
+
+    fn in_order(&self) -> [&Receiver<Input>; 4] {
+        [&self.sip, &self.sound, &self.others, &self.fresh]
     }
 }
 
@@ -93,12 +96,8 @@ impl Doors {
     /// Takes in what the sockets have; sleeps until the deadline when there is nothing to do.
     fn wait(&mut self, deadline: Option<Instant>) {
         self.bell.doze();
-        let longest = match deadline {
-            _ if !self.lanes.is_empty() => Some(Duration::ZERO),
-            Some(at) => Some(at.saturating_duration_since(Instant::now())),
-            None => None,
-        };
-        self.datagrams.wait(longest);
+        let sleep = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        self.datagrams.wait(if self.lanes.is_empty() { sleep } else { Some(Duration::ZERO) });
         self.bell.rise();
     }
 }

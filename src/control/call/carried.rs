@@ -37,6 +37,11 @@ pub(super) struct Diverted {
     pub agent: Option<AgentId>,
 }
 
+/// How many have sent a call on when one more does.
+pub(super) fn hops_after(diverted: Option<&Diverted>) -> u8 {
+    diverted.map_or(0, |diverted| diverted.hops) + 1
+}
+
 /// Where a call goes on to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Onward<'a> {

@@ -124,7 +124,7 @@ impl Ending {
         match self {
             Ending::Refused(why) => format!("refused_{}", why.name()),
             Ending::Unreached { status } => format!("unreached_{status}"),
-            Ending::Cut(why) => why.ending().to_owned(),
+            Ending::Cut(why) => format!("cut_{}", why.word()),
             other => other.disposition().to_owned(),
         }
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::World;
-use super::carried::Diverted;
+use super::carried::{Diverted, hops_after};
 use super::route::Route;
 use crate::control::toll::Barred;
 use crate::control::words::directory::{Forward, Ringing};
@@ -154,7 +154,7 @@ impl Hunt {
     /// Somebody of this round sends the call on to `to`: that follows when nobody of the round takes it. Not for ever.
     pub(super) fn lead_on(&mut self, to: &Route, sent: Diverted, world: &mut World<'_>) {
         let Some((at, here)) = self.at.and_then(|at| Some((at, self.rounds.get(at)?))) else { return };
-        let hops = here.diverted.as_ref().map_or(0, |diverted| diverted.hops) + 1;
+        let hops = hops_after(here.diverted.as_ref());
         if hops > MOST_FORWARDS || self.calls == Calls::Caller {
             return;
         }
@@ -245,16 +245,13 @@ impl Plan<'_, '_> {
         let aim = Aim::Route(Route::Agent(agent));
         let (directory, routes) = (self.world.directory, self.world.routes);
         let known = directory.agents.get(&agent).filter(|_| forwards > 0);
-        let Some((forward, own)) =
-            known.map(|known| (known.forward.clone(), known.extension.clone().unwrap_or_else(|| known.user.clone())))
-        else {
+        let Some((forward, own)) = known.map(|known| (known.forward.clone(), known.number().to_owned())) else {
             return self.add(vec![aim], ring, diverted, rest.to_vec());
         };
         let Forward { always, busy, no_answer, after } = forward;
         let mut lay = |to: Option<String>, reason: &'static str| {
             let route = routes.wished(&to?, None)?;
-            let hops = diverted.map_or(0, |diverted| diverted.hops) + 1;
-            let sent = Diverted { by: own.clone(), reason, hops, agent: Some(agent) };
+            let sent = Diverted { by: own.clone(), reason, hops: hops_after(diverted), agent: Some(agent) };
             self.lay(&route, ring, Some(&sent), rest, forwards - 1)
         };
         if let Some(first) = lay(always, "unconditional") {
@@ -273,7 +270,7 @@ impl Plan<'_, '_> {
         let group = directory.rings.get(name)?;
         let members: Vec<Route> = group.members.iter().filter_map(|member| routes.wished(member, None)).collect();
         let otherwise = group.otherwise.as_ref().filter(|_| forwards > 0).and_then(|to| routes.wished(to, None));
-        let hops = diverted.map_or(0, |diverted| diverted.hops) + 1;
+        let hops = hops_after(diverted);
         let agent = diverted.and_then(|diverted| diverted.agent);
         let sent = Diverted { by: group.number.clone(), reason: "no-answer", hops, agent };
         let otherwise = otherwise.and_then(|to| self.lay(&to, group.ring, Some(&sent), rest, forwards - 1));

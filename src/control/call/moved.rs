@@ -15,8 +15,7 @@ impl Call {
         let Stage::Dialling { legs, hunt, .. } = &mut self.stage else { return };
         let (Some(route), Some(known)) = (world.routes.wished(to, None), world.directory.agents.get(&agent)) else { return };
         if legs.contains(&id) {
-            let by = known.extension.clone().unwrap_or_else(|| known.user.clone());
-            hunt.lead_on(&route, Diverted { by, reason: DEFLECTION, hops: 0, agent: Some(agent) }, world);
+            hunt.lead_on(&route, Diverted { by: known.number().to_owned(), reason: DEFLECTION, hops: 0, agent: Some(agent) }, world);
         }
     }
 }

@@ -115,8 +115,7 @@ impl Routes {
             return built_in(place);
         }
         if let Some(trunk) = trunk {
-            let number = parse_uri(to).map_or(to, |uri| uri.user);
-            return Some(Route::Trunk { trunk: trunk.to_owned(), number: number.to_owned() });
+            return Some(Route::Trunk { trunk: trunk.to_owned(), number: user_or_all(to).to_owned() });
         }
         match parse_uri(to) {
             Some(uri) if self.is_ours(uri) => self.dialled(uri.user, to),
@@ -164,6 +163,12 @@ pub struct UriParts<'a> {
     pub host: &'a str,
     /// The port, or the usual one of the scheme.
     pub port: u16,
+}
+
+/// The user part of a SIP URI; of anything else, all of it.
+#[must_use]
+pub fn user_or_all(text: &str) -> &str {
+    parse_uri(text).map_or(text, |uri| uri.user)
 }
 
 /// Cuts a SIP URI in parts; `None` when it is none.

@@ -5,7 +5,7 @@ use super::dial::FORBIDDEN;
 use super::ending::{Ending, Refused};
 use super::hunt::Aim;
 use super::leg::Dialog;
-use super::route::{Route, parse_uri};
+use super::route::{Route, user_or_all};
 use super::{After, Call, Stage, World};
 use crate::control::event::Fact;
 use crate::control::session::effect::{Clock, Effect, Signal};
@@ -18,7 +18,7 @@ impl Call {
         let rules = &world.directory.outbound;
         let number = match to {
             Aim::Host { trunk, number, .. } | Aim::Route(Route::Trunk { trunk, number }) if !rules.free.contains(trunk) => number,
-            Aim::Route(Route::Uri(uri)) => parse_uri(uri).map_or(uri.as_str(), |parts| parts.user),
+            Aim::Route(Route::Uri(uri)) => user_or_all(uri),
             _ => return Ok(None),
         };
         let payer = self.payer(diverted);

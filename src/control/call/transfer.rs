@@ -6,7 +6,7 @@ use super::dial::DIRECT;
 use super::ending::{Ending, Refused};
 use super::leg::{Dialog, Leg, NewLeg, Origin, Role, Sound};
 use super::ports::Lease;
-use super::route::{Route, parse_uri};
+use super::route::{Route, user_or_all};
 use super::{After, Call, Party, Stage, World};
 use crate::control::limits::TRANSFERS;
 use crate::control::session::effect::{Distribute, Effect, Signal};
@@ -77,7 +77,7 @@ impl Call {
     fn turn_round(&mut self, world: &mut World<'_>) {
         let Stage::Talking { peer, .. } = self.stage else { return };
         let (Some(agent), None, Some(callee)) = (self.party.agent, &self.talk, self.leg(peer)) else { return };
-        let address = parse_uri(&callee.uri).map_or_else(|| callee.uri.clone(), |uri| uri.user.to_owned());
+        let address = user_or_all(&callee.uri).to_owned();
         let callee = if let Role::Agent(callee) = callee.role { Some(callee) } else { None };
         self.party =
             Party { address, name: None, agent: callee, carried: Vec::new(), key: None, entry: std::mem::take(&mut self.party.entry) };

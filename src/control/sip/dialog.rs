@@ -71,6 +71,12 @@ impl Dialog {
         }
     }
 
+    /// The user part of our side.
+    #[must_use]
+    pub fn local_user(&self) -> &[u8] {
+        Address::parse(&self.local).ok().and_then(|local| local.uri.user).unwrap_or_default()
+    }
+
     /// The dialog as a response to our INVITE has it: his tag, his Contact, the route set in reverse.
     #[must_use]
     pub fn confirmed_by(&self, response: &Message, flow: Flow) -> Dialog {

@@ -2,7 +2,7 @@
 
 use super::{Drain, Machine, Switch};
 use crate::control::call::ending::{Ending, Refused};
-use crate::control::call::route::parse_uri;
+use crate::control::call::route::user_or_all;
 use crate::control::call::{Call, Placing};
 use crate::control::event::Author;
 use crate::control::session::identity::PHONE;
@@ -113,7 +113,7 @@ impl Switch {
         let rung = self.routes.wished(to, None).ok_or_else(|| unknown("number to call", to))?;
         let route = self.routes.wished(entry, None).ok_or_else(|| unknown("entry", entry))?;
         let session = SessionId::new(now, &mut self.random);
-        let address = parse_uri(to).map_or(to, |uri| uri.user).to_owned();
+        let address = user_or_all(to).to_owned();
         let placing = Placing { session, to: rung, address: address.clone(), route: route.clone(), entry: entry.to_owned(), by };
         let call = self.try_call(now, |world| Call::place(placing, world)).map_err(|refused| match refused {
             Refused::Full => Refusal::Busy,

@@ -117,6 +117,14 @@ pub struct Agent {
     pub forward: Forward,
 }
 
+impl Agent {
+    /// What others dial to reach him.
+    #[must_use]
+    pub fn number(&self) -> &str {
+        self.extension.as_deref().unwrap_or(&self.user)
+    }
+}
+
 /// Where an agent's calls go instead: numbers, extensions or SIP URIs. Offers of queues are not forwarded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Forward {

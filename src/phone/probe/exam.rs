@@ -130,14 +130,10 @@ impl Exam {
 
     /// Takes one input.
     pub fn handle(&mut self, now: Time, input: Input) {
-        match input {
-            Input::Sip(received) => {
-                self.note(Way::In, received.flow.remote, received.message.clone());
-                self.endpoint.receive(now, received);
-            }
-            Input::SipBroken(flow) => self.endpoint.broken(now, flow),
-            Input::Located(question, located) => self.endpoint.located(now, question, located),
+        if let Input::Sip(received) = &input {
+            self.note(Way::In, received.flow.remote, received.message.clone());
         }
+        input.enter(now, &mut self.endpoint);
         self.settle(now);
     }
 

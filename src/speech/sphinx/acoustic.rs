@@ -288,12 +288,10 @@ impl File {
         }
         self.expect([DENSITIES, senones])?;
         let mut out = vec![[[0; STATES]; DENSITIES]; phones * STREAMS];
-        for stream in 0..STREAMS {
-            for density in 0..DENSITIES {
-                let row = self.take(senones)?;
-                for (phone, states) in row.as_chunks::<STATES>().0.iter().take(phones).enumerate() {
-                    out[phone * STREAMS + stream][density] = *states;
-                }
+        for (stream, density) in (0..STREAMS).flat_map(|stream| (0..DENSITIES).map(move |density| (stream, density))) {
+            let row = self.take(senones)?;
+            for (phone, states) in row.as_chunks::<STATES>().0.iter().take(phones).enumerate() {
+                out[phone * STREAMS + stream][density] = *states;
             }
         }
         Ok(out)

@@ -53,9 +53,7 @@ impl Endpoint {
             writer.number("Max-Forwards", MAX_FORWARDS);
         }
         writer.raw("From", &dialog.local).raw("To", &dialog.remote).raw("Call-ID", &dialog.call_id).raw("CSeq", b"1 INVITE");
-        let local = crate::control::sip::message::Address::parse(&dialog.local).ok();
-        let user = local.and_then(|local| local.uri.user).unwrap_or_default();
-        writer.raw("Contact", self.contact(user, &dialog.flow, &dialog.target).as_bytes()).lines(if outgoing.sdp.is_empty() {
+        writer.raw("Contact", self.contact_in(dialog, &dialog.flow).as_bytes()).lines(if outgoing.sdp.is_empty() {
             LATE_ABILITIES
         } else {
             ABILITIES

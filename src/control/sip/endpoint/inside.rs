@@ -189,9 +189,7 @@ impl Endpoint {
 
     /// Our Contact in a leg.
     pub(super) fn contact_of(&self, id: LegId) -> String {
-        let Some(leg) = self.calls.legs.get(&id) else { return String::new() };
-        let local = crate::control::sip::message::Address::parse(&leg.dialog.local);
-        self.contact(local.ok().and_then(|local| local.uri.user).unwrap_or_default(), &leg.dialog.flow, &leg.dialog.target)
+        self.calls.legs.get(&id).map(|leg| self.contact_in(&leg.dialog, &leg.dialog.flow)).unwrap_or_default()
     }
 }
 

@@ -45,7 +45,7 @@ fn shown(notify: &Message) -> (String, u32, &'static str) {
     let number = version.split('"').next().unwrap().parse().unwrap_or(u32::MAX);
     let state = ["terminated", "confirmed"].into_iter().find(|state| body.contains(&format!("<state>{state}</state>"))).unwrap();
     assert!(body.contains("entity=\"sip:1@center\""), "{body}");
-    (String::from_utf8_lossy(notify.other("Subscription-State").unwrap().as_ref()).into_owned(), number, state)
+    (String::from_utf8_lossy(notify.other("Subscription-State").unwrap()).into_owned(), number, state)
 }
 
 /// The phone's answer to a NOTIFY.

@@ -11,7 +11,7 @@ use super::reply::Reply;
 use super::{Endpoint, tag_number};
 use crate::control::sip::dialog::Dialog;
 use crate::control::sip::happening::Happening;
-use crate::control::sip::message::{Address, Message, Method, Name, Uri, text};
+use crate::control::sip::message::{Message, Method, Name, Uri, text};
 use crate::control::sip::transaction::Purpose;
 use crate::control::time::{Deadlines, Time};
 use crate::control::words::sip::{Flow, Transmit};
@@ -180,7 +180,7 @@ impl Endpoint {
     fn grant(&mut self, now: Time, tag: u64, reply: &Reply) {
         let Some(subscription) = self.lamps.all.get(&tag) else { return };
         let (until, dialog) = (subscription.until, &subscription.dialog);
-        let contact = self.contact(user_of(dialog), &dialog.flow, &dialog.target);
+        let contact = self.contact_in(dialog, &dialog.flow);
         let mut writer = reply.begin(200, "");
         writer.raw("Contact", contact.as_bytes()).format("Expires", format_args!("{}", until.since(now).as_secs()));
         writer.header("Server", &self.settings.user_agent);
@@ -215,7 +215,7 @@ impl Endpoint {
         let Some(dialog) = self.lamps.all.get(&tag).map(|subscription| subscription.dialog.clone()) else { return };
         let flow = self.path_within(now, &dialog);
         let hop = self.hop(&flow);
-        let contact = self.contact(user_of(&dialog), &flow, &dialog.target);
+        let contact = self.contact_in(&dialog, &flow);
         let Some(subscription) = self.lamps.all.get_mut(&tag) else { return };
         subscription.dialog.local_seq += 1;
         let mut writer = subscription.dialog.request(Method::Notify, subscription.dialog.local_seq, &hop.via);
@@ -238,11 +238,6 @@ const REFUSED: u16 = 300;
 /// What is granted of the time asked for.
 fn granted(request: &Message) -> Duration {
     Duration::from_secs(u64::from(request.number(Name::Expires).unwrap_or(LONGEST).min(LONGEST)))
-}
-
-/// The user part of our side.
-fn user_of(dialog: &Dialog) -> &[u8] {
-    Address::parse(&dialog.local).ok().and_then(|local| local.uri.user).unwrap_or_default()
 }
 
 /// The body (RFC 4235 §4): all dialogs of one who has at most one.

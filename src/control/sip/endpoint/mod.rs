@@ -56,6 +56,7 @@ use leg::{Alarm, Leg};
 
 use super::Received;
 use super::auth::Nonces;
+use super::dialog::Dialog;
 use super::happening::Happening;
 use super::message::{Method, Writer, text};
 use super::registrar::Registrar;
@@ -67,13 +68,26 @@ use crate::control::words::net::within;
 use crate::control::words::phone::{KeptContact, KeptPhone};
 use crate::control::words::sip::{Flow, ListenerId, Transmit, Transport};
 
+/// Allow and Supported, with what is not understood everywhere.
+macro_rules! abilities {
+    ($method:literal, $extension:literal) => {
+        concat!(
+            "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PRACK",
+            $method,
+            "\r\nSupported: timer",
+            $extension,
+            ", replaces, norefersub\r\n"
+        )
+        .as_bytes()
+    };
+}
+
 /// What we understand, in every INVITE, its 2xx and OPTIONS.
-const ABILITIES: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
+const ABILITIES: &[u8] = abilities!(", MESSAGE", ", 100rel");
 /// The same outside of calls, where nobody reads a MESSAGE: in 405 and 501.
-const ABILITIES_OUTSIDE: &[u8] = b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PRACK\r\nSupported: timer, 100rel, replaces, norefersub\r\n";
+const ABILITIES_OUTSIDE: &[u8] = abilities!("", ", 100rel");
 /// The same without 100rel: a far end that is to offer may do so in its 200 only.
-const LATE_ABILITIES: &[u8] =
-    b"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PRACK, MESSAGE\r\nSupported: timer, replaces, norefersub\r\n";
+const LATE_ABILITIES: &[u8] = abilities!(", MESSAGE", "");
 /// The one body of calls.
 const SDP: &str = "application/sdp";
 
@@ -273,6 +287,11 @@ impl Endpoint {
         Hop { via: format!("SIP/2.0/{} {};rport{alias};branch={branch}", flow.transport.token(), self.advertised(flow)), branch }
     }
 
+    /// Our Contact in a dialog, along a path.
+    fn contact_in(&self, dialog: &Dialog, flow: &Flow) -> String {
+        self.contact(dialog.local_user(), flow, &dialog.target)
+    }
+
     /// Our Contact on this path, for a peer at `towards`: one who is reached by `sips:` reaches us so, too (RFC 5630 §4).
     fn contact(&self, user: &[u8], flow: &Flow, towards: &[u8]) -> String {
         let at = if user.is_empty() { "" } else { "@" };
@@ -303,13 +322,13 @@ impl Endpoint {
     fn send_within(&mut self, now: Time, id: LegId, method: Method, purpose: Purpose, fill: impl FnOnce(Writer) -> Bytes) {
         let Some(way) = self.way_within(now, id) else { return };
         let hop = self.hop(&way.first);
+        let has_contact = matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Notify);
+        let contact = self.calls.legs.get(&id).filter(|_| has_contact).map(|leg| self.contact_in(&leg.dialog, &way.first));
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         leg.dialog.local_seq += 1;
         let mut writer = leg.dialog.request(method, leg.dialog.local_seq, &hop.via);
-        if matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Notify) {
-            let user = super::message::Address::parse(&leg.dialog.local).ok().and_then(|local| local.uri.user).unwrap_or_default().to_vec();
-            let target = leg.dialog.target.clone();
-            writer.raw("Contact", self.contact(&user, &way.first, &target).as_bytes());
+        if let Some(contact) = contact {
+            writer.raw("Contact", contact.as_bytes());
         }
         writer.header("User-Agent", &self.settings.user_agent);
         let request = fill(writer);

@@ -139,8 +139,7 @@ impl Endpoint {
 
     fn contact_and_stage(&mut self, id: LegId) -> Option<(String, &mut Stage)> {
         let leg = self.calls.legs.get(&id)?;
-        let user = Address::parse(&leg.dialog.local).ok()?.uri.user.unwrap_or_default();
-        let contact = self.contact(user, &leg.dialog.flow, &leg.dialog.target);
+        let contact = self.contact_in(&leg.dialog, &leg.dialog.flow);
         Some((contact, &mut self.calls.legs.get_mut(&id)?.stage))
     }
 

@@ -82,14 +82,17 @@ impl Keys {
         let cseq = request.cseq();
         let number = cseq.map_or(0, |cseq| cseq.number).to_be_bytes();
         let from = request.from().and_then(|from| from.tag()).unwrap_or_default();
-        let Key(wide) = self.fingerprint(&[b"merge", request.call_id(), from, &number, cseq.map_or(b"", |cseq| cseq.token)]);
-        (wide >> 64) as u64
+        self.short(&[b"merge", request.call_id(), from, &number, cseq.map_or(b"", |cseq| cseq.token)])
     }
 
     /// A number for a user's name.
     #[must_use]
     pub fn user(&self, name: &str) -> u64 {
-        let Key(wide) = self.fingerprint(&[b"user", name.as_bytes()]);
+        self.short(&[b"user", name.as_bytes()])
+    }
+
+    fn short(&self, parts: &[&[u8]]) -> u64 {
+        let Key(wide) = self.fingerprint(parts);
         (wide >> 64) as u64
     }
 
