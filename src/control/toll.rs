@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::time::Time;
@@ -188,6 +188,8 @@ struct Account {
     at_once: u32,
     hour: Window,
     day: Window,
+    /// His running calls that cost something.
+    dear: BTreeSet<LegId>,
 }
 
 /// A sum over a span that begins with the first that is counted.
@@ -256,7 +258,8 @@ impl Tolls {
         if allowance.an_hour.is_some_and(|most| account.hour.sum(now, HOUR) >= u64::from(most)) {
             return Err(Barred::AnHour);
         }
-        within(allowance.a_day, self.owed(now, payer).saturating_add(price)).ok_or(Barred::Spent)
+        let owed = |_| self.owed(now, payer).saturating_add(price);
+        within(allowance.a_day, allowance.a_day.map_or(0, owed)).ok_or(Barred::Spent)
     }
 
     /// A leg goes out, with a permit when it needs one.
@@ -274,6 +277,9 @@ impl Tolls {
         let account = self.payers.entry(permit.payer.clone()).or_default();
         account.at_once += 1;
         account.hour.add(now, HOUR, 1);
+        if permit.price > 0 {
+            account.dear.insert(leg);
+        }
         self.running.insert(leg, Running { permit, answered: None, granted: 1 });
     }
 
@@ -323,9 +329,13 @@ impl Tolls {
 
     /// A leg goes on under another name, in another call.
     pub fn rename(&mut self, old: LegId, new: LegId) {
-        if let Some(running) = self.running.remove(&old) {
-            self.running.insert(new, running);
+        let Some(running) = self.running.remove(&old) else { return };
+        if let Some(account) = self.payers.get_mut(&running.permit.payer)
+            && account.dear.remove(&old)
+        {
+            account.dear.insert(new);
         }
+        self.running.insert(new, running);
     }
 
     /// A leg is over; what it cost is its payer's.
@@ -334,6 +344,7 @@ impl Tolls {
         let cost = running.cost(now);
         if let Some(account) = self.payers.get_mut(&running.permit.payer) {
             account.at_once = account.at_once.saturating_sub(1);
+            account.dear.remove(&leg);
             account.day.add(now, DAY, cost);
         }
     }
@@ -358,9 +369,9 @@ impl Tolls {
 
     /// What a payer spent today, with what his running calls were granted.
     fn owed(&self, now: Time, payer: &Payer) -> u64 {
-        let spent = self.payers.get(payer).map_or(0, |account| account.day.sum(now, DAY));
-        let running = self.running.values().filter(|running| running.permit.payer == *payer);
-        running.map(|running| running.held(now)).fold(spent, u64::saturating_add)
+        let Some(account) = self.payers.get(payer) else { return 0 };
+        let running = account.dear.iter().filter_map(|leg| self.running.get(leg));
+        running.map(|running| running.held(now)).fold(account.day.sum(now, DAY), u64::saturating_add)
     }
 }
 

@@ -62,16 +62,15 @@ static ENDED: Set = Set {
     again: Again::Replaces,
 };
 
-pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     match fact {
-        Fact::AgentState { agent, state, reason } => to.set(&STATE, args![*agent, word(state), reason, place.at]).await?,
+        Fact::AgentState { agent, state, reason } => to.set(&STATE, args![*agent, word(state), reason, place.at]),
         Fact::Offered { offer, session, agent, queue, context } => {
             to.add(&OFFERED, args![*offer, *session, *agent, *queue, context, "ringing", place.at]);
         }
-        Fact::OfferEnded { offer, end, .. } => to.set(&ENDED, args![*offer, word(end), place.at]).await?,
+        Fact::OfferEnded { offer, end, .. } => to.set(&ENDED, args![*offer, word(end), place.at]),
         _ => {}
     }
-    Ok(())
 }
 
 fn status(row: &Row) -> Result<AgentStatus, Error> {

@@ -106,25 +106,24 @@ static CLOSED: Set = Set {
     again: Again::Replaces,
 };
 
-pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     match fact {
         Fact::CallStarted { call, session, from, to: number, sip_call_id, .. } => {
             to.add(&STARTED, args![*call, *session, from, number, sip_call_id, "started", place.at]);
         }
         Fact::LegOpened { leg, call, role, uri } => to.add(&OPENED, args![*leg, *call, role, uri, place.at]),
-        Fact::CallAnswered { call } => to.set(&ANSWERED, args![*call, place.at]).await?,
-        Fact::CallBridged { call, agent, .. } => to.set(&BRIDGED, args![*call, *agent, place.at]).await?,
+        Fact::CallAnswered { call } => to.set(&ANSWERED, args![*call, place.at]),
+        Fact::CallBridged { call, agent, .. } => to.set(&BRIDGED, args![*call, *agent, place.at]),
         Fact::CallEnded { call, ending, sip_status, our_fault, duration_ms } => {
             let args = args![*call, ending, i64::from(*sip_status), *our_fault, *duration_ms, place.at];
-            to.set(&ENDED, args).await?;
+            to.set(&ENDED, args);
         }
         Fact::LegClosed { leg, why, stats, .. } => {
             let stats = serde_json::to_value(stats).unwrap_or_default();
-            to.set(&CLOSED, args![*leg, why, &stats, place.at]).await?;
+            to.set(&CLOSED, args![*leg, why, &stats, place.at]);
         }
         _ => {}
     }
-    Ok(())
 }
 
 fn call(row: &Row) -> Result<Call, Error> {

@@ -3,7 +3,8 @@
 //!
 //! [`Changes::add`] collects new rows, [`Changes::set`] changes of rows found by a key. Rows go in first, many in one statement,
 //! then the changes kind by kind. What is written stays what the facts say one by one: a change that would overtake another one of
-//! the same row, and every statement that is not collected ([`Changes::run`], [`Changes::row`]), first has the collected ones carried out.
+//! the same row goes behind it, and every statement that is not collected ([`Changes::run`], [`Changes::row`]) first has the collected
+//! ones carried out.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -87,31 +88,25 @@ impl<'a> Changes<'a> {
     }
 
     /// A change of the rows whose key is the first argument.
-    ///
-    /// # Errors
-    /// What the database says to earlier changes that must be carried out first.
-    pub async fn set(&mut self, kind: &'static Set, args: Vec<Value>) -> Result<(), Error> {
-        let Some(Value::Text(Some(key))) = args.first() else { return Ok(()) };
+    pub fn set(&mut self, kind: &'static Set, args: Vec<Value>) {
+        let Some(Value::Text(Some(key))) = args.first() else { return };
         let key = (kind.table, key.clone());
-        let mut place = self.sets.iter().position(|pile| std::ptr::eq(pile.kind, kind));
-        match (self.last.get(&key).copied(), place) {
-            (Some(last), Some(place)) if last.kind == place && kind.again == Again::Replaces => {
-                self.sets[place].rows[last.row] = args;
-                return Ok(());
-            }
-            (Some(last), Some(now)) if last.kind >= now => {
-                self.carry_out().await?;
-                place = None;
-            }
-            _ => {}
+        let place = self.sets.iter().rposition(|pile| std::ptr::eq(pile.kind, kind));
+        let last = self.last.get(&key).copied();
+        if let (Some(last), Some(place)) = (last, place)
+            && last.kind == place
+            && kind.again == Again::Replaces
+        {
+            self.sets[place].rows[last.row] = args;
+            return;
         }
-        let place = place.unwrap_or_else(|| {
+        // The row was changed since by another kind, whose pile comes later: this change gets a pile behind that one.
+        let place = place.filter(|place| last.is_none_or(|last| last.kind < *place)).unwrap_or_else(|| {
             self.sets.push(Pile { kind, rows: Vec::new() });
             self.sets.len() - 1
         });
         self.last.insert(key, Spot { kind: place, row: self.sets[place].rows.len() });
         self.sets[place].rows.push(args);
-        Ok(())
     }
 
     /// Carries out what is collected when a change of this row is among it.
@@ -238,4 +233,42 @@ fn chunks(rows: Vec<Vec<Value>>) -> Vec<Vec<Vec<Value>>> {
         left -= size;
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+    use crate::store::db::Db;
+
+    static FIRST: Set = Set {
+        table: "calls",
+        sql: "UPDATE calls SET state = 'a' FROM (VALUES {values}) AS v WHERE calls.id = v.column1",
+        again: Again::Adds,
+    };
+    static SECOND: Set = Set {
+        table: "calls",
+        sql: "UPDATE calls SET state = 'b' FROM (VALUES {values}) AS v WHERE calls.id = v.column1",
+        again: Again::Adds,
+    };
+
+    #[tokio::test]
+    async fn calls_that_overlap_take_a_statement_for_each_kind_and_not_for_each_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&format!("sqlite:{}", folder.path().join("t").display())).await.unwrap();
+        let mut texts = Texts::default();
+        let mut changes = Changes::new(db.begin().await.unwrap(), &mut texts);
+        // The batch begins with the second change of a call whose first one was in the batch before.
+        changes.set(&SECOND, args!["before"]);
+        for call in 0..50 {
+            changes.set(&FIRST, args![format!("call {call}")]);
+            changes.set(&SECOND, args![format!("call {call}")]);
+        }
+        let piles: Vec<(&str, usize)> = changes.sets.iter().map(|pile| (&pile.kind.sql[..29], pile.rows.len())).collect();
+        assert_eq!(
+            piles,
+            [("UPDATE calls SET state = 'b' ", 1), ("UPDATE calls SET state = 'a' ", 50), ("UPDATE calls SET state = 'b' ", 50)]
+        );
+        changes.commit().await.unwrap();
+    }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::changes::{Add, Changes};
+use super::changes::{Add, Again, Changes, Set};
 use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
@@ -52,6 +52,13 @@ pub struct Identity {
 
 static CREATED: Add =
     Add { into: "INSERT INTO customers (id, name, lang, fields, created_at, updated_at)", conflict: "ON CONFLICT DO NOTHING" };
+static LINKED: Set = Set {
+    table: "identities",
+    sql: "INSERT INTO identities (id, customer, channel, address, level, linked_at) \
+          SELECT v.column2, v.column3, v.column4, v.column5, v.column6, v.column7 FROM (VALUES {values}) AS v WHERE v.column1 IS NOT NULL \
+          ON CONFLICT (channel, address) DO UPDATE SET customer = excluded.customer, level = excluded.level",
+    again: Again::Adds,
+};
 
 pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     match fact {
@@ -60,9 +67,7 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
         }
         Fact::CustomerUpdated { customer, fields } => update(to, place, *customer, fields).await?,
         Fact::IdentityLinked { identity, customer, channel, address, level } => {
-            let sql = "INSERT INTO identities (id, customer, channel, address, level, linked_at) VALUES ($1, $2, $3, $4, $5, $6) \
-                       ON CONFLICT (channel, address) DO UPDATE SET customer = excluded.customer, level = excluded.level";
-            to.run(sql, args![*identity, *customer, channel, address, level, place.at]).await?;
+            to.set(&LINKED, args![format!("{channel} {address}"), *identity, *customer, channel, address, level, place.at]);
         }
         _ => {}
     }

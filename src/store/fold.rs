@@ -225,13 +225,13 @@ async fn write(db: &Db, texts: &mut Texts, batch: &[Entry], tables: Tables) -> R
 async fn apply(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     customers::fold(to, place, fact).await?;
     activity::fold(to, place, fact);
-    sessions::fold(to, place, fact).await?;
+    sessions::fold(to, place, fact);
     messages::fold(to, place, fact).await?;
-    calls::fold(to, place, fact).await?;
+    calls::fold(to, place, fact);
     queues::fold(to, place, fact).await?;
-    agents::fold(to, place, fact).await?;
-    phones::fold(to, place, fact).await?;
-    trunks::fold(to, place, fact).await?;
+    agents::fold(to, place, fact);
+    phones::fold(to, place, fact);
+    trunks::fold(to, place, fact);
     recordings::fold(to, place, fact).await?;
     tickets::fold(to, place, fact).await?;
     outcomes::fold(to, place, fact).await
@@ -245,7 +245,7 @@ mod tests {
     use crate::control::words::agent::AgentState;
     use crate::control::words::chat::Content;
     use crate::control::words::{
-        AgentId, CallId, ConversationId, CustomerId, EventId, IdentityId, LegId, MessageId, OfferId, QueueId, SessionId,
+        AgentId, CallId, ConversationId, CustomerId, EventId, IdentityId, LegId, MessageId, OfferId, QueueId, RecordingId, SessionId,
     };
 
     /// Few things, so that facts about the same one meet in one batch.
@@ -261,6 +261,7 @@ mod tests {
         messages: Vec<MessageId>,
         agents: Vec<AgentId>,
         queues: Vec<QueueId>,
+        recordings: Vec<RecordingId>,
     }
 
     impl Pool {
@@ -277,6 +278,7 @@ mod tests {
                 messages: (0..4).map(|n| MessageId::new(Time(n), r)).collect(),
                 agents: (0..2).map(|n| AgentId::new(Time(n), r)).collect(),
                 queues: (0..2).map(|n| QueueId::new(Time(n), r)).collect(),
+                recordings: (0..3).map(|n| RecordingId::new(Time(n), r)).collect(),
                 made: std::collections::BTreeSet::new(),
                 random,
             }
@@ -298,7 +300,8 @@ mod tests {
             let (session, call, leg) = (Pool::one(r, &self.sessions), Pool::one(r, &self.calls), Pool::one(r, &self.legs));
             let (offer, message) = (Pool::one(r, &self.offers), Pool::one(r, &self.messages));
             let (agent, queue) = (Pool::one(r, &self.agents), Pool::one(r, &self.queues));
-            match r.below(22) {
+            let recording = Pool::one(r, &self.recordings);
+            match r.below(25) {
                 0 => Fact::CustomerCreated { customer, name: Some(word), lang: None },
                 1 => Fact::CustomerUpdated { customer, fields: serde_json::Map::from_iter([("tier".to_owned(), word.into())]) },
                 2 => Fact::IdentityLinked {
@@ -343,6 +346,12 @@ mod tests {
                 },
                 20 if number < 25 => Fact::Offered { offer, session, agent, queue, context: word.into() },
                 20 => Fact::OfferEnded { offer, session, agent, end: OfferEnd::TimedOut },
+                21 => Fact::RecordingStarted { recording, session, path: word },
+                22 if number < 40 => {
+                    Fact::RecordingFinished { recording, session, path: word, duration_ms: number, bytes: 9, sha256: "s".into() }
+                }
+                22 => Fact::RecordingFailed { recording, session, why: word },
+                23 => Fact::TrunkState { trunk: word, state: "up".into(), why: None },
                 _ => Fact::MessageCreated {
                     message,
                     session,
@@ -365,29 +374,39 @@ mod tests {
         fn sound(&mut self) -> Fact {
             loop {
                 let fact = self.fact();
-                let (made, about): (Option<String>, Option<String>) = match &fact {
-                    Fact::SessionCreated { session, .. } => (Some(session.to_string()), None),
-                    Fact::CallStarted { call, .. } => (Some(call.to_string()), None),
-                    Fact::LegOpened { leg, .. } => (Some(leg.to_string()), None),
-                    Fact::Offered { offer, .. } => (Some(offer.to_string()), None),
-                    Fact::ConversationOpened { conversation, .. } => (Some(conversation.to_string()), None),
+                let said = |session: &SessionId| format!("said in {session}");
+                let (made, about): (Option<String>, Vec<String>) = match &fact {
+                    Fact::SessionCreated { session, .. } => (Some(session.to_string()), vec![]),
+                    Fact::CallStarted { call, .. } => (Some(call.to_string()), vec![]),
+                    Fact::LegOpened { leg, .. } => (Some(leg.to_string()), vec![]),
+                    Fact::Offered { offer, .. } => (Some(offer.to_string()), vec![]),
+                    Fact::ConversationOpened { conversation, .. } => (Some(conversation.to_string()), vec![]),
+                    Fact::MessageCreated { session, .. } | Fact::RecordingStarted { session, .. } => (Some(said(session)), vec![]),
+                    // What is said after the end would be measured or not, as the batches fall.
+                    Fact::SessionClosed { session, .. } => (None, vec![session.to_string(), said(session)]),
                     Fact::SessionState { session, .. }
                     | Fact::NodeEntered { session, .. }
                     | Fact::SlotFilled { session, .. }
                     | Fact::Assigned { session, .. }
                     | Fact::Disposition { session, .. }
-                    | Fact::SessionClosed { session, .. }
                     | Fact::Queued { session, .. }
-                    | Fact::Dequeued { session, .. } => (None, Some(session.to_string())),
+                    | Fact::Dequeued { session, .. } => (None, vec![session.to_string()]),
                     Fact::CallAnswered { call } | Fact::CallBridged { call, .. } | Fact::CallEnded { call, .. } => {
-                        (None, Some(call.to_string()))
+                        (None, vec![call.to_string()])
                     }
-                    Fact::LegClosed { leg, .. } => (None, Some(leg.to_string())),
-                    Fact::OfferEnded { offer, .. } => (None, Some(offer.to_string())),
-                    _ => (None, None),
+                    Fact::LegClosed { leg, .. } => (None, vec![leg.to_string()]),
+                    Fact::OfferEnded { offer, .. } => (None, vec![offer.to_string()]),
+                    // A row that its end made is not made again by its beginning.
+                    Fact::RecordingFinished { recording, .. } | Fact::RecordingFailed { recording, .. } => {
+                        (None, vec![recording.to_string()])
+                    }
+                    _ => (None, vec![]),
                 };
-                if about.is_none_or(|about| self.made.contains(&about)) {
+                if about.iter().all(|about| self.made.contains(about)) {
                     self.made.extend(made);
+                    if let Fact::RecordingStarted { recording, .. } = &fact {
+                        self.made.insert(recording.to_string());
+                    }
                     return fact;
                 }
             }

@@ -15,12 +15,11 @@ static KEPT: Set = Set {
     again: Again::Replaces,
 };
 
-pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     if let Fact::PhoneRegistered { user, contacts } = fact {
         let contacts = serde_json::to_string(contacts).unwrap_or_else(|_| NONE.to_owned());
-        to.set(&KEPT, args![user, contacts, place.at]).await?;
+        to.set(&KEPT, args![user, contacts, place.at]);
     }
-    Ok(())
 }
 
 /// No contact, as it is kept.

@@ -60,14 +60,14 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
             // An earlier wait of the same session is closed before: what closes it takes every open one.
             to.settle("queue_waits", &session.to_string()).await?;
             to.add(&QUEUED, args![place.seq, *session, *queue, u64::from(*priority), skills.join(" "), place.at]);
-            to.set(&QUEUE, args![*session, *queue]).await?;
+            to.set(&QUEUE, args![*session, *queue]);
         }
         Fact::Dequeued { session, queue, why, waited_ms } => {
-            to.set(&LEFT, args![*session, *queue, place.at, why, *waited_ms]).await?;
-            to.set(&WAITED, args![*session, *waited_ms]).await?;
+            to.set(&LEFT, args![*session, *queue, place.at, why, *waited_ms]);
+            to.set(&WAITED, args![*session, *waited_ms]);
         }
         Fact::SessionClosed { session, .. } => {
-            to.set(&CLOSED, args![*session, place.at]).await?;
+            to.set(&CLOSED, args![*session, place.at]);
         }
         _ => {}
     }

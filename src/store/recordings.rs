@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::changes::Changes;
+use super::changes::{Add, Again, Changes, Set};
 use super::db::Row;
 use super::fold::Place;
 use super::page::{Page, Slice};
@@ -67,23 +67,44 @@ pub struct Transcript {
     pub at: String,
 }
 
+static STARTED: Add = Add { into: "INSERT INTO recordings (id, session, path, state, started_at)", conflict: "ON CONFLICT DO NOTHING" };
+static FINISHED: Set = Set {
+    table: "recordings",
+    sql: "INSERT INTO recordings (id, session, path, state, duration_ms, bytes, sha256, started_at, finished_at, to_transcribe) \
+          SELECT v.column1, v.column2, v.column3, 'finished', v.column4, v.column5, v.column6, v.column7, v.column7, 1 \
+          FROM (VALUES {values}) AS v WHERE v.column1 IS NOT NULL \
+          ON CONFLICT (id) DO UPDATE SET state = 'finished', path = excluded.path, to_transcribe = 1, duration_ms = excluded.duration_ms, \
+             bytes = excluded.bytes, sha256 = excluded.sha256, finished_at = excluded.finished_at",
+    again: Again::Adds,
+};
+static FAILED: Set = Set {
+    table: "recordings",
+    sql: "INSERT INTO recordings (id, session, path, state, why, started_at, finished_at) \
+          SELECT v.column1, v.column2, '', 'failed', v.column3, v.column4, v.column4 FROM (VALUES {values}) AS v WHERE v.column1 IS NOT NULL \
+          ON CONFLICT (id) DO UPDATE SET state = 'failed', why = excluded.why, finished_at = excluded.finished_at",
+    again: Again::Adds,
+};
+
 pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+    match fact {
+        Fact::RecordingStarted { recording, session, path } => {
+            to.add(&STARTED, args![*recording, *session, path, "recording", place.at]);
+            Ok(())
+        }
+        Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 } => {
+            to.set(&FINISHED, args![*recording, *session, path, *duration_ms, *bytes, sha256, place.at]);
+            Ok(())
+        }
+        Fact::RecordingFailed { recording, session, why } => {
+            to.set(&FAILED, args![*recording, *session, why, place.at]);
+            Ok(())
+        }
+        _ => transcribed(to, place, fact).await,
+    }
+}
+
+async fn transcribed(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
     let (sql, args) = match fact {
-        Fact::RecordingStarted { recording, session, path } => (
-            "INSERT INTO recordings (id, session, path, state, started_at) VALUES ($1, $2, $3, 'recording', $4) ON CONFLICT DO NOTHING",
-            args![*recording, *session, path, place.at],
-        ),
-        Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 } => (
-            "INSERT INTO recordings (id, session, path, state, duration_ms, bytes, sha256, started_at, finished_at, to_transcribe) \
-             VALUES ($1, $2, $3, 'finished', $4, $5, $6, $7, $7, 1) ON CONFLICT (id) DO UPDATE SET state = 'finished', path = excluded.path, \
-             to_transcribe = 1, duration_ms = excluded.duration_ms, bytes = excluded.bytes, sha256 = excluded.sha256, finished_at = excluded.finished_at",
-            args![*recording, *session, path, *duration_ms, *bytes, sha256, place.at],
-        ),
-        Fact::RecordingFailed { recording, session, why } => (
-            "INSERT INTO recordings (id, session, path, state, why, started_at, finished_at) VALUES ($1, $2, '', 'failed', $3, $4, $4) \
-             ON CONFLICT (id) DO UPDATE SET state = 'failed', why = excluded.why, finished_at = excluded.finished_at",
-            args![*recording, *session, why, place.at],
-        ),
         Fact::TranscriptFailed { recording, tries, why, .. } => (
             "UPDATE recordings SET to_transcribe = 0, transcribe_tries = $2, transcribe_why = $3 WHERE id = $1",
             args![*recording, u64::from(*tries), why],

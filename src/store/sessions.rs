@@ -159,45 +159,44 @@ static CLOSED: Set = of_session!(
     Again::Replaces
 );
 
-pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     match fact {
         Fact::ConversationOpened { conversation, customer } => to.add(&OPENED, args![*conversation, *customer, place.at, place.at]),
-        Fact::SessionCreated { .. } => create(to, place, fact).await?,
-        Fact::SessionState { session, state } => to.set(&STATE, args![*session, word(state)]).await?,
+        Fact::SessionCreated { .. } => create(to, place, fact),
+        Fact::SessionState { session, state } => to.set(&STATE, args![*session, word(state)]),
         Fact::NodeEntered { session, node, turn } => {
             to.add(&VISITED, args![*session, u64::from(*turn), node, place.seq]);
-            to.set(&NODE, args![*session, node]).await?;
+            to.set(&NODE, args![*session, node]);
         }
         Fact::Understood { session, intents, .. } => {
             if let Some(first) = intents.first() {
-                to.set(&INTENT, args![*session, &first.intent]).await?;
+                to.set(&INTENT, args![*session, &first.intent]);
             }
         }
         Fact::SlotFilled { session, slot, value, masked } => {
-            to.set(&FILLED, args![format!("{session} {slot}"), *session, slot, value, *masked]).await?;
+            to.set(&FILLED, args![format!("{session} {slot}"), *session, slot, value, *masked]);
         }
-        Fact::Assigned { session, agent } => to.set(&ASSIGNED, args![*session, *agent, place.at]).await?,
-        Fact::Disposition { session, disposition, .. } => to.set(&DISPOSITION, args![*session, disposition]).await?,
-        Fact::SessionClosed { .. } => close(to, place, fact).await?,
+        Fact::Assigned { session, agent } => to.set(&ASSIGNED, args![*session, *agent, place.at]),
+        Fact::Disposition { session, disposition, .. } => to.set(&DISPOSITION, args![*session, disposition]),
+        Fact::SessionClosed { .. } => close(to, place, fact),
         _ => {}
     }
-    Ok(())
 }
 
-async fn create(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+fn create(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     let Fact::SessionCreated { session, conversation, customer, channel, address, entry, plan, plan_version, call } = fact else {
-        return Ok(());
+        return;
     };
     let mut args = args![*session, *conversation, *customer, channel, address, entry, plan, plan_version, *call];
     args.extend(args!["new", place.at]);
     to.add(&CREATED, args);
-    to.set(&LAST, args![*conversation, place.at]).await
+    to.set(&LAST, args![*conversation, place.at]);
 }
 
-async fn close(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
-    let Fact::SessionClosed { session, ending, disposition, contained, duration_ms } = fact else { return Ok(()) };
-    to.set(&CLOSED, args![*session, ending, disposition, *contained, *duration_ms, place.at]).await?;
-    to.set(&LAST_OF, args![*session, place.at]).await
+fn close(to: &mut Changes<'_>, place: Place, fact: &Fact) {
+    let Fact::SessionClosed { session, ending, disposition, contained, duration_ms } = fact else { return };
+    to.set(&CLOSED, args![*session, ending, disposition, *contained, *duration_ms, place.at]);
+    to.set(&LAST_OF, args![*session, place.at]);
 }
 
 fn conversation(row: &Row) -> Result<Conversation, Error> {

@@ -28,11 +28,10 @@ static STATE: Set = Set {
     again: Again::Replaces,
 };
 
-pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {
+pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     if let Fact::TrunkState { trunk, state, why } = fact {
-        to.set(&STATE, args![trunk, state, why, place.at]).await?;
+        to.set(&STATE, args![trunk, state, why, place.at]);
     }
-    Ok(())
 }
 
 fn state(row: &Row) -> Result<TrunkState, Error> {
