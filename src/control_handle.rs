@@ -17,7 +17,7 @@ use crate::control::words::chat::{Content, Received};
 use crate::inlet::{Bell, Inlet};
 
 /// Inputs that may wait for the control thread.
-pub const INPUTS: usize = 65_536;
+pub const INPUTS: usize = 16_384;
 /// Of these, so many are kept for what belongs to calls in progress.
 const RESERVE: usize = INPUTS / 4;
 /// Commands that may wait for their answer.

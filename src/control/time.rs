@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash};
 use std::time::Duration;
+
+use rustc_hash::FxHasher;
 
 /// Microseconds since the Unix epoch, made monotonic by the edge that reads the clock.
 /// The rules never read a clock: every call into them carries the time it happens at.
@@ -44,20 +46,20 @@ impl fmt::Debug for Time {
     }
 }
 
-/// Deadlines by key: one deadline a key, the earliest found in O(log n).
+/// Deadlines by key: one deadline a key, the earliest found in O(log n). Keys that somebody outside chooses want another `S`.
 #[derive(Debug, Clone)]
-pub struct Deadlines<K> {
+pub struct Deadlines<K, S = BuildHasherDefault<FxHasher>> {
     by_time: BTreeSet<(Time, K)>,
-    by_key: HashMap<K, Time>,
+    by_key: HashMap<K, Time, S>,
 }
 
-impl<K: Copy + Ord + Hash> Default for Deadlines<K> {
+impl<K: Copy + Ord + Hash, S: BuildHasher + Default> Default for Deadlines<K, S> {
     fn default() -> Self {
-        Deadlines { by_time: BTreeSet::new(), by_key: HashMap::new() }
+        Deadlines { by_time: BTreeSet::new(), by_key: HashMap::default() }
     }
 }
 
-impl<K: Copy + Ord + Hash> Deadlines<K> {
+impl<K: Copy + Ord + Hash, S: BuildHasher> Deadlines<K, S> {
     /// Sets or moves the deadline of `key`.
     pub fn set(&mut self, key: K, at: Time) {
         self.clear(&key);
@@ -114,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_moved_deadline_fires_once_at_its_new_time() {
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = Deadlines::<_>::default();
         deadlines.set('a', Time(10));
         deadlines.set('b', Time(5));
         deadlines.set('a', Time(3));

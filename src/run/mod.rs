@@ -40,7 +40,7 @@ const SIP_DOOR: usize = 16_384;
 /// New requests that may wait for the rules: some 50 ms of work. Above it they are told at once to try again later.
 const FRESH_DOOR: usize = 256;
 /// Events of sound and speech that may wait for the rules.
-const SOUND_DOOR: usize = 65_536;
+const SOUND_DOOR: usize = 16_384;
 /// Lines to chat customers that may wait for the database.
 const CHAT_LINES: usize = 16_384;
 /// How long running calls may run on after the wish to close.

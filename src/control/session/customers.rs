@@ -1,8 +1,8 @@
 //! Customers in memory and their open conversation.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use super::known::{Address, Known, LastAgent, OpenConversation};
@@ -57,7 +57,7 @@ pub enum Joined {
 /// All customers in memory.
 #[derive(Debug, Default)]
 pub struct Customers {
-    by_id: HashMap<CustomerId, Customer>,
+    by_id: FxHashMap<CustomerId, Customer>,
 }
 
 impl Customers {

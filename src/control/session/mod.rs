@@ -18,6 +18,7 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use super::call::ending::Ending;
@@ -123,7 +124,7 @@ pub struct Sessions {
     conversation_idle: Duration,
     identities: Identities<Waiter>,
     customers: Customers,
-    sessions: HashMap<SessionId, Session>,
+    sessions: FxHashMap<SessionId, Session>,
     chats: HashMap<Address, SessionId>,
     lines: Recent<(String, String), (SessionId, MessageId)>,
     last_ticket: u64,
@@ -140,7 +141,7 @@ impl Sessions {
             conversation_idle,
             identities: Identities::default(),
             customers: Customers::default(),
-            sessions: HashMap::new(),
+            sessions: FxHashMap::default(),
             chats: HashMap::new(),
             lines: Recent::new(REMEMBERED_LINES),
             last_ticket: restored.last_ticket,

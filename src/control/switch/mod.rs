@@ -15,8 +15,10 @@ mod tests;
 mod transfers;
 mod trunks;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::acd::{self, Acd};
 use super::call::ending::{Ending, Refused};
@@ -65,10 +67,10 @@ enum Machine {
 /// Whose news is it?
 #[derive(Debug, Default)]
 struct Index {
-    legs: HashMap<LegId, SessionId>,
-    recordings: HashMap<RecordingId, SessionId>,
-    lookups: HashMap<LookupId, SessionId>,
-    offers: HashMap<OfferId, SessionId>,
+    legs: FxHashMap<LegId, SessionId>,
+    recordings: FxHashMap<RecordingId, SessionId>,
+    lookups: FxHashMap<LookupId, SessionId>,
+    offers: FxHashMap<OfferId, SessionId>,
 }
 
 /// What is still to be done in this step.

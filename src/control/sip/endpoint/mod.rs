@@ -48,11 +48,12 @@ pub use lamps::Lamp;
 pub use reply::stateless;
 pub use settings::{Accepting, Contact, Counts, Limits, Manner, Outgoing, Registration, Settings, Target};
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use leg::{Alarm, Leg};
+use rustc_hash::FxHashMap;
 
 use super::Received;
 use super::auth::Nonces;
@@ -117,12 +118,12 @@ pub struct Endpoint {
 struct Calls {
     legs: BTreeMap<LegId, Leg>,
     /// By our tag: From of what we placed, To of what came in.
-    by_tag: HashMap<u64, LegId>,
+    by_tag: FxHashMap<u64, LegId>,
     /// By the INVITE that is not finally answered, for CANCEL.
-    by_invite: HashMap<Key, LegId>,
+    by_invite: FxHashMap<Key, LegId>,
     alarms: Deadlines<(LegId, Alarm)>,
     /// Transfers that peers asked for.
-    referring: HashMap<LegId, transfers::Referring>,
+    referring: FxHashMap<LegId, transfers::Referring>,
 }
 
 /// Stands where no socket is open at all, in tests.

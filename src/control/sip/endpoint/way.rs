@@ -1,10 +1,11 @@
 //! The way of our requests: a name is asked for, several places are tried one after the other, and what is too long for a
 //! datagram goes over TCP (RFC 3263 §4.3, RFC 3261 §18.1.1).
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
 use super::leg::{Calling, Stage};
 use super::{Endpoint, Hop, Target};
@@ -67,7 +68,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     locator: Locator,
-    trips: HashMap<Key, Trip>,
+    trips: FxHashMap<Key, Trip>,
     due: Deadlines<Key>,
     waiting: BTreeMap<Whereabouts, Vec<Waiting>>,
     waits: usize,

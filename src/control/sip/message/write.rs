@@ -96,7 +96,7 @@ impl Writer {
     #[must_use]
     pub fn finish(mut self) -> Bytes {
         self.out.put_slice(b"Content-Length: 0\r\n\r\n");
-        self.out.freeze()
+        self.fit()
     }
 
     /// Ends the message with a body; an empty one leaves Content-Type out.
@@ -109,7 +109,12 @@ impl Writer {
         self.number("Content-Length", u32::try_from(body.len()).unwrap_or(u32::MAX));
         self.out.put_slice(b"\r\n");
         self.out.put_slice(body);
-        self.out.freeze()
+        self.fit()
+    }
+
+    /// Many messages are kept for half a minute, to be sent again: without the room that was left for longer ones.
+    fn fit(self) -> Bytes {
+        Bytes::copy_from_slice(&self.out)
     }
 
     fn put_number(&mut self, value: u32) {

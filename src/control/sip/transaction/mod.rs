@@ -11,10 +11,11 @@ mod server;
 pub use key::{Key, Keys};
 pub use machine::{Failure, PATIENCE, Path, T1, T2, Timer};
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use machine::{Effect, Event};
+use rustc_hash::FxHashMap;
 
 use super::message::{Message, Method};
 use crate::control::time::{Deadlines, Time};
@@ -123,8 +124,8 @@ pub struct Failed {
 /// All transactions of an endpoint.
 #[derive(Debug, Default)]
 pub struct Transactions {
-    slots: HashMap<Key, Slot>,
-    merged: HashMap<u64, Key>,
+    slots: FxHashMap<Key, Slot>,
+    merged: FxHashMap<u64, Key>,
     timers: Deadlines<(Key, Timer)>,
     effects: Vec<Effect>,
 }
@@ -207,6 +208,10 @@ impl Transactions {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         slot.last = bytes;
         self.step(now, key, Event::Respond(status), None, out);
+        if let Some(slot) = self.slots.get_mut(&key).filter(|slot| slot.machine == Machine::InviteServer(invite_server::State::Accepted)) {
+            // Our core sends a 200 again: it is kept there until the ACK comes, and here it would be for half a minute.
+            slot.last = Bytes::new();
+        }
     }
 
     /// Sends a request as a new client transaction.
