@@ -6,6 +6,7 @@ use std::time::Duration;
 use hotline::control::words::Lang;
 use hotline::control::words::speech::{Expect, Hints, Nothing};
 use hotline::speech::engines::{Bench, Engine, Purpose};
+use hotline::speech::tones::only_voices;
 use hotline::speech::{Engines, Reading, Terms};
 use nix::time::{ClockId, clock_gettime};
 
@@ -41,7 +42,7 @@ impl Meter {
     /// What is heard in a sound.
     pub fn hear(&mut self, pcm: &[i16], terms: &Terms) -> Result<Reading, Nothing> {
         let begun = cpu();
-        let mut hearing = self.bench.recognizer(self.engine, &terms.lang)?.hear(terms)?;
+        let mut hearing = only_voices(self.bench.recognizer(self.engine, &terms.lang)?.hear(terms)?);
         for frame in pcm.chunks(FRAME) {
             hearing.push(frame);
         }

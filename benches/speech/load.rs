@@ -11,6 +11,7 @@ use hotline::media::FRAME;
 use hotline::media::tap::{Tap, Turned};
 use hotline::speech::engines::{Bench, Engine, Purpose};
 use hotline::speech::prompts::{Config, Maker};
+use hotline::speech::tones::only_voices;
 use hotline::speech::{Engines, Hearing, Terms};
 
 use crate::clips::Clip;
@@ -50,7 +51,9 @@ pub fn quiet(engines: &Arc<Engines>) {
             let mut bench = Bench::new(engines.clone(), Purpose::Live);
             let mut words = Vec::new();
             for utterance in &cut {
-                let Ok(mut hearing) = bench.recognizer(*engine, &terms.lang).and_then(|one| one.hear(terms)) else { continue };
+                let Ok(mut hearing) = bench.recognizer(*engine, &terms.lang).and_then(|one| one.hear(terms)).map(only_voices) else {
+                    continue;
+                };
                 utterance.chunks(FRAME * 2).for_each(|frame| drop(hearing.push(frame)));
                 words.extend(hearing.finish().ok().map(|reading| reading.text));
             }

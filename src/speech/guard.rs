@@ -1,9 +1,16 @@
-//! Guards against what a large model writes when nobody spoke: phantoms, loops, more words than fit into the time.
+//! Guards against what a large model writes when nobody spoke: phantoms, loops, more words than fit into the time, or far fewer.
 
 /// Characters a second that nobody speaks: English reaches 25, Mandarin 9 (each character counted as three).
 const FASTEST: f32 = 33.0;
 /// What a text may have however short the sound is.
 const GRACE: f32 = 12.0;
+/// Music and noise come in long utterances, of which a model makes a short sentence. Whoever speaks so long without the pause that
+/// ends an utterance says more; what is shorter may be a hesitation.
+const LONG: f32 = 10.0;
+/// Characters a second that the slowest speaker reaches in a long utterance; hesitant English has 4, Mandarin (as above) 6.
+const SLOWEST: f32 = 2.5;
+/// A digit is a word.
+const DIGIT: f32 = 4.0;
 /// The same piece of text this often in a row is a loop.
 const LOOPS: usize = 4;
 /// A loop's piece has at most so many characters.
@@ -58,6 +65,8 @@ pub enum Doubt {
     Loop,
     /// More than fits into the time.
     TooMuch,
+    /// Far less than a voice says in so long a time.
+    TooLittle,
 }
 
 /// Looks at a text with its confidence and the seconds of sound it came from.
@@ -80,6 +89,21 @@ pub fn check(text: &str, confidence: f32, seconds: f32) -> Result<String, Doubt>
     let weight: f32 = bare.chars().map(|c| if c.is_ascii() { 1.0 } else { 3.0 }).sum();
     if weight > GRACE + FASTEST * seconds {
         return Err(Doubt::TooMuch);
+    }
+    let words: f32 = bare
+        .chars()
+        .map(|c| {
+            if c.is_ascii_digit() {
+                DIGIT
+            } else if c.is_ascii() {
+                1.0
+            } else {
+                3.0
+            }
+        })
+        .sum();
+    if seconds >= LONG && words < SLOWEST * seconds {
+        return Err(Doubt::TooLittle);
     }
     Ok(spoken)
 }
@@ -125,9 +149,14 @@ mod tests {
 
     #[test]
     fn what_people_say_passes() {
-        for (text, seconds) in
-            [(" I want to check my order.", 1.8), ("我车坏了，我想报保险，去哪儿修", 2.6), ("0 0 0 0 0", 2.0), ("好的好的", 0.8)]
-        {
+        for (text, seconds) in [
+            (" I want to check my order.", 1.8),
+            ("我车坏了，我想报保险，去哪儿修", 2.6),
+            ("0 0 0 0 0", 2.0),
+            ("好的好的", 0.8),
+            ("1 3 8 0 0 1 3 8 0 0 0", 14.0),
+            ("我想问一下我上个星期订的那个沙发什么时候能送到", 18.0),
+        ] {
             assert_eq!(check(text, 0.9, seconds), Ok(text.trim().to_owned()));
         }
     }
@@ -149,9 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn loops_and_floods_are_not_believed() {
+    fn loops_floods_and_drops_are_not_believed() {
         assert_eq!(check("the car the car the car the car the car", 0.9, 5.0), Err(Doubt::Loop));
         assert_eq!(check("我我我我我我", 0.9, 5.0), Err(Doubt::Loop));
+        assert_eq!(check("I want to check my order", 0.9, 20.0), Err(Doubt::TooLittle));
+        assert_eq!(check("我要查订单", 0.9, 15.0), Err(Doubt::TooLittle));
         let flood = "I would like to know whether my parcel has been sent today or tomorrow or never";
         assert_eq!(check(flood, 0.9, 0.5), Err(Doubt::TooMuch));
     }

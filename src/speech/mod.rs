@@ -13,6 +13,7 @@ pub mod remote;
 pub mod resample;
 pub mod segment;
 pub mod sphinx;
+pub mod tones;
 pub mod transcribe;
 pub mod wav;
 pub mod whisper;

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::RATE;
 use super::engines::{Bench, Engines, Purpose};
 use super::recognizer::{Errand, Hearing, Reading, Terms};
+use super::tones::only_voices;
 use crate::clock;
 use crate::control::time::Time;
 use crate::control::words::speech::{Event, Heard, Job, Listening, Nothing};
@@ -160,7 +161,7 @@ impl Worker {
 
     fn open_ear(&mut self, terms: &Terms, offset: Duration) -> Result<Utterance, Nothing> {
         let recognizer = self.bench.choose(terms)?;
-        let hearing = recognizer.hear(terms)?;
+        let hearing = only_voices(recognizer.hear(terms)?);
         Ok(Utterance { hearing, engine: recognizer.name().clone(), lang: terms.lang.clone(), offset, samples: 0 })
     }
 
