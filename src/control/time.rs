@@ -1,11 +1,11 @@
 //! Time as data: a point on the wall clock that only moves forward, and an index of deadlines.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash};
+use std::hash::Hash;
 use std::time::Duration;
 
-use rustc_hash::FxHasher;
+use rustc_hash::FxHashMap;
 
 /// Microseconds since the Unix epoch, made monotonic by the edge that reads the clock.
 /// The rules never read a clock: every call into them carries the time it happens at.
@@ -46,20 +46,20 @@ impl fmt::Debug for Time {
     }
 }
 
-/// Deadlines by key: one deadline a key, the earliest found in O(log n). Keys that somebody outside chooses want another `S`.
+/// Deadlines by key: one deadline a key, the earliest found in O(log n). Keys are our own, or few.
 #[derive(Debug, Clone)]
-pub struct Deadlines<K, S = BuildHasherDefault<FxHasher>> {
+pub struct Deadlines<K> {
     by_time: BTreeSet<(Time, K)>,
-    by_key: HashMap<K, Time, S>,
+    by_key: FxHashMap<K, Time>,
 }
 
-impl<K: Copy + Ord + Hash, S: BuildHasher + Default> Default for Deadlines<K, S> {
+impl<K: Copy + Ord + Hash> Default for Deadlines<K> {
     fn default() -> Self {
-        Deadlines { by_time: BTreeSet::new(), by_key: HashMap::default() }
+        Deadlines { by_time: BTreeSet::new(), by_key: FxHashMap::default() }
     }
 }
 
-impl<K: Copy + Ord + Hash, S: BuildHasher> Deadlines<K, S> {
+impl<K: Copy + Ord + Hash> Deadlines<K> {
     /// Sets or moves the deadline of `key`.
     pub fn set(&mut self, key: K, at: Time) {
         self.clear(&key);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_moved_deadline_fires_once_at_its_new_time() {
-        let mut deadlines = Deadlines::<_>::default();
+        let mut deadlines = Deadlines::default();
         deadlines.set('a', Time(10));
         deadlines.set('b', Time(5));
         deadlines.set('a', Time(3));

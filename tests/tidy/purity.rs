@@ -78,7 +78,7 @@ fn hash_iteration(source: &Source) -> Vec<Break> {
 /// Names declared as `name: HashMap<…>` or `let name = HashMap::…`, sets too.
 fn hash_names(code: &str) -> Vec<String> {
     let mut names = Vec::new();
-    for kind in ["HashMap", "HashSet"] {
+    for kind in ["HashMap", "HashSet", "FxHashMap", "FxHashSet"] {
         for (offset, _) in code.match_indices(kind) {
             let line = code[..offset].rsplit('\n').next().unwrap_or("");
             let head = line.trim_end().trim_end_matches("mut").trim_end_matches(['&', ' ']);
@@ -146,6 +146,7 @@ mod tests {
     #[test]
     fn iterating_a_hash_map_is_found_and_looking_up_is_not() {
         assert_eq!(broken("struct A { legs: HashMap<u8, u8> }\nfn f(a: &A) { for x in &a.legs { } a.legs.iter(); }"), 1);
+        assert_eq!(broken("struct A { legs: FxHashMap<u8, u8> }\nfn f(a: &A) { for x in &a.legs { } a.legs.iter(); }"), 1);
         assert_eq!(broken("struct A { legs: HashMap<u8, u8> }\nfn f(&self) { for x in &self.legs { } }"), 1);
         assert_eq!(broken("fn f() { let mut seen = HashSet::new(); for x in seen { } }"), 1);
         assert_eq!(broken("fn f(seen: &mut HashMap<u8, u8>) { seen\n    .values_mut() }"), 1);

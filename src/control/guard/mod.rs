@@ -10,7 +10,6 @@ mod scanners;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::RandomState;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -120,7 +119,7 @@ pub struct Guard {
     /// Wrong proofs of a user from a source.
     tries: Generations<(Source, u64), u32>,
     bans: BTreeMap<Source, Kept>,
-    ends: Deadlines<Source, RandomState>,
+    ends: Deadlines<Source>,
     told: Bucket,
     news: VecDeque<News>,
     /// When the fence is to be drawn anew.
