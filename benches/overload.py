@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What becomes of calls when more come than can be served.
 
-  benches/overload.py [--binary target/release/hotline] [--seconds 10] [--step 1.5] [--out overload.jsonl]
+  benches/overload.py [--binary target/release/hotline] [--seconds 10] [--step 1.5] [--hold 1000] [--out overload.jsonl]
+  BENCH_PORTS=20000-59999 benches/overload.py --hold 0       # more ports than a core serves calls
 
 One server on core 0, SIPp on core 1. First the rate is raised until calls fail or are refused: the highest goodput is the peak, and the
 rate at which it was reached the capacity. Then 1, 2 and 4 times the capacity, each followed by 5 s of rest and a probe at half the
@@ -13,7 +14,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run as bench
 
 SCENARIO = os.path.join(bench.BENCHES, "scenarios", "crowd.xml")
-HOLD_MS = 1000
 REST = 5
 FIRST_RATE = 50
 # A rate counts as served when so much of it became whole calls.
@@ -26,6 +26,7 @@ def main():
     ap.add_argument("--seconds", type=int, default=10)
     ap.add_argument("--first", type=int, default=FIRST_RATE)
     ap.add_argument("--step", type=float, default=1.5)
+    ap.add_argument("--hold", type=int, default=1000, help="how long a call lasts, in milliseconds")
     ap.add_argument("--out", default="")
     a = ap.parse_args()
     for tool in ("sipp", "taskset"):
@@ -50,7 +51,7 @@ def measure(a):
     head = f"{'step':>10}{'rate':>7}{'offered':>9}{'served':>8}{'refused':>9}{'failed':>8}{'goodput/s':>11}{'503 p50':>9}{'p99 ms':>8}{'setup p99':>11}"
     print(head, flush=True)
     while True:
-        row = crowd("search", rate, a.seconds // 2 or 1)
+        row = crowd("search", rate, a.seconds // 2 or 1, a.hold)
         rows.append(row)
         if row["goodput"] > peak:
             peak, capacity = row["goodput"], rate
@@ -59,10 +60,10 @@ def measure(a):
         rate = int(rate * a.step)
     time.sleep(REST)
     for times, least in ((1, 0.9), (2, 0.9), (4, 0.8)):
-        row = crowd(f"{times}x", capacity * times, a.seconds)
+        row = crowd(f"{times}x", capacity * times, a.seconds, a.hold)
         row["share"] = round(row["goodput"] / peak, 3)
         time.sleep(REST)
-        probe = crowd("5 s later", max(1, capacity // 2), 3)
+        probe = crowd("5 s later", max(1, capacity // 2), 3, a.hold)
         quick = row["refused"] == 0 or row["refused_p99"] < 100
         row["good"] = row["share"] >= least and quick and row["failed"] == 0 and probe["served"] == probe["offered"]
         print(f"{times}x: {100 * row['share']:.0f} % of the peak {peak:.0f}/s ({'met' if row['good'] else 'NOT met'})", flush=True)
@@ -70,12 +71,12 @@ def measure(a):
     return rows
 
 
-def crowd(name, rate, seconds):
+def crowd(name, rate, seconds, hold):
     """SIPp offers so many calls a second for so long; what became of them."""
     folder = tempfile.mkdtemp(prefix="crowd-")
     calls = rate * seconds
     cmd = ["taskset", "-c", "1", "sipp", f"127.0.0.1:{bench.SIP_PORT}", "-sf", SCENARIO, "-s", "answer", "-i", "127.0.0.1", "-mi", "127.0.0.1",
-           "-r", str(rate), "-m", str(calls), "-l", str(calls + 1), "-d", str(HOLD_MS), "-nostdin", "-timeout", f"{seconds + 45}s",
+           "-r", str(rate), "-m", str(calls), "-l", str(calls + 1), "-d", str(hold), "-nostdin", "-timeout", f"{seconds + 45}s",
            "-trace_rtt", "-rtt_freq", "1", "-trace_stat", "-stf", "stat.csv", "-fd", "1", "-buff_size", "4000000"]
     begun = time.monotonic()
     subprocess.run(cmd, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ, TERM="dumb"))

@@ -7,7 +7,7 @@
 The meters live beside the project, in $HOTLINE_SHARED/bench (default ../shared/bench). They are built into target/bench.
 Each step gets a freshly started server on core 0 with its journal and its API on; generators run on core 1.
 """
-import argparse, csv, json, os, shutil, signal, subprocess, sys, tempfile, time
+import argparse, csv, json, os, re, shutil, signal, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCHES = os.path.join(ROOT, "benches")
@@ -125,6 +125,10 @@ def start(state):
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(os.path.join(BENCHES, "sip-config"), os.path.join(home, "sip-config"))
     shutil.copytree(os.path.join(BENCHES, "dialplans"), os.path.join(home, "dialplans"))
+    if os.environ.get("BENCH_PORTS"):
+        settings = os.path.join(home, "sip-config", "hotline.toml")
+        text = re.sub(r'^ports = "[^"]*"', f'ports = "{os.environ["BENCH_PORTS"]}"', open(settings).read(), flags=re.M)
+        open(settings, "w").write(text)
     ready = os.path.join(state, "ready.json")
     if os.path.exists(ready):
         os.remove(ready)

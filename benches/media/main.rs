@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotline::control::words::media::{BargeIn, Codec, Command, Stream, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, KeyTones, Stream, WorkerId};
 use hotline::control::words::speech::{Expect, Hints, Job as SpeechJob, Listening};
 use hotline::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
 use hotline::media::rtp::Header;
@@ -105,6 +105,7 @@ fn set_up(name: &str, worker: &Handle, phones: &[Phone]) {
             codec: codec(name, at),
             payload_type: phone.header.payload_type,
             telephone_event: Some(101),
+            key_tones: KeyTones::Ignored,
             ptime_ms: 20,
             send: true,
             receive: true,

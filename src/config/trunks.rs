@@ -176,7 +176,8 @@ fn habits(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Habits {
     let keys = |text: &str| match text {
         "rfc4733" => Ok(Keys::Rfc4733),
         "info" => Ok(Keys::Info),
-        other => Err(format!("`{other}` is no way of keys; {}", did_you_mean(other, ["rfc4733", "info"]))),
+        "inband" => Ok(Keys::Inband),
+        other => Err(format!("`{other}` is no way of keys; {}", did_you_mean(other, ["rfc4733", "info", "inband"]))),
     };
     let offer = |text: &str| match text {
         "early" => Ok(Offer::Early),
@@ -185,7 +186,7 @@ fn habits(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Habits {
     };
     Habits {
         codecs: section.read("codecs", Vec::new(), out, |value| value.list(|entry| entry.parsed("\"PCMU\" or \"PCMA\"", codec))),
-        keys: section.read("dtmf", Keys::Rfc4733, out, |value| value.parsed("\"rfc4733\" or \"info\"", keys)),
+        keys: section.read("dtmf", Keys::Rfc4733, out, |value| value.parsed("\"rfc4733\", \"info\" or \"inband\"", keys)),
         advertise: section.maybe("advertise", out, Value::ip),
         offer: section.read("offer", Offer::Early, out, |value| value.parsed("\"early\" or \"late\"", offer)),
     }
@@ -325,7 +326,7 @@ mod tests {
             ("expires = \"1m\"", "write kind = \"register\", or leave them out"),
             ("user = \"u\"", "`user` and `password` belong together; write both or none"),
             ("codecs = [\"G729\"]", "write \"PCMU\" or \"PCMA\""),
-            ("dtmf = \"inband\"", "`inband` is no way of keys"),
+            ("dtmf = \"inbnd\"", "did you mean `inband`?"),
             ("offer = \"lat\"", "did you mean `late`?"),
             ("check = \"1s\"", "write a time from \"5s\" to \"1h\", or \"off\""),
             ("retry = [200]", "write a whole number from 400 to 699"),

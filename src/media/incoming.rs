@@ -25,7 +25,7 @@ pub enum Taken<'a> {
     /// Sound in this codec.
     Sound(Header, Codec, &'a [u8]),
     /// A packet of a key; the key when it is the first of its press.
-    Key(Header, &'a [u8], Option<char>),
+    Key(Header, Option<char>),
 }
 
 /// Is the peer's stream there?
@@ -162,7 +162,7 @@ impl Incoming {
             Arrival::Ahead(_) | Arrival::Reordered => {}
         }
         match kind {
-            Kind::Key => Taken::Key(header, payload, self.keys.take(&header, payload)),
+            Kind::Key => Taken::Key(header, self.keys.take(&header, payload)),
             Kind::Sound(codec) if stream.receive && !payload.is_empty() => {
                 self.reception.measure(&header, now);
                 Taken::Sound(header, codec, payload)

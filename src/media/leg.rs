@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::codec::g711;
+use super::inband::Inband;
 use super::incoming::Incoming;
 use super::mixer::Wire;
 use super::outgoing::Outgoing;
@@ -15,7 +16,7 @@ use super::tap::Tap;
 use super::tone::KeyTone;
 use super::{FRAME, Pcm};
 use crate::control::words::LegId;
-use crate::control::words::media::{LegStats, Stream};
+use crate::control::words::media::{KeyTones, LegStats, Stream};
 
 /// Keys that may wait to be sent; more are dropped.
 const MOST_KEYS: usize = 64;
@@ -54,6 +55,8 @@ pub struct Leg {
     pub player: Option<Player>,
     /// Its recognizer's ear.
     pub tap: Option<Box<Tap>>,
+    /// Its ear for keys that come as tones.
+    pub inband: Option<Box<Inband>>,
     /// Keys being sent to it.
     pub keypad: Keypad,
     /// Where its packets come from.
@@ -74,10 +77,11 @@ impl Leg {
         Leg {
             id,
             incoming: Incoming::new(now, &stream),
-            stream,
             outgoing: Outgoing::new(chance),
             player: None,
             tap: None,
+            inband: ear_for_keys(&stream),
+            stream,
             keypad: Keypad { waiting: VecDeque::with_capacity(MOST_KEYS), press: None },
             route: Route::Own,
             needs: Needs::default(),
@@ -85,6 +89,15 @@ impl Leg {
             heard: [0; FRAME],
             quiet_ticks: KEEPALIVE_TICKS,
         }
+    }
+
+    /// The stream was agreed anew.
+    pub fn update(&mut self, now: Duration, stream: Stream) {
+        self.incoming.update(now, &stream);
+        if stream.key_tones != self.stream.key_tones {
+            self.inband = ear_for_keys(&stream);
+        }
+        self.stream = stream;
     }
 
     /// The counts so far.
@@ -115,12 +128,9 @@ impl Leg {
         self.hand_on(header, self.stream.payload_type, payload, wire);
     }
 
-    /// Hands on another's key packet, when this peer knows such packets.
-    pub fn hand_on_key(&mut self, header: &Header, payload: &[u8], wire: &mut Wire<'_>) {
-        match self.stream.telephone_event {
-            Some(payload_type) => self.hand_on(header, payload_type, payload, wire),
-            None => self.outgoing.skip(header),
-        }
+    /// Another's key packet stays here: the rules know whether the key is for this ear, and have it pressed anew.
+    pub fn hold_back(&mut self, header: &Header) {
+        self.outgoing.skip(header);
     }
 
     /// Sends this tick's part of the key that is being pressed.
@@ -163,6 +173,10 @@ impl Leg {
     fn open_target(&self) -> Option<SocketAddr> {
         if self.stream.send { self.incoming.target() } else { None }
     }
+}
+
+fn ear_for_keys(stream: &Stream) -> Option<Box<Inband>> {
+    (stream.key_tones == KeyTones::Heard).then(Box::default)
 }
 
 /// Keys waiting to be sent, and the one that is down.

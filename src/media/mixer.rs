@@ -197,10 +197,7 @@ impl Mixer {
             return Door::Unchanged;
         }
         self.in_home(leg, |room, _| {
-            room.change(leg, |leg| {
-                leg.incoming.update(now, &stream);
-                leg.stream = stream;
-            });
+            room.change(leg, |leg| leg.update(now, stream));
         });
         Door::Unchanged
     }

@@ -8,6 +8,7 @@
 pub mod codec;
 pub mod conceal;
 pub mod disk;
+pub mod inband;
 pub mod incoming;
 pub mod jitter;
 mod lasting;

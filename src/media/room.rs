@@ -15,7 +15,7 @@ use super::recorder::Recorder;
 use super::tap::Turned;
 use super::tone::power;
 use super::{FRAME, Pcm, Report};
-use crate::control::words::media::{BargeIn, Event, PlayOutcome};
+use crate::control::words::media::{BargeIn, Event, KeyWay, PlayOutcome};
 use crate::control::words::speech::{self, Nothing};
 use crate::control::words::{LegId, PlayId, RoomId};
 
@@ -169,12 +169,12 @@ impl Room {
                     }
                 }
             }
-            Taken::Key(header, payload, key) => {
+            Taken::Key(header, key) => {
                 for ear in self.members.iter_mut().filter(|leg| leg.route == Route::HandOn(mouth)) {
-                    ear.hand_on_key(&header, payload, out.wire);
+                    ear.hold_back(&header);
                 }
                 if let Some(key) = key {
-                    self.pressed(mouth, key, out);
+                    self.pressed(mouth, key, KeyWay::Event, out);
                 }
             }
         }
@@ -184,6 +184,12 @@ impl Room {
     pub fn tick(&mut self, now: Duration, timeout: Duration, out: &mut Out<'_>) {
         for leg in self.members.iter_mut().filter(|leg| leg.needs.speech) {
             leg.incoming.speak(&mut leg.spoken);
+        }
+        for mouth in 0..self.members.len() {
+            let Leg { inband, spoken, .. } = &mut self.members[mouth];
+            if let Some(key) = inband.as_mut().and_then(|ear| ear.hear(spoken)) {
+                self.pressed(mouth, key, KeyWay::Tone, out);
+            }
         }
         let mut changed = false;
         for ear in 0..self.members.len() {
@@ -211,9 +217,9 @@ impl Room {
     }
 
     /// A key stops a playback that lets itself be stopped.
-    fn pressed(&mut self, mouth: usize, key: char, out: &mut Out<'_>) {
+    fn pressed(&mut self, mouth: usize, key: char, way: KeyWay, out: &mut Out<'_>) {
         let leg = &mut self.members[mouth];
-        out.report(Event::KeyPressed { leg: leg.id, key });
+        out.report(Event::KeyPressed { leg: leg.id, key, way });
         if let Some(player) = leg.player.take_if(|player| player.barge_in() != BargeIn::Off) {
             out.reports.push_back(finished(leg.id, player.play(), PlayOutcome::Stopped));
             self.plan();
@@ -401,7 +407,8 @@ impl Room {
         let recorded = |leg: LegId| self.recorders.iter().any(|recorder| recorder.customer() == leg);
         let mixed_or_recorded = |cell: &Hearing| self.members[cell.ear].route == Route::Own || recorded(self.members[cell.ear].id);
         let heard = self.hears.iter().any(|cell| cell.mouth == at && cell.is_audible() && mixed_or_recorded(cell));
-        Needs { speech: heard || recorded(id) || self.members[at].tap.is_some(), hearing: recorded(id) }
+        let listened_to = self.members[at].tap.is_some() || self.members[at].inband.is_some();
+        Needs { speech: heard || recorded(id) || listened_to, hearing: recorded(id) }
     }
 }
 

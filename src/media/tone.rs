@@ -2,12 +2,12 @@
 
 use super::{Pcm, RATE};
 
-const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
-const COLUMNS: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
+pub(super) const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
+pub(super) const COLUMNS: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
 /// −10 dBFS for each of the two sines.
 const KEY_AMPLITUDE: f32 = 7_300.0;
 /// Where each event code (0–9 * # A–D) stands on the pad: row, column.
-const PAD: [(usize, usize); 16] =
+pub(super) const PAD: [(usize, usize); 16] =
     [(3, 1), (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (3, 0), (3, 2), (0, 3), (1, 3), (2, 3), (3, 3)];
 
 /// Makes the two sines of a key, frame after frame without a break.

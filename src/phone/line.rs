@@ -457,7 +457,7 @@ impl Line {
                     talk.script.far_began();
                 }
             }
-            Sound::KeyPressed { leg, key } if self.leg() == Some(leg) => self.key(now, key),
+            Sound::KeyPressed { leg, key, .. } if self.leg() == Some(leg) => self.key(now, key),
             Sound::MediaLost { leg } if self.leg() == Some(leg) => {
                 self.tell(now, Event::FarGone);
                 self.ask_whether_there(now);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, PlayOutcome};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome};
 use hotline::control::words::{PlayId, RecordingId};
 use hotline::media::rtp::Header;
-use hotline::media::tone::{rms, share};
-use hotline::media::{Audio, RATE, Sound, disk};
+use hotline::media::tone::{KeyTone, rms, share};
+use hotline::media::{Audio, FRAME, RATE, Sound, disk};
 
 use crate::counting::allocations;
-use crate::stage::{KEY_TYPE, Stage, TIMEOUT};
+use crate::stage::{KEY_TYPE, Network, Stage, TIMEOUT};
 
 #[test]
 fn s62_a_bridge_lets_each_hear_the_other_and_nobody_himself() {
@@ -201,26 +201,70 @@ fn every_key_comes_once_with_lost_ends_and_without_markers() {
 }
 
 #[test]
-fn keys_are_handed_on_over_a_bridge_and_leave_no_hole_where_they_are_not_known() {
+fn key_packets_stay_out_of_a_bridge_and_leave_no_hole_for_the_rules_have_them_pressed_anew() {
     let mut stage = Stage::new();
     let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
     let agent = stage.phone(2, Codec::Pcmu, Some(1_000.0));
     stage.bridge(caller, agent);
     stage.run(400);
-    press(&mut stage, 0, 7, 0);
-    stage.run(100);
-    let keys: Vec<u8> =
-        stage.phones[1].heard.iter().filter(|(header, _)| header.payload_type == KEY_TYPE).map(|(_, payload)| payload[0]).collect();
-    assert_eq!(keys, [7; 8]);
-    let mut stream = stage.stream(2);
-    stream.telephone_event = None;
-    stage.order(Command::UpdateLeg { leg: agent, stream });
-    stage.run(100);
     stage.forget_heard();
     press(&mut stage, 0, 7, 0);
     stage.run(200);
-    let numbers: Vec<u16> = stage.phones[1].heard.iter().map(|(header, _)| header.sequence).collect();
+    assert_eq!(stage.keys(caller), "7");
+    let heard = &stage.phones[1].heard;
+    assert!(heard.iter().all(|(header, _)| header.payload_type != KEY_TYPE));
+    let numbers: Vec<u16> = heard.iter().map(|(header, _)| header.sequence).collect();
     assert!(numbers.len() > 8 && numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{numbers:?}");
+}
+
+/// All keys as tones of `on` ms with as long pauses.
+fn tones(on: u64) -> Vec<i16> {
+    let mut sound = vec![0; 1_600];
+    for code in 0..16 {
+        let mut tone = KeyTone::new(code);
+        for _ in 0..on / 20 {
+            let mut frame = [0; FRAME];
+            tone.fill(&mut frame);
+            sound.extend(frame);
+        }
+        sound.extend(vec![0; usize::try_from(on * 8).unwrap()]);
+    }
+    sound
+}
+
+#[test]
+fn every_key_comes_once_as_a_tone_where_nothing_else_was_agreed_with_lost_doubled_late_and_reordered_packets() {
+    let clean = Network { loss: 0.0, jitter_ms: 0.0, reordered: 0.0, doubled: 0.0 };
+    for network in
+        [clean, Network { loss: 0.02, ..clean }, Network { doubled: 0.3, ..clean }, Network { jitter_ms: 15.0, reordered: 0.05, ..clean }]
+    {
+        for on in [60, 100, 400] {
+            let mut stage = Stage::new();
+            let caller = stage.phone(1, Codec::Pcmu, Some(0.0));
+            let mut stream = stage.stream(1);
+            (stream.telephone_event, stream.key_tones) = (None, KeyTones::Heard);
+            stage.order(Command::UpdateLeg { leg: caller, stream });
+            stage.run(300);
+            stage.phones[0].network = network;
+            let sound = tones(on);
+            let ms = sound.len() as u64 / 8;
+            stage.phones[0].reads.extend(sound);
+            stage.run(ms + 300);
+            assert_eq!(stage.keys(caller), "0123456789*#ABCD", "{on} ms, loss {} doubled {}", network.loss, network.doubled);
+        }
+    }
+}
+
+#[test]
+fn tones_are_only_sound_where_keys_come_as_events() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(0.0));
+    let ear = stage.phone(2, Codec::Pcma, None);
+    stage.bridge(caller, ear);
+    stage.run(300);
+    stage.phones[0].reads.extend(tones(100));
+    stage.run(4_000);
+    assert_eq!(stage.keys(caller), "");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, PlayOutcome, Stream, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome, Stream, WorkerId};
 use hotline::control::words::{LegId, PlayId, RecordingId, RoomId};
 use hotline::media::tone::share;
 use hotline::media::{Audio, Handle, Job, Ports, RATE, Report, Sound, WorkerConfig, disk, start};
@@ -30,6 +30,7 @@ fn stream(port: u16, remote: u16) -> Stream {
         codec: Codec::Pcma,
         payload_type: 8,
         telephone_event: Some(101),
+        key_tones: KeyTones::Ignored,
         ptime_ms: 20,
         send: true,
         receive: true,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use hotline::control::random::Random;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, Stream};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, Stream};
 use hotline::control::words::{LegId, PlayId, RoomId, speech};
 use hotline::media::codec::g711;
 use hotline::media::mixer::{Mixer, Settings};
@@ -134,6 +134,7 @@ impl Stage {
             codec: phone.codec,
             payload_type: payload_type(phone.codec),
             telephone_event: Some(KEY_TYPE),
+            key_tones: KeyTones::Ignored,
             ptime_ms: 20,
             send: true,
             receive: true,

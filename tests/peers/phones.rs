@@ -77,6 +77,18 @@ fn keys_choose_and_the_server_hangs_up() {
 }
 
 #[test]
+fn keys_pressed_in_a_bridge_are_heard_once_on_the_other_side() {
+    let server = Server::start();
+    let mut facts = server.facts();
+    let agent = anna(&server, &["--ring", "100ms"]);
+    facts.wait("agent.state", |data| data["state"] == "available");
+    let caller = phone(&["--to", &server.uri("line"), "--wait", "1s", "--keys", "1122#", "--hangup-after", "1s"]);
+    let ((_, caller_good), (agent, _)) = (reports(caller), reports(agent));
+    assert!(caller_good && agent[0]["keys_heard"] == "1122#", "{agent:?}");
+    server.stop();
+}
+
+#[test]
 fn a_wrong_password_a_foreign_user_and_an_unknown_number_are_refused() {
     let server = Server::start();
     let address = server.sip("UDP").to_string();

@@ -10,7 +10,7 @@ use super::{After, Call, Stage, World};
 use crate::control::dialplan::wish::{Event, QueueEnd};
 use crate::control::event::{Fact, SessionState};
 use crate::control::session::effect::{Distribute, Effect, Signal};
-use crate::control::words::media::{Command, Prompt};
+use crate::control::words::media::{Command, KeyWay, Prompt};
 use crate::control::words::trunk::Keys;
 use crate::control::words::{AgentId, LegId};
 
@@ -111,12 +111,12 @@ impl Call {
     }
 
     /// Keys pass to the other side of a bridge.
-    pub(super) fn pass_key(&self, leg: LegId, key: char, world: &mut World<'_>) {
-        let Some(other) = self.other(leg) else { return };
-        if self.leg(other).is_some_and(|leg| leg.keys() == Keys::Info) {
-            world.signal(other, Signal::Key(key));
-        } else {
-            self.media(Command::SendKeys { leg: other, keys: key.to_string() }, world);
+    pub(super) fn pass_key(&self, leg: LegId, key: char, way: KeyWay, world: &mut World<'_>) {
+        let Some(other) = self.other(leg).and_then(|other| self.leg(other)) else { return };
+        if other.keys() == Keys::Info {
+            world.signal(other.id, Signal::Key(key));
+        } else if way != KeyWay::Tone || !other.hears_tones() {
+            self.media(Command::SendKeys { leg: other.id, keys: key.to_string() }, world);
         }
     }
 

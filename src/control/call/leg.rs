@@ -1,12 +1,14 @@
 //! One leg: a SIP dialog, an RTP port, and the sound behind it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::ports::Lease;
 use crate::control::random::Random;
 use crate::control::sdp::{self, Direction, Local, Refused};
-use crate::control::words::media::Command;
-use crate::control::words::media::{Codec, Stream};
+use crate::control::time::Time;
+use crate::control::words::media::{Codec, Command, KeyTones, KeyWay, Stream};
 use crate::control::words::trunk::{Habits, Keys, Offer};
 use crate::control::words::{AgentId, LegId, RoomId};
 
@@ -82,7 +84,12 @@ pub struct Leg {
     agreed: Option<Agreed>,
     habits: Habits,
     ours: Origin,
+    /// The last key, how it came and when.
+    pressed: Option<(char, KeyWay, Time)>,
 }
+
+/// Some phones send a key in two ways at once: the second within this is the same press.
+const SAME_PRESS: Duration = Duration::from_millis(500);
 
 /// Is a leg held by its peer?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +150,7 @@ impl Leg {
             agreed: None,
             habits,
             ours: Origin { session, version: session, described: None },
+            pressed: None,
         }
     }
 
@@ -192,6 +200,21 @@ impl Leg {
     #[must_use]
     pub fn keys(&self) -> Keys {
         self.habits.keys
+    }
+
+    /// Does the far end find keys in the sound, where other people's tones reach it by themselves?
+    #[must_use]
+    pub fn hears_tones(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.stream.key_tones == KeyTones::Heard)
+    }
+
+    /// Is this key the last one, come by another way? Otherwise it is the last one from now on.
+    pub fn repeats(&mut self, now: Time, key: char, way: KeyWay) -> bool {
+        let same = self.pressed.is_some_and(|(last, by, at)| last == key && by != way && now.since(at) < SAME_PRESS);
+        if !same {
+            self.pressed = Some((key, way, now));
+        }
+        same
     }
 
     /// The answer we gave last.

@@ -38,7 +38,7 @@ use super::time::Time;
 use super::toll::Tolls;
 use super::trunks::Trunks;
 use super::words::directory::Directory;
-use super::words::media::{Command, WorkerId};
+use super::words::media::{Command, KeyWay, WorkerId};
 use super::words::{AgentId, CallId, Lang, LegId, RoomId, SessionId};
 
 pub use arrive::Arrival;
@@ -232,7 +232,7 @@ impl Call {
             Happening::Reanswered { leg, sdp } => self.on_reanswered(leg, &sdp, world),
             Happening::HungUp { leg } => self.on_leg_over(leg, Ending::CallerHungUp, world),
             Happening::Lost { leg, .. } => self.on_leg_over(leg, Ending::PeerLost, world),
-            Happening::Key { leg, key } => self.on_key(leg, key, world),
+            Happening::Key { leg, key } => self.on_key(leg, key, KeyWay::Info, world),
             Happening::Referred { leg, to, consulted } => {
                 let replaces = consulted.and_then(|consulted| if let Consulted::Elsewhere(value) = consulted { Some(value) } else { None });
                 self.on_referred(leg, &to, replaces, world);

@@ -10,7 +10,7 @@ use crate::control::discreet::HIDDEN_KEY;
 use crate::control::event::Fact;
 use crate::control::session::effect::Effect;
 use crate::control::session::talk::Talk;
-use crate::control::words::media::{self, BargeIn, Command, LegStats, PlayOutcome, Prompt};
+use crate::control::words::media::{self, BargeIn, Command, KeyWay, LegStats, PlayOutcome, Prompt};
 use crate::control::words::{LegId, PlayId, RecordingId, TurnId};
 
 /// What plays by the call's own wish, not the plan's.
@@ -47,7 +47,7 @@ impl Call {
     /// Sound.
     pub fn on_media(&mut self, event: media::Event, world: &mut World<'_>) {
         match event {
-            media::Event::KeyPressed { leg, key } => self.on_key(leg, key, world),
+            media::Event::KeyPressed { leg, key, way } => self.on_key(leg, key, way, world),
             media::Event::PlayFinished { play, outcome, .. } => self.on_played(play, outcome, world),
             media::Event::SpeechStarted { leg, turn } => self.on_speech_started(leg, turn, world),
             media::Event::MediaLost { leg } => self.on_media_lost(leg, world),
@@ -167,9 +167,12 @@ impl Call {
         self.forget_if_gone(world);
     }
 
-    pub(super) fn on_key(&mut self, leg: LegId, key: char, world: &mut World<'_>) {
+    pub(super) fn on_key(&mut self, leg: LegId, key: char, way: KeyWay, world: &mut World<'_>) {
+        if self.leg_mut(leg).is_some_and(|leg| leg.repeats(world.now, key, way)) {
+            return;
+        }
         if matches!(self.stage, Stage::Talking { .. }) {
-            self.pass_key(leg, key, world);
+            self.pass_key(leg, key, way, world);
         }
         if leg != self.caller || matches!(self.stage, Stage::Over) {
             return;

@@ -7,7 +7,7 @@ use sdp_types::{Attribute, Media, Session};
 
 use super::describe::{self, Audio};
 use super::{Direction, Local, Refused, USUAL_PTIME};
-use crate::control::words::media::{Codec, Stream};
+use crate::control::words::media::{Codec, KeyTones, Stream};
 use crate::control::words::trunk::Keys;
 
 /// Packet lengths a phone may ask for, in milliseconds.
@@ -95,6 +95,7 @@ fn stream(local: &Local, wanted: &Wanted) -> Stream {
         codec: wanted.codec,
         payload_type: wanted.payload_type,
         telephone_event: wanted.telephone_event,
+        key_tones: if local.keys != Keys::Info && wanted.telephone_event.is_none() { KeyTones::Heard } else { KeyTones::Ignored },
         ptime_ms: wanted.ptime,
         send: direction.sends(),
         receive: direction.receives(),

@@ -65,7 +65,7 @@ fn s1_s18_a_spoken_sentence_reaches_the_agent_with_everything_said_and_the_line_
 fn the_agent_hangs_up_and_the_plan_says_good_bye() {
     let mut scene = Scene::new(directory(&["anna"]));
     scene.dial("4001010");
-    scene.input(Input::Media(media::Event::KeyPressed { leg: scene.leg(), key: '1' }));
+    scene.input(Input::Media(media::Event::KeyPressed { leg: scene.leg(), key: '1', way: media::KeyWay::Event }));
     let leg = scene.agent_answers();
     scene.agent.hang_up(scene.now, leg, &[]);
     scene.run();
@@ -76,17 +76,42 @@ fn the_agent_hangs_up_and_the_plan_says_good_bye() {
 }
 
 #[test]
+fn a_key_that_comes_in_two_ways_at_once_is_one_press() {
+    use media::KeyWay::{Event, Info, Tone};
+    let mut scene = Scene::new(directory(&["anna"]));
+    let call = scene.dial("anna");
+    scene.agent_answers();
+    let leg = scene.leg();
+    let keys = |scene: &Scene| scene.count("session.key");
+    // By packet, by INFO and as a tone; then the same key once more.
+    for (way, after, sum) in [(Event, 0, 1), (Info, 40, 1), (Tone, 60, 1), (Event, 150, 2), (Info, 40, 2), (Info, 700, 3), (Event, 20, 3)] {
+        scene.wait(Duration::from_millis(after));
+        match way {
+            Info => scene.caller.send_key(scene.now, call, '5'),
+            way => scene.input(Input::Media(media::Event::KeyPressed { leg, key: '5', way })),
+        }
+        scene.run();
+        assert_eq!(keys(&scene), sum, "{way:?} after {after} ms");
+    }
+    let sent = scene.media.iter().filter(|command| matches!(command, Command::SendKeys { keys, .. } if keys == "5")).count();
+    assert_eq!(sent, 3, "pressed anew for the agent, once each");
+    scene.caller.hang_up(scene.now, call, &[]);
+    scene.run();
+    scene.assert_at_rest();
+}
+
+#[test]
 fn an_agent_who_declines_leaves_the_caller_in_his_line_and_the_overflow_leads_to_a_ticket() {
     let mut scene = Scene::new(directory(&[]));
     scene.dial("4001010");
-    scene.input(Input::Media(media::Event::KeyPressed { leg: scene.leg(), key: '1' }));
+    scene.input(Input::Media(media::Event::KeyPressed { leg: scene.leg(), key: '1', way: media::KeyWay::Event }));
     assert!(matches!(&scene.last_play().1[0], Prompt::Music(_)), "music while waiting");
     scene.wait(Duration::from_secs(31));
     scene.finish_play();
     assert!(matches!(&scene.last_play().1[0], Prompt::Tone { .. }), "the beep: {:?}", scene.last_play());
     scene.finish_play();
     let leg = scene.leave_message("请给我回电");
-    scene.input(Input::Media(media::Event::KeyPressed { leg, key: '#' }));
+    scene.input(Input::Media(media::Event::KeyPressed { leg, key: '#', way: media::KeyWay::Event }));
     assert_eq!((scene.count("message.left"), scene.count("ticket.opened")), (1, 1), "{:?}", scene.names());
     scene.finish_play();
     scene.assert_at_rest();
@@ -96,7 +121,7 @@ fn an_agent_who_declines_leaves_the_caller_in_his_line_and_the_overflow_leads_to
 fn a_caller_who_hangs_up_while_he_leaves_a_message_has_left_it() {
     let mut scene = Scene::new(directory(&[]));
     let call = scene.dial("4001010");
-    scene.input(Input::Media(media::Event::KeyPressed { leg: scene.leg(), key: '2' }));
+    scene.input(Input::Media(media::Event::KeyPressed { leg: scene.leg(), key: '2', way: media::KeyWay::Event }));
     scene.finish_play();
     scene.finish_play();
     scene.leave_message("请给我回电");

@@ -21,6 +21,26 @@ pub enum Codec {
     Pcma,
 }
 
+/// Are keys heard in a leg's sound?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyTones {
+    /// They come as telephone-events or by INFO.
+    Ignored,
+    /// Nothing else was agreed: the tones of Q.23 are keys.
+    Heard,
+}
+
+/// The way a key came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyWay {
+    /// RFC 4733 telephone-event.
+    Event,
+    /// Two sines in the sound.
+    Tone,
+    /// INFO.
+    Info,
+}
+
 /// What offer and answer agreed for one leg's audio.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stream {
@@ -34,6 +54,8 @@ pub struct Stream {
     pub payload_type: u8,
     /// The payload type of RFC 4733 telephone-event, when agreed.
     pub telephone_event: Option<u8>,
+    /// Are keys heard in the sound?
+    pub key_tones: KeyTones,
     /// Milliseconds of sound a packet (RFC 4566 `ptime`).
     pub ptime_ms: u8,
     /// May we send? False when the peer holds us or is inactive.
@@ -210,12 +232,14 @@ pub enum PlayOutcome {
 /// What the sound reports.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
-    /// A key was pressed (once a press, whichever way it came).
+    /// A key was pressed (once a press and way).
     KeyPressed {
         /// By whom.
         leg: LegId,
         /// `0-9 * # A-D`.
         key: char,
+        /// How it came.
+        way: KeyWay,
     },
     /// The playback ended.
     PlayFinished {

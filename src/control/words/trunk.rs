@@ -104,6 +104,8 @@ pub enum Keys {
     Rfc4733,
     /// INFO application/dtmf-relay; telephone-event is neither offered nor accepted.
     Info,
+    /// Tones in the sound; telephone-event is neither offered nor accepted.
+    Inband,
 }
 
 /// Who offers in an INVITE of ours (RFC 3261 §13.2.1).

@@ -318,7 +318,10 @@ fn adaptations(subject: &Subject, report: &Report, answers: &[&Seen]) -> Vec<Str
     let agreed = report.call.as_ref().and_then(|call| call.agreed.as_ref());
     if agreed.is_some_and(|agreed| agreed.telephone_event.is_none()) {
         adapts.push(match subject.trunk.habits.keys {
-            Keys::Rfc4733 => "no telephone-event: keys would get lost; write dtmf = \"info\"".to_owned(),
+            Keys::Rfc4733 => {
+                "no telephone-event: keys go as tones and are heard in the sound; dtmf = \"info\" is surer where it knows INFO".to_owned()
+            }
+            Keys::Inband => "keys go as tones and are heard in the sound".to_owned(),
             Keys::Info => "keys go by INFO".to_owned(),
         });
     }

@@ -29,7 +29,7 @@ impl World {
             (CallerAct::Resume, Some(leg)) => self.phones[CROWD].hold(now, leg, Direction::SendRecv),
             (CallerAct::Key(key), Some(leg)) if self.phones[CROWD].is_up(leg) => match (sound, self.below(4)) {
                 (_, 0) => self.phones[CROWD].endpoint.send_key(now, leg, key),
-                (Some(leg), _) => self.input(Input::Media(media::Event::KeyPressed { leg, key })),
+                (Some(leg), _) => self.input(Input::Media(media::Event::KeyPressed { leg, key, way: media::KeyWay::Event })),
                 _ => {}
             },
             (CallerAct::SoundLost, Some(_)) => {

@@ -150,7 +150,7 @@ fn s85_a_late_offer_is_answered_in_the_ack_with_the_trunks_codec_and_address_and
     );
     assert_eq!(scene.count("call.bridged"), 1);
     let ours = scene.leg();
-    scene.input(Input::Media(media::Event::KeyPressed { leg: ours, key: '5' }));
+    scene.input(Input::Media(media::Event::KeyPressed { leg: ours, key: '5', way: media::KeyWay::Event }));
     assert!(scene.happened.contains(&(AGENT, Happening::Key { leg, key: '5' })), "{:?}", scene.happened);
     scene.caller.hang_up(scene.now, caller, &[]);
     scene.run();
