@@ -11,7 +11,7 @@ use crate::control::surface::Input;
 use crate::control::words::agent::{AgentCommand, AgentState};
 use crate::control::words::chat::{Content, Received};
 use crate::control::words::lookup::Finding;
-use crate::control::words::media::{Event, PlayOutcome};
+use crate::control::words::media::{Event, KeyWay, PlayOutcome};
 use crate::control::words::sip::{Flow, ListenerId, Located, Place, Transport};
 use crate::control::words::speech::{Event as Speech, Heard, Nothing};
 use crate::control::words::{AgentId, CommandId, Lang, QueueId};
@@ -209,7 +209,10 @@ impl Stage {
 
     fn sound(&mut self, cursor: &mut Cursor<'_>) {
         let event = match cursor.below(6) {
-            0 | 1 => cursor.one(&self.known.legs).map(|leg| Event::KeyPressed { leg, key: char::from(b"1234567890*#"[cursor.below(12)]) }),
+            0 | 1 => cursor.one(&self.known.legs).map(|leg| {
+                let way = [KeyWay::Event, KeyWay::Tone][cursor.below(2)];
+                Event::KeyPressed { leg, key: char::from(b"1234567890*#"[cursor.below(12)]), way }
+            }),
             2 => cursor.one(&self.known.plays).map(|(leg, play)| Event::PlayFinished { leg, play, outcome: PlayOutcome::Done }),
             3 => cursor.one(&self.known.turns).map(|(leg, turn)| Event::SpeechStarted { leg, turn }),
             4 => cursor.one(&self.known.legs).map(|leg| Event::MediaLost { leg }),
