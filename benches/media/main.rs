@@ -1,5 +1,6 @@
 //! What a call's sound costs: one worker on real loopback sockets against phones that send and take a packet every 20 ms.
-//! `cargo bench --bench media -- [CALLS] [SECONDS] [scenario…]`; scenarios: play bridge transcode rec bridge_rec listen.
+//! `cargo bench --bench media -- [CALLS] [SECONDS] [scenario…]`; scenarios: play bridge transcode rec bridge_rec
+//! listen bridge_srtp bridge_gcm (both legs ciphered, AES_CM_128_HMAC_SHA1_80 and AEAD_AES_128_GCM).
 //! CPU is that of the media thread alone (and of the disk thread, apart), from the kernel's `schedstat`.
 
 #![allow(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
@@ -8,20 +9,23 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotline::control::words::media::{BargeIn, Codec, Command, KeyTones, Stream, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, KeyTones, Reports, Stream, WorkerId};
 use hotline::control::words::speech::{Expect, Hints, Job as SpeechJob, Listening};
+use hotline::control::words::srtp::{KeyChance, Security, SrtpKeys, Suite};
 use hotline::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
 use hotline::media::rtp::Header;
+use hotline::media::rtp::srtp::{LONGER, Sealer};
 use hotline::media::{Audio, Handle, Job, Ports, Sound, WorkerConfig, disk, start};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PACE: Duration = Duration::from_millis(20);
-const SCENARIOS: [&str; 6] = ["play", "bridge", "transcode", "rec", "bridge_rec", "listen"];
+const SCENARIOS: [&str; 8] = ["play", "bridge", "transcode", "rec", "bridge_rec", "listen", "bridge_srtp", "bridge_gcm"];
 
 struct Phone {
     socket: UdpSocket,
     to: SocketAddr,
     header: Header,
+    sealer: Option<Sealer>,
     got: u64,
     last: Option<Instant>,
     worst_gap: Duration,
@@ -51,7 +55,8 @@ fn measure(name: &str, calls: usize, seconds: u64) {
         WorkerConfig { id: WorkerId(0), bind: HERE, ports: Ports::Any(legs), core: None, nice: 0, media_timeout: Duration::from_secs(60) };
     let before = resident();
     let worker = start(config, writer.jobs.clone(), vec![speech], |_| Ok(())).expect("the worker starts");
-    let mut phones: Vec<Phone> = worker.ports.iter().enumerate().map(|(at, port)| phone(at, *port, codec(name, at))).collect();
+    let mut phones: Vec<Phone> =
+        worker.ports.iter().enumerate().map(|(at, port)| phone(at, *port, codec(name, at), keys(name).as_ref())).collect();
     set_up(name, &worker, &phones);
     talk(&mut phones, Duration::from_secs(2), &heard);
     phones.iter_mut().for_each(|phone| (phone.got, phone.worst_gap) = (0, Duration::ZERO));
@@ -84,12 +89,24 @@ fn codec(name: &str, at: usize) -> Codec {
     if name == "transcode" && at % 2 == 1 { Codec::Pcma } else { Codec::Pcmu }
 }
 
-fn phone(at: usize, port: u16, codec: Codec) -> Phone {
+/// The keys of every leg of a ciphered scenario.
+fn keys(name: &str) -> Option<SrtpKeys> {
+    let suite = match name {
+        "bridge_srtp" => Suite::Aes128Sha80,
+        "bridge_gcm" => Suite::Aes128Gcm,
+        _ => return None,
+    };
+    let chance = KeyChance([1; 32]);
+    Some(SrtpKeys { suite, ours: chance.key(suite, b"ours"), theirs: chance.key(suite, b"theirs") })
+}
+
+fn phone(at: usize, port: u16, codec: Codec, keys: Option<&SrtpKeys>) -> Phone {
     let socket = UdpSocket::bind((HERE, 0)).expect("a port for a phone");
     socket.set_nonblocking(true).expect("a socket that does not block");
     let payload_type = if codec == Codec::Pcmu { 0 } else { 8 };
     let header = Header { marker: false, payload_type, sequence: 0, timestamp: 0, ssrc: at as u32 + 1 };
-    Phone { socket, to: SocketAddr::new(HERE, port), header, got: 0, last: None, worst_gap: Duration::ZERO }
+    let sealer = keys.map(|keys| Sealer::new(keys.suite, &keys.theirs));
+    Phone { socket, to: SocketAddr::new(HERE, port), header, sealer, got: 0, last: None, worst_gap: Duration::ZERO }
 }
 
 fn set_up(name: &str, worker: &Handle, phones: &[Phone]) {
@@ -109,6 +126,8 @@ fn set_up(name: &str, worker: &Handle, phones: &[Phone]) {
             ptime_ms: 20,
             send: true,
             receive: true,
+            security: keys(name).map_or(Security::Plain, |keys| Security::Keys(Arc::new(keys))),
+            reports: Reports::default(),
         };
         order(Command::OpenLeg { room, leg, stream }.into());
         let first = at % per_room == 0;
@@ -146,9 +165,8 @@ fn listening() -> Arc<Listening> {
 
 /// Every phone sends a packet each 20 ms and takes what has come; the phones are spread over the 20 ms. Returns the rounds.
 fn talk(phones: &mut [Phone], how_long: Duration, heard: &crossbeam_channel::Receiver<SpeechJob>) -> u64 {
-    let mut datagram = [0u8; 172];
+    let mut datagram = [0u8; 172 + LONGER];
     let noise: Vec<u8> = (0..160u32).map(|at| (at * 97 % 251) as u8).collect();
-    datagram[12..].copy_from_slice(&noise);
     let (began, mut rounds) = (Instant::now(), 0u64);
     let slots = 20;
     while began.elapsed() < how_long {
@@ -159,7 +177,9 @@ fn talk(phones: &mut [Phone], how_long: Duration, heard: &crossbeam_channel::Rec
                 phone.header.sequence = phone.header.sequence.wrapping_add(1);
                 phone.header.timestamp = phone.header.timestamp.wrapping_add(160);
                 datagram[..12].copy_from_slice(&phone.header.print());
-                let _ = phone.socket.send_to(&datagram, phone.to);
+                datagram[12..172].copy_from_slice(&noise);
+                let length = phone.sealer.as_mut().map_or(172, |sealer| sealer.seal(&mut datagram, 172));
+                let _ = phone.socket.send_to(&datagram[..length], phone.to);
             }
             phones.iter_mut().skip(slot as usize).step_by(slots as usize).for_each(take);
         }

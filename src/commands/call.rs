@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::config::toml_file::duration;
 use crate::control::words::media::Codec;
+use crate::control::words::srtp::Srtp;
 use crate::media::{Audio, Sound, wav};
 use crate::net::tls::Servers;
 use crate::phone::destination::Destination;
@@ -120,6 +121,9 @@ struct MannerArgs {
     /// Codecs, best first
     #[arg(long, value_delimiter = ',', default_value = "PCMU,PCMA", value_parser = codec)]
     codec: Vec<Codec>,
+    /// Cipher the sound: off, offered or required; over signalling in clear only "required" tells its keys
+    #[arg(long, default_value = "offered", value_parser = srtp)]
+    srtp: Srtp,
     /// A header of the INVITE, "Name: value"; may be repeated
     #[arg(long, value_parser = header)]
     header: Vec<(String, String)>,
@@ -212,6 +216,11 @@ fn codec(text: &str) -> Result<Codec, String> {
     }
 }
 
+fn srtp(text: &str) -> Result<Srtp, String> {
+    let known = Srtp::WORDS.into_iter().find(|(word, _)| *word == text);
+    known.map(|(_, wish)| wish).ok_or_else(|| "write off, offered or required".into())
+}
+
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write \"Name: value\"")?;
     let clean = |part: &str| !part.contains(['\r', '\n']);
@@ -288,6 +297,7 @@ fn options(args: &Args, recordings: &Path) -> anyhow::Result<Options> {
         manners: Manners { patience: manners.patience, hang_up: manners.hangup_after.unwrap_or(HangUp::FarEnd), longest: manners.longest },
         pause: manners.pause,
         codecs: manners.codec.clone(),
+        srtp: manners.srtp,
         headers: manners.header.clone(),
         recordings: recordings.to_owned(),
         trust: Trust {
@@ -366,6 +376,9 @@ fn summary(report: &Report) -> String {
         text += &format!("the far end is gone: {why}\n");
     }
     let media = &report.media;
+    if let Some(suite) = report.srtp {
+        text.push_str(&format!("ciphered with {suite}\n"));
+    }
     if let Some(codec) = &report.codec {
         text += &format!(
             "{codec}: {} packets in, {} lost, {} late, jitter {:.1} ms, {} out\n",

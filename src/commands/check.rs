@@ -29,7 +29,7 @@ pub struct Args {
 /// # Errors
 /// Never; problems are its result.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (problems, config) = match config::load(&args.config, 0) {
+    let (problems, config) = match config::load(&args.config, config::Secrets::NONE) {
         Ok(config) => {
             let mut problems = config.warnings.clone();
             problems.extend(tls_problem(&config.server));

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::config::Secrets;
 use crate::run::Ready;
 use crate::{config, run, telemetry};
 
@@ -41,8 +42,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let form = if args.log_json { telemetry::log::Form::Json } else { telemetry::log::Form::Lines };
     telemetry::log::start(&args.log, form)?;
-    let secret = getrandom::u64().context("the operating system gives no random bytes")?;
-    let config = match config::load(&args.config, secret) {
+    let config = match config::load(&args.config, chance().context("the operating system gives no random bytes")?) {
         Ok(config) => config,
         Err(problems) => {
             print_problems(&problems);
@@ -53,6 +53,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut told = Ok(());
     run::serve(&args.config, config, |ready| told = tell(ready, args.ready_file.as_deref()))?;
     told.map(|()| ExitCode::SUCCESS)
+}
+
+fn chance() -> Result<Secrets, getrandom::Error> {
+    let mut keys = [0; 32];
+    getrandom::fill(&mut keys)?;
+    Ok(Secrets { nonces: getrandom::u64()?, keys })
 }
 
 /// Tells where the server can be reached.

@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn load(args: &config::Args) -> anyhow::Result<Config> {
-    config::load(args, 0).map_err(|problems| {
+    config::load(args, config::Secrets::NONE).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("the configuration has problems:\n{}", lines.join("\n"))
     })

@@ -25,6 +25,7 @@ use crate::control::words::AgentId;
 use crate::control::words::directory::{Agent, Directory, Listener, Number, RingGroup, Target, Worker};
 use crate::control::words::media::WorkerId;
 use crate::control::words::sip::ListenerId;
+use crate::control::words::srtp::{KeyChance, ProtectionRules};
 use crate::control::words::trunk::{Group, Trunk};
 
 use files::Origin;
@@ -85,11 +86,25 @@ pub struct Sources {
     pub plans: Origin,
 }
 
-/// Reads and checks everything. `secret` is the salt of stateless nonces: chance at start, the same over a reload.
+/// Chance from the operating system at the start, the same over a reload.
+#[derive(Clone, Copy)]
+pub struct Secrets {
+    /// The salt of stateless nonces.
+    pub nonces: u64,
+    /// What the keys of SRTP are made of.
+    pub keys: [u8; 32],
+}
+
+impl Secrets {
+    /// For reading the files only: nothing that is secret may be made of it.
+    pub const NONE: Secrets = Secrets { nonces: 0, keys: [0; 32] };
+}
+
+/// Reads and checks everything.
 ///
 /// # Errors
 /// All problems, warnings too, when there is an error among them.
-pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
+pub fn load(args: &Args, secrets: Secrets) -> Result<Config, Vec<Problem>> {
     let mut out = Vec::new();
     let texts = files::toml_texts(&args.home, &mut out);
     let (mut server, calls) = server::read(&texts.hotline.name, &texts.hotline.text, &mut out);
@@ -114,7 +129,7 @@ pub fn load(args: &Args, secret: u64) -> Result<Config, Vec<Problem>> {
     }
     let plan_files = loaded.files.clone();
     let people = People { phones: &phones, rings: by_name(rings, |ring| &ring.name) };
-    let directory = directory(&server, calls, secret, people, ways, loaded, &mut out);
+    let directory = directory(&server, calls, secrets, people, ways, loaded, &mut out);
     out.extend(unstaffed(&directory, &plan_files));
     out.extend(unreachable(&phones, &directory));
     if any_error(&out) {
@@ -182,7 +197,7 @@ struct Names<'a> {
 fn directory(
     server: &Server,
     calls: Calls,
-    secret: u64,
+    secrets: Secrets,
     people: People<'_>,
     (trunks, groups): (Vec<Trunk>, Vec<Group>),
     loaded: Loaded,
@@ -195,12 +210,14 @@ fn directory(
     let names =
         Names { phones, rings: &rings, ways: trunks.keys().chain(trunk_groups.keys()).map(String::as_str).collect(), loaded: &loaded };
     let numbers = numbers(&calls.numbers, &names, out);
+    let protection = ProtectionRules { chance: KeyChance(secrets.keys), ..calls.protection };
+    out.extend(trunks.values().filter_map(|trunk| trunks::keys_in_clear(trunk, &protection)));
     let outbound = calls.outbound.settle(&loaded.desk.calendars, trunks.keys().map(String::as_str), out);
     Directory {
         listeners: listeners(server),
         workers: workers(server),
         domain: server.sip.domain.clone(),
-        secret,
+        secret: secrets.nonces,
         agents,
         queues: loaded.desk.queues.into_values().map(|queue| (queue.id, queue)).collect(),
         plans: loaded.plans,
@@ -212,6 +229,7 @@ fn directory(
         defence: calls.defence,
         outbound,
         codecs: calls.codecs,
+        protection,
         record_calls: calls.record,
         hold_music: calls.hold_music,
         recordings: server.folders.recordings.clone(),
@@ -322,7 +340,7 @@ mod tests {
     #[test]
     fn s84_an_empty_folder_is_a_working_center() {
         let (_folder, args) = home(&[]);
-        let config = load(&args, 1).unwrap();
+        let config = load(&args, Secrets::NONE).unwrap();
         assert_eq!(config.sources.config, Origin::BuiltIn);
         assert!(config.directory.agents.contains_key(&AgentId::of_name("anna")));
         assert!(config.warnings.iter().any(|warning| warning.what.contains("known to everybody")));
@@ -344,7 +362,7 @@ mod tests {
         let (_folder, mut args) = home(&[("sip-config/hotline.toml", "[api]\nlisten = \"127.0.0.1:9\"\n")]);
         args.api = Some("127.0.0.1:0".parse().unwrap());
         args.listen = vec![listen::listener("udp:127.0.0.1:0").unwrap()];
-        let config = load(&args, 1).unwrap();
+        let config = load(&args, Secrets::NONE).unwrap();
         assert_eq!(config.server.api.port(), 0);
         assert_eq!(config.directory.listeners.len(), 1);
         assert!(config.directory.agents.is_empty(), "a folder without phones.toml has no agents");
@@ -357,7 +375,7 @@ mod tests {
             ("sip-config/phones.toml", phones),
             ("sip-config/hotline.toml", "[numbers]\n\"2001\" = \"agent:anna\"\n\"7\" = \"agent:ana\"\n"),
         ]);
-        let said: String = load(&args, 1).unwrap_err().iter().map(|problem| format!("{problem}\n")).collect();
+        let said: String = load(&args, Secrets::NONE).unwrap_err().iter().map(|problem| format!("{problem}\n")).collect();
         assert!(said.contains("no agent is called `ana`; did you mean `anna`?"), "{said}");
         assert!(said.contains("the number 2001 is claimed twice"), "{said}");
         assert!(said.contains("hotline.toml:3:7"), "{said}");
@@ -370,9 +388,9 @@ mod tests {
         let numbers = "[numbers]\n\"9*\" = \"trunk:carrier\"\n";
         let files = [("sip-config/phones.toml", phones), ("sip-config/trunks.toml", trunks), ("sip-config/hotline.toml", numbers)];
         let (_folder, args) = home(&files);
-        assert!(load(&args, 1).is_ok());
+        assert!(load(&args, Secrets::NONE).is_ok());
         let (_folder, args) = home(&files[..2]);
-        let said: String = load(&args, 1).unwrap_err().iter().map(|problem| format!("{problem}\n")).collect();
+        let said: String = load(&args, Secrets::NONE).unwrap_err().iter().map(|problem| format!("{problem}\n")).collect();
         assert!(said.contains("phones.toml:2:7") && said.contains("no number of [numbers] leads this to a trunk"), "{said}");
     }
 }

@@ -10,6 +10,7 @@ use crate::control::words::directory::Limits;
 use crate::control::words::guard::Defence;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::Transport;
+use crate::control::words::srtp::{KeysInSdp, ProtectionRules, Srtp};
 
 use super::channels::{self, Channel};
 use super::guard;
@@ -165,6 +166,8 @@ pub struct Calls {
     pub outbound: outbound::Read,
     /// Codecs offered, best first.
     pub codecs: Vec<Codec>,
+    /// How sound is protected; its chance comes with the directory.
+    pub protection: ProtectionRules,
     /// Is every call recorded?
     pub record: bool,
     /// A file of the prompt folder.
@@ -228,7 +231,16 @@ impl Default for Calls {
         let codecs = vec![Codec::Pcmu, Codec::Pcma];
         let (limits, defence) = (Limits::default(), Defence::default());
         let outbound = outbound::Read::default();
-        Calls { limits, defence, outbound, codecs, record: true, hold_music: None, numbers: Vec::new() }
+        Calls {
+            limits,
+            defence,
+            outbound,
+            codecs,
+            protection: ProtectionRules::default(),
+            record: true,
+            hold_music: None,
+            numbers: Vec::new(),
+        }
     }
 }
 
@@ -357,11 +369,22 @@ fn media(section: &mut Section<'_>, media: &mut Media, calls: &mut Calls, out: &
         section.read("ports", media.ports.clone(), out, |value| value.parsed("a range such as \"20000-23999\", or \"free:64\"", ports));
     calls.codecs =
         section.read("codecs", calls.codecs.clone(), out, |value| value.list(|entry| entry.parsed("\"PCMU\" or \"PCMA\"", codec)));
+    calls.protection.srtp =
+        section.read("srtp", calls.protection.srtp, out, |value| value.parsed("\"off\", \"offered\" or \"required\"", srtp));
+    if section.read("srtp_over_plain_sip", false, out, Value::switch) {
+        calls.protection.over_plain_sip = KeysInSdp::Written;
+    }
     calls.limits.port_rest = section.read("port_rest", calls.limits.port_rest, out, Value::duration);
     calls.limits.media_timeout = section.read("timeout", calls.limits.media_timeout, out, Value::duration);
     if calls.codecs.is_empty() {
         out.push(section.problem("`codecs` is empty: no call could be answered", "write [\"PCMU\", \"PCMA\"]"));
     }
+}
+
+/// A wish of protection by its word.
+pub fn srtp(text: &str) -> Result<Srtp, String> {
+    let known = Srtp::WORDS.into_iter().find(|(word, _)| *word == text);
+    known.map(|(_, wish)| wish).ok_or_else(|| format!("`{text}` is no wish; {}", did_you_mean(text, Srtp::WORDS.map(|(word, _)| word))))
 }
 
 fn small(number: u64) -> u16 {

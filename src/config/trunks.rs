@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::control::sip::message::host_port;
 use crate::control::words::directory::Credentials;
 use crate::control::words::net::Net;
-use crate::control::words::sip::{Secrecy, Whereabouts};
+use crate::control::words::sip::{Secrecy, Transport, Whereabouts};
+use crate::control::words::srtp::{KeysInSdp, ProtectionRules, Srtp};
 use crate::control::words::trunk::{Bounds, Choice, Group, Habits, Keys, Numbers, Offer, Registers, Rewrite, Trunk, addresses};
 
 use super::problem::{Problem, did_you_mean};
-use super::server::codec;
+use super::server::{codec, srtp};
 use super::toml_file::{Section, TomlFile, Value};
 
 /// OPTIONS this often, when nothing else is said.
@@ -189,7 +190,20 @@ fn habits(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Habits {
         keys: section.read("dtmf", Keys::Rfc4733, out, |value| value.parsed("\"rfc4733\", \"info\" or \"inband\"", keys)),
         advertise: section.maybe("advertise", out, Value::ip),
         offer: section.read("offer", Offer::Early, out, |value| value.parsed("\"early\" or \"late\"", offer)),
+        srtp: section.maybe("srtp", out, |value| value.parsed("\"off\", \"offered\" or \"required\"", srtp)),
     }
+}
+
+/// Keys of SRTP stand in the descriptions, and these would go in clear: without them no call comes to be.
+pub fn keys_in_clear(trunk: &Trunk, rules: &ProtectionRules) -> Option<Problem> {
+    let required = trunk.habits.srtp.unwrap_or(rules.srtp) == Srtp::Required && rules.over_plain_sip == KeysInSdp::Withheld;
+    let tls = |to: &Whereabouts| to.wished().is_some_and(Transport::is_secure);
+    (required && !trunk.hosts.iter().all(|host| tls(&host.to))).then(|| {
+        let what = format!("trunk `{}` requires SRTP, whose keys would be readable: its signalling is not within TLS", trunk.name);
+        let mend =
+            "write transport = \"tls\"; or [media] srtp_over_plain_sip = true in hotline.toml, when the way there is protected otherwise";
+        Problem::of_file("trunks.toml", what, mend)
+    })
 }
 
 /// `"30s"` or `"off"`.

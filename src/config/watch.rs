@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::control::words::directory::Directory;
 
 use super::problem::Problem;
-use super::{Args, Config, files, load};
+use super::{Args, Config, Secrets, files, load};
 
 /// Watches the files behind a running configuration.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Watch {
             return Look::Same;
         }
         self.seen = now;
-        match load(&self.args, self.running.secret) {
+        match load(&self.args, Secrets { nonces: self.running.secret, keys: self.running.protection.chance.0 }) {
             Ok(config) => Look::Changed(Box::new(self.keep_what_is_bound(config))),
             Err(problems) => Look::Broken(problems),
         }
@@ -78,7 +78,7 @@ mod tests {
         std::fs::create_dir(home.path().join("sip-config")).unwrap();
         std::fs::write(&phones, anna("claims")).unwrap();
         let args = Args { home: home.path().to_owned(), ..Args::default() };
-        let config = load(&args, 9).unwrap();
+        let config = load(&args, Secrets { nonces: 9, keys: [0; 32] }).unwrap();
         let mut bound = (*config.directory).clone();
         bound.listeners[0].bound.set_port(1234);
         let mut watch = Watch::new(args, &config, Arc::new(bound));

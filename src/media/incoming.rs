@@ -135,6 +135,12 @@ impl Incoming {
         true
     }
 
+    /// What was counted of the stream, and how many packets came too late.
+    #[must_use]
+    pub fn reception(&self) -> (&Reception, u64) {
+        (&self.reception, self.late)
+    }
+
     /// The counts so far, `sent` left to the sender.
     #[must_use]
     pub fn stats(&self, sent: u64) -> LegStats {
@@ -145,6 +151,7 @@ impl Incoming {
             sent,
             jitter_ms: self.reception.jitter_ms(),
             refused: self.refused,
+            quality: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::aside::Aside;
 use super::codec::g711;
 use super::inband::Inband;
 use super::incoming::Incoming;
@@ -67,6 +68,8 @@ pub struct Leg {
     pub spoken: Pcm,
     /// What it hears in this tick (when needed).
     pub heard: Pcm,
+    /// What passes besides sound.
+    pub aside: Aside,
     quiet_ticks: u32,
 }
 
@@ -74,26 +77,30 @@ impl Leg {
     /// A leg that hears nobody yet.
     #[must_use]
     pub fn new(now: Duration, id: LegId, stream: Stream, chance: u64) -> Leg {
-        Leg {
+        let mut leg = Leg {
             id,
             incoming: Incoming::new(now, &stream),
             outgoing: Outgoing::new(chance),
             player: None,
             tap: None,
             inband: ear_for_keys(&stream),
-            stream,
+            stream: stream.clone(),
             keypad: Keypad { waiting: VecDeque::with_capacity(MOST_KEYS), press: None },
             route: Route::Own,
             needs: Needs::default(),
             spoken: [0; FRAME],
             heard: [0; FRAME],
+            aside: Aside::new(now, chance.rotate_left(17)),
             quiet_ticks: KEEPALIVE_TICKS,
-        }
+        };
+        leg.protect(&stream);
+        leg
     }
 
     /// The stream was agreed anew.
     pub fn update(&mut self, now: Duration, stream: Stream) {
         self.incoming.update(now, &stream);
+        self.protect(&stream);
         if stream.key_tones != self.stream.key_tones {
             self.inband = ear_for_keys(&stream);
         }
@@ -103,7 +110,8 @@ impl Leg {
     /// The counts so far.
     #[must_use]
     pub fn stats(&self) -> LegStats {
-        self.incoming.stats(self.outgoing.sent())
+        let stats = self.incoming.stats(self.outgoing.sent());
+        LegStats { refused: stats.refused + self.aside.refused(), quality: self.aside.quality(), ..stats }
     }
 
     /// Sends 20 ms in the wire codec.

@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, TrySendError};
 
+use super::aside::Farewell;
 use super::leg::Leg;
 use super::player::{Player, Repeat};
+use super::quality_counts::QualityTally;
 use super::recorder::Recorder;
 use super::room::{Out, Room, Tally};
 use super::tap::Tap;
 use super::worker::Counts;
 use super::{Job, Report, Sound, disk};
 use crate::control::random::Random;
-use crate::control::words::media::{BargeIn, Command, Event, PlayOutcome, Stream};
+use crate::control::words::media::{BargeIn, Command, Event, PlayOutcome, ReportsWay, Stream};
 use crate::control::words::speech::{self, Listening, Nothing};
 use crate::control::words::{LegId, PlayId, RecordingId, RoomId, TurnId};
 
@@ -28,6 +30,8 @@ const NOWHERE: u32 = u32::MAX;
 const REPORTS: usize = 4_096;
 /// Work for the disk thread kept while it is full: two jobs a recording that ends.
 const OWED: usize = 1_024;
+/// Last reports of legs that wait for the next tick; those of more legs stay unsaid.
+const FAREWELLS: usize = 256;
 
 /// What a worker tells its mixer at the start.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +47,27 @@ pub struct Settings {
 pub enum Door {
     /// Nothing.
     Unchanged,
-    /// A leg took this port.
-    Opened(u16),
+    /// A leg took this port, and the one behind it when reports go there.
+    Opened(u16, Behind),
+    /// Reports of the leg on this port go another way than before.
+    Changed(u16, Behind),
     /// A leg left this port.
     Closed(u16),
+}
+
+/// The port behind that of the sound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Behind {
+    /// Reports come in there.
+    Watched,
+    /// Nothing does.
+    Left,
+}
+
+impl Behind {
+    fn of(stream: &Stream) -> Behind {
+        if matches!(stream.reports.way, ReportsWay::Apart(_)) { Behind::Watched } else { Behind::Left }
+    }
 }
 
 /// Takes a packet on its way: from which of our ports, to whom, what.
@@ -66,6 +87,7 @@ pub struct Mixer {
     speech: Vec<Sender<speech::Job>>,
     reports: VecDeque<Report>,
     owed: VecDeque<disk::Job>,
+    farewells: VecDeque<Farewell>,
     tally: Tally,
 }
 
@@ -85,6 +107,7 @@ impl Mixer {
             speech,
             reports: VecDeque::with_capacity(REPORTS),
             owed: VecDeque::with_capacity(OWED),
+            farewells: VecDeque::with_capacity(FAREWELLS),
             tally: Tally::default(),
         }
     }
@@ -114,16 +137,27 @@ impl Mixer {
     }
 
     /// Takes a datagram that came to one of our ports.
-    pub fn receive(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &[u8], wire: &mut Wire<'_>) {
+    pub fn receive(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &mut [u8], wire: &mut Wire<'_>) {
         let at = self.by_port[usize::from(port)];
         let Some(room) = self.rooms.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let mut out = Out { wire: &mut |port, to, packet| wire(port, to, packet), reports: &mut self.reports, tally: &mut self.tally };
         room.receive(now, port, from, datagram, &mut out);
     }
 
+    /// Takes a report that came to the port behind this one.
+    pub fn receive_report(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &mut [u8]) {
+        let at = self.by_port[usize::from(port)];
+        if let Some(room) = self.rooms.get_mut(at as usize).and_then(Option::as_mut) {
+            room.receive_report(now, port, from, datagram);
+        }
+    }
+
     /// Makes the next 20 ms of every room.
     pub fn tick(&mut self, now: Duration, wire: &mut Wire<'_>) {
         self.pay_disk();
+        for farewell in self.farewells.drain(..) {
+            wire(farewell.port, farewell.to, farewell.packet());
+        }
         let mut out = Out { wire: &mut |port, to, packet| wire(port, to, packet), reports: &mut self.reports, tally: &mut self.tally };
         for room in self.rooms.iter_mut().flatten() {
             room.tick(now, self.settings.media_timeout, &mut out);
@@ -134,6 +168,9 @@ impl Mixer {
     pub fn counted(&mut self, counts: &Counts) {
         let tally = std::mem::take(&mut self.tally);
         counts.recording_gaps.fetch_add(tally.recording_gaps, Ordering::Relaxed);
+        if tally.quality != QualityTally::default() {
+            counts.quality.add(&tally.quality);
+        }
         counts.speech_overloads.fetch_add(tally.speech_overloads, Ordering::Relaxed);
         counts.legs.store(self.home_of.len() as u64, Ordering::Relaxed);
     }
@@ -162,7 +199,7 @@ impl Mixer {
     }
 
     fn open(&mut self, now: Duration, room: RoomId, leg: LegId, stream: Stream) -> Door {
-        let port = stream.port;
+        let (port, behind) = (stream.port, Behind::of(&stream));
         if self.home_of.contains_key(&leg) || self.by_port[usize::from(port)] != NOWHERE {
             tracing::error!(%leg, port, "the leg or its port is open already");
             return Door::Unchanged;
@@ -173,7 +210,7 @@ impl Mixer {
         room.join(now, Leg::new(now, leg, stream, chance));
         self.home_of.insert(leg, at);
         self.by_port[usize::from(port)] = at;
-        Door::Opened(port)
+        Door::Opened(port, behind)
     }
 
     /// The place of a room, made when it is new.
@@ -196,16 +233,17 @@ impl Mixer {
             tracing::error!(%leg, old, new = stream.port, "a leg keeps its port for life");
             return Door::Unchanged;
         }
+        let behind = Behind::of(&stream);
         self.in_home(leg, |room, _| {
             room.change(leg, |leg| leg.update(now, stream));
         });
-        Door::Unchanged
+        Door::Changed(old, behind)
     }
 
     fn close(&mut self, leg: LegId) -> Door {
         let Some(at) = self.home_of.remove(&leg) else { return Door::Unchanged };
         let Some(room) = self.rooms[at as usize].as_mut() else { return Door::Unchanged };
-        let Some(gone) = room.leave(leg, &mut self.reports, &mut self.owed) else { return Door::Unchanged };
+        let Some(mut gone) = room.leave(leg, &mut self.reports, &mut self.owed) else { return Door::Unchanged };
         if room.is_empty() {
             room.stop_recordings(|_| true, &mut self.owed);
             self.room_of.remove(&room.id);
@@ -213,6 +251,7 @@ impl Mixer {
             self.free.push(at);
         }
         self.by_port[usize::from(gone.stream.port)] = NOWHERE;
+        self.farewells.extend(gone.part().filter(|_| self.farewells.len() < FAREWELLS));
         self.reports.push_back(Report::Media(Event::LegClosed { leg, stats: gone.stats() }));
         self.pay_disk();
         Door::Closed(gone.stream.port)

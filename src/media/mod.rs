@@ -5,6 +5,7 @@
 //! A phone (a caller of our own) is a worker with one room of one leg: what it says is a `Play` of a [`Sound`] read from a
 //! WAV file, what it hears is the left channel of a recording, its keys are `SendKeys`, the keys it hears are `KeyPressed`.
 
+mod aside;
 pub mod codec;
 pub mod conceal;
 pub mod disk;
@@ -17,6 +18,7 @@ pub mod mixer;
 pub mod outgoing;
 pub mod player;
 pub mod priority;
+pub mod quality_counts;
 pub mod recorder;
 pub mod resample;
 pub mod room;

@@ -3,6 +3,9 @@
 use super::FRAME;
 use super::rtp::Header;
 use super::rtp::packet::HEADER_BYTES;
+use super::rtp::rtcp::Sent;
+use super::rtp::secrecy;
+use super::rtp::srtp::LONGER;
 
 /// The longest payload that is handed on: 200 ms of G.711.
 const MOST_PAYLOAD: usize = 1_600;
@@ -11,8 +14,10 @@ const TICK: u32 = FRAME as u32;
 const REJOIN_GAP: i32 = 8_000;
 
 /// Sends one stream.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Outgoing {
+    /// The cipher that is put on.
+    pub secrecy: secrecy::Outgoing,
     ssrc: u32,
     next_sequence: u16,
     /// The timestamp of the present tick.
@@ -24,7 +29,8 @@ pub struct Outgoing {
     handed_on: Option<HandedOn>,
     press_start: u32,
     sent: u64,
-    packet: [u8; HEADER_BYTES + MOST_PAYLOAD],
+    octets: u64,
+    packet: [u8; HEADER_BYTES + MOST_PAYLOAD + LONGER],
 }
 
 /// The other's stream that is handed on, and how its numbers become ours.
@@ -43,6 +49,7 @@ impl Outgoing {
     #[must_use]
     pub fn new(chance: u64) -> Outgoing {
         Outgoing {
+            secrecy: secrecy::Outgoing::default(),
             ssrc: (chance >> 32) as u32,
             next_sequence: (chance as u16) & 0x7FFF,
             clock: (chance >> 8) as u32,
@@ -51,7 +58,8 @@ impl Outgoing {
             handed_on: None,
             press_start: 0,
             sent: 0,
-            packet: [0; HEADER_BYTES + MOST_PAYLOAD],
+            octets: 0,
+            packet: [0; HEADER_BYTES + MOST_PAYLOAD + LONGER],
         }
     }
 
@@ -59,6 +67,21 @@ impl Outgoing {
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// What reports say of it (RFC 3550 §6.4.1).
+    #[must_use]
+    pub fn reported(&self) -> Sent {
+        // A stream that is handed on may be ahead of our own clock.
+        let ahead = self.end.wrapping_sub(self.clock).cast_signed() > 0;
+        let timestamp = if ahead { self.end } else { self.clock };
+        Sent { ssrc: self.ssrc, timestamp, packets: self.sent as u32, octets: self.octets as u32 }
+    }
+
+    /// Our source.
+    #[must_use]
+    pub fn source(&self) -> u32 {
+        self.ssrc
     }
 
     /// Moves the time line by 20 ms: once a tick, whether something is sent or not.
@@ -103,6 +126,9 @@ impl Outgoing {
         let marker = header.marker || fits.is_none();
         self.handed_on = Some(on);
         let sequence = header.sequence.wrapping_add(on.sequence_offset);
+        if self.secrecy.has_sent(sequence) {
+            return None;
+        }
         let timestamp = header.timestamp.wrapping_add(on.timestamp_offset);
         let end = timestamp.wrapping_add(payload.len() as u32);
         if end.wrapping_sub(self.end).cast_signed() > 0 {
@@ -157,7 +183,9 @@ impl Outgoing {
         self.packet[..HEADER_BYTES].copy_from_slice(&Header { marker, payload_type, sequence, timestamp, ssrc: self.ssrc }.print());
         self.packet[HEADER_BYTES..HEADER_BYTES + length].copy_from_slice(&payload[..length]);
         self.sent += 1;
-        &self.packet[..HEADER_BYTES + length]
+        self.octets += length as u64;
+        let length = self.secrecy.seal(&mut self.packet, HEADER_BYTES + length);
+        &self.packet[..length]
     }
 }
 

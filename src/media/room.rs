@@ -11,6 +11,7 @@ use super::incoming::Taken;
 use super::leg::{Leg, Needs, Route};
 use super::mixer::Wire;
 use super::player::Played;
+use super::quality_counts::QualityTally;
 use super::recorder::Recorder;
 use super::tap::Turned;
 use super::tone::power;
@@ -40,6 +41,8 @@ pub struct Tally {
     pub recording_gaps: u64,
     /// Utterances given up.
     pub speech_overloads: u64,
+    /// Patches of legs.
+    pub quality: QualityTally,
 }
 
 impl Out<'_> {
@@ -154,9 +157,10 @@ impl Room {
     }
 
     /// Takes a datagram for the leg on `port`.
-    pub fn receive(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &[u8], out: &mut Out<'_>) {
+    pub fn receive(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &mut [u8], out: &mut Out<'_>) {
         let Some(mouth) = self.members.iter().position(|leg| leg.stream.port == port) else { return };
         let leg = &mut self.members[mouth];
+        let Some(datagram) = leg.open(now, from, datagram) else { return };
         match leg.incoming.take(now, from, datagram, &leg.stream) {
             Taken::Nothing => {}
             Taken::Sound(header, codec, payload) => {
@@ -180,6 +184,13 @@ impl Room {
         }
     }
 
+    /// Takes a report that came in behind the port of the sound.
+    pub fn receive_report(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &mut [u8]) {
+        if let Some(leg) = self.members.iter_mut().find(|leg| leg.stream.port == port) {
+            leg.take_report(now, from, datagram);
+        }
+    }
+
     /// Makes the next 20 ms.
     pub fn tick(&mut self, now: Duration, timeout: Duration, out: &mut Out<'_>) {
         for leg in self.members.iter_mut().filter(|leg| leg.needs.speech) {
@@ -200,6 +211,9 @@ impl Room {
         for leg in &mut self.members {
             if leg.incoming.is_newly_lost(now, timeout, &leg.stream) {
                 out.report(Event::MediaLost { leg: leg.id });
+            }
+            if let Some(patch) = leg.report(now, out.wire) {
+                out.tally.quality.add(&patch);
             }
         }
         changed |= self.move_gains();

@@ -10,6 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use super::mixer::Behind;
 use super::worker::{Ports, StartError};
 
 /// The largest datagram we look at: G.711 of 200 ms is 1,612 bytes; what is longer is cut and refused.
@@ -17,6 +18,7 @@ pub const DATAGRAM: usize = 2_048;
 
 const TICK: Duration = Duration::from_millis(20);
 const TIMER: u64 = u64::MAX;
+const BEHIND: u64 = 1 << 32;
 const READY: usize = 256;
 const STALE: usize = 1_024;
 const ALL_PORTS: usize = 1 << 16;
@@ -29,12 +31,16 @@ pub enum Woken {
     Ticks(u64),
     /// A packet waits on this socket.
     Socket(usize),
+    /// A report waits on the socket behind this one.
+    Behind(usize),
 }
 
 /// The bound ports of one worker.
 #[derive(Debug)]
 pub struct Sockets {
     bound: Vec<(u16, UdpSocket)>,
+    /// The sockets behind those, while reports go there.
+    behind: Vec<Option<UdpSocket>>,
     by_port: Vec<u32>,
     poller: Epoll,
     timer: TimerFd,
@@ -51,7 +57,7 @@ impl Sockets {
             Ports::Even(range) => range.clone().filter(|port| port % 2 == 0).collect(),
             Ports::Any(count) => vec![0; *count],
         };
-        allow_files(wanted.len() as u64);
+        allow_files(2 * wanted.len() as u64);
         let mut bound = Vec::with_capacity(wanted.len());
         for port in wanted {
             let socket = open(ip, port).map_err(|why| StartError::OurPort { ip, port, why })?;
@@ -62,7 +68,8 @@ impl Sockets {
             by_port[usize::from(*port)] = u32::try_from(index).unwrap_or(NOT_OURS);
         }
         let (poller, timer) = clock().map_err(io::Error::from)?;
-        Ok(Sockets { bound, by_port, poller, timer, ready: vec![EpollEvent::empty(); READY] })
+        let behind = bound.iter().map(|_| None).collect();
+        Ok(Sockets { bound, behind, by_port, poller, timer, ready: vec![EpollEvent::empty(); READY] })
     }
 
     /// The ports, in the order they were bound.
@@ -72,7 +79,7 @@ impl Sockets {
     }
 
     /// Lets packets of a port in; what lay there from before is thrown away.
-    pub fn watch(&self, port: u16) {
+    pub fn watch(&mut self, port: u16, behind: Behind) {
         let Some(index) = self.index(port) else { return };
         let mut scratch = [0u8; 1];
         let stale = (0..STALE).take_while(|_| self.bound[index].1.recv_from(&mut scratch).is_ok()).count();
@@ -81,10 +88,30 @@ impl Sockets {
         if let Err(why) = self.poller.add(&self.bound[index].1, event) {
             tracing::error!(port, %why, "cannot watch an RTP port");
         }
+        self.watch_behind(port, behind);
+    }
+
+    /// Binds the port behind this one for reports, or lets it go. Where somebody else has it, reports are sent from nowhere and none come in.
+    pub fn watch_behind(&mut self, port: u16, behind: Behind) {
+        let Some(index) = self.index(port) else { return };
+        match (behind, self.behind[index].is_some()) {
+            (Behind::Watched, false) => self.behind[index] = self.open_behind(index),
+            // A socket that is closed leaves the poller by itself.
+            (Behind::Left, true) => self.behind[index] = None,
+            _ => {}
+        }
+    }
+
+    fn open_behind(&self, index: usize) -> Option<UdpSocket> {
+        let own = self.bound[index].1.local_addr().ok()?;
+        let socket = open(own.ip(), own.port().checked_add(1)?).ok()?;
+        self.poller.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, BEHIND | index as u64)).ok()?;
+        Some(socket)
     }
 
     /// Stops looking at a port.
-    pub fn unwatch(&self, port: u16) {
+    pub fn unwatch(&mut self, port: u16) {
+        self.watch_behind(port, Behind::Left);
         if let Some(index) = self.index(port)
             && let Err(why) = self.poller.delete(&self.bound[index].1)
         {
@@ -101,6 +128,7 @@ impl Sockets {
     pub fn woken(&self, at: usize) -> Woken {
         match self.ready[at].data() {
             TIMER => Woken::Ticks(self.expirations()),
+            index if index & BEHIND != 0 => Woken::Behind(usize::try_from(index & !BEHIND).unwrap_or(usize::MAX)),
             index => Woken::Socket(usize::try_from(index).unwrap_or(usize::MAX)),
         }
     }
@@ -113,9 +141,23 @@ impl Sockets {
         Some((*port, length, from))
     }
 
+    /// Reads one report from behind a socket: the port of the sound, length, source.
+    pub fn receive_behind(&self, index: usize, into: &mut [u8; DATAGRAM]) -> Option<(u16, usize, SocketAddr)> {
+        let (length, from) = self.behind.get(index)?.as_ref()?.recv_from(into).ok()?;
+        Some((self.bound[index].0, length, from))
+    }
+
     /// Sends one datagram; false when the kernel did not take it.
     pub fn send(&self, port: u16, to: SocketAddr, packet: &[u8]) -> bool {
-        self.index(port).is_some_and(|index| self.bound[index].1.send_to(packet, to).is_ok())
+        self.socket(port).is_some_and(|socket| socket.send_to(packet, to).is_ok())
+    }
+
+    /// The socket of a port of ours, or of one behind it.
+    fn socket(&self, port: u16) -> Option<&UdpSocket> {
+        if let Some(index) = self.index(port) {
+            return Some(&self.bound[index].1);
+        }
+        self.behind[self.index(port.checked_sub(1)?)?].as_ref()
     }
 
     fn index(&self, port: u16) -> Option<usize> {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 use super::mixer::{Door, Mixer, Settings};
+use super::quality_counts::QualityCounts;
 use super::sockets::{DATAGRAM, Sockets, Woken};
 use super::{Job, Report, disk, priority};
 use crate::control::words::media::WorkerId;
@@ -70,6 +71,8 @@ pub struct Counts {
     pub recording_gaps: AtomicU64,
     /// Utterances given up because the recognizer was full.
     pub speech_overloads: AtomicU64,
+    /// What legs sounded like.
+    pub quality: QualityCounts,
     /// Reports dropped because nobody took them for too long.
     pub lost_reports: AtomicU64,
 }
@@ -167,6 +170,7 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
                 match self.sockets.woken(at) {
                     Woken::Ticks(due) => self.ticks(due),
                     Woken::Socket(index) => self.receive(index, &mut datagram),
+                    Woken::Behind(index) => self.receive_report(index, &mut datagram),
                 }
             }
             self.hand_over();
@@ -178,7 +182,8 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
             match self.inbox.try_recv() {
                 Ok(job) => match self.mixer.handle(self.started.elapsed(), job) {
                     Door::Unchanged => {}
-                    Door::Opened(port) => self.sockets.watch(port),
+                    Door::Opened(port, behind) => self.sockets.watch(port, behind),
+                    Door::Changed(port, behind) => self.sockets.watch_behind(port, behind),
                     Door::Closed(port) => self.sockets.unwatch(port),
                 },
                 Err(TryRecvError::Empty) => return Inbox::Open,
@@ -194,7 +199,12 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
         let now = self.started.elapsed();
         let (sockets, counts) = (&self.sockets, &*self.counts);
         counts.received.fetch_add(1, Ordering::Relaxed);
-        self.mixer.receive(now, port, from, &datagram[..length], &mut |port, to, packet| send(sockets, counts, port, to, packet));
+        self.mixer.receive(now, port, from, &mut datagram[..length], &mut |port, to, packet| send(sockets, counts, port, to, packet));
+    }
+
+    fn receive_report(&mut self, index: usize, datagram: &mut [u8; DATAGRAM]) {
+        let Some((port, length, from)) = self.sockets.receive_behind(index, datagram) else { return };
+        self.mixer.receive_report(self.started.elapsed(), port, from, &mut datagram[..length]);
     }
 
     fn ticks(&mut self, due: u64) {

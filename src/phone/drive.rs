@@ -13,6 +13,7 @@ use crate::control::words::directory::{Credentials, Listener};
 use crate::control::words::media::{Codec, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech;
+use crate::control::words::srtp::{KeyChance, KeysInSdp, Protection, Srtp};
 use crate::media::{self, Ports, WorkerConfig, disk};
 use crate::net::tls::{Servers, Tls, TlsError};
 use crate::net::{self, Found, LocateError};
@@ -96,6 +97,8 @@ pub struct Options {
     pub recordings: PathBuf,
     /// Whose certificates it believes.
     pub trust: Trust,
+    /// Is its sound ciphered?
+    pub srtp: Srtp,
 }
 
 /// Whose certificates a phone believes.
@@ -143,7 +146,7 @@ pub async fn run(options: Options, mut quit: mpsc::Receiver<()>, mut tell: impl 
     let mut station = Station::open(&options).await?;
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
     let endpoint = Endpoint::new(clock.now(), seed, endpoint::Settings::new(vec![station.listener.clone()], "phone", seed));
-    let mut line = Line::new(clock.now(), seed, endpoint, station.settings(&options, seed));
+    let mut line = Line::new(clock.now(), seed, endpoint, station.settings(&options, seed, key_chance()?));
     let mut reports = Vec::new();
     let mut quits = true;
     loop {
@@ -167,6 +170,18 @@ pub async fn run(options: Options, mut quit: mpsc::Receiver<()>, mut tell: impl 
             () = tokio::time::sleep_until(due) => line.handle_timeout(clock.now()),
         }
     }
+}
+
+/// Keys are told within TLS; in clear only where whoever calls asks for nothing else.
+fn keys_in_sdp(srtp: Srtp, transport: Transport) -> KeysInSdp {
+    if transport.is_secure() || srtp == Srtp::Required { KeysInSdp::Written } else { KeysInSdp::Withheld }
+}
+
+/// What the keys of the phone's calls are made of.
+fn key_chance() -> std::io::Result<KeyChance> {
+    let mut chance = KeyChance::default();
+    getrandom::fill(&mut chance.0).map_err(std::io::Error::other)?;
+    Ok(chance)
 }
 
 /// Adds to a report what the recording tells.
@@ -217,7 +232,7 @@ impl Station {
         Ok(Station { net, media, disk, listener, target, inputs })
     }
 
-    fn settings(&self, options: &Options, session: u64) -> Settings {
+    fn settings(&self, options: &Options, session: u64, chance: KeyChance) -> Settings {
         let destination = &options.destination;
         let target = self.target;
         let account = &options.account;
@@ -256,6 +271,7 @@ impl Station {
             version: 1,
             direction: Direction::SendRecv,
             keys: crate::control::words::trunk::Keys::Rfc4733,
+            protection: Protection { srtp: options.srtp, keys: keys_in_sdp(options.srtp, target.transport), chance },
         };
         Settings { task, registration, local, steps: options.steps.clone(), manners: options.manners, pause: options.pause }
     }

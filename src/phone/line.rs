@@ -15,6 +15,7 @@ use crate::control::time::Time;
 use crate::control::words::media::{BargeIn, Codec, Command, Event as Sound, LegStats, Prompt, Stream};
 use crate::control::words::sip::{Transmit, Whereabouts};
 use crate::control::words::speech::{Expect, Listening};
+use crate::control::words::srtp::Suite;
 use crate::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
 use crate::media::Job;
 
@@ -357,6 +358,7 @@ impl Line {
         self.answered = Some(now);
         if let Some(report) = &mut self.report {
             (report.status, report.codec, report.recording) = (OK, Some(codec.to_owned()), Some(path.clone()));
+            report.srtp = stream.security.suite().map(Suite::name);
             report.setup_ms = Some(millis(now.since(self.began)));
         }
         self.tell(now, Event::Answered { codec: codec.to_owned() });
@@ -435,7 +437,8 @@ impl Line {
 
     /// The far end's answer to an offer of ours after the first.
     fn update(&mut self, now: Time, answer: &Bytes) {
-        let local = self.settings.local.clone();
+        let version = if let State::Talking(talk) = &self.state { talk.version } else { self.settings.local.version };
+        let local = Local { version, ..self.settings.local.clone() };
         match (&self.state, sdp::accept(&local, answer)) {
             (State::Talking(talk), Ok(stream)) => {
                 let leg = talk.leg;
@@ -584,6 +587,7 @@ impl Line {
             setup_ms: None,
             talk_ms: 0,
             codec: None,
+            srtp: None,
             states: Vec::new(),
             media: LegStats::default(),
             keys_heard: String::new(),

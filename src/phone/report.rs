@@ -109,6 +109,8 @@ pub struct Report {
     pub talk_ms: u64,
     /// The codec spoken.
     pub codec: Option<String>,
+    /// How its packets are ciphered: the suite's name of RFC 4568; `None` in clear.
+    pub srtp: Option<&'static str>,
     /// Everything that happened, with milliseconds since the INVITE.
     pub states: Vec<Stamped>,
     /// Packets.

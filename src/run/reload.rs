@@ -115,7 +115,7 @@ mod tests {
         std::fs::create_dir(home.path().join("sip-config")).unwrap();
         std::fs::write(&file, plan("10.0.0.8")).unwrap();
         let args = Args { home: home.path().to_owned(), ..Args::default() };
-        let config = config::load(&args, 1).unwrap();
+        let config = config::load(&args, config::Secrets::NONE).unwrap();
         let guard = Guard::new(setup::reach(&config.directory));
         let files = Watch::new(args, &config, Arc::clone(&config.directory));
         let (door, side, _answers) = crate::control_handle::open();

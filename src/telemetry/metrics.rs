@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::control::words::seen;
+use crate::media::quality_counts::{MEASURES, Measure};
 use crate::media::worker::Counts;
 
 /// A counter that somebody else keeps.
@@ -91,8 +93,27 @@ impl Collector for Media {
             let counter = ConstCounter::new(sum(*of));
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
+        for (at, measure) in MEASURES.iter().enumerate() {
+            self.spread(at, measure, &mut encoder)?;
+        }
         let legs = ConstGauge::new(i64::try_from(sum(|counts| &counts.legs)).unwrap_or(i64::MAX));
         legs.encode(encoder.encode_descriptor("media_legs", "Legs open now", None, legs.metric_type())?)
+    }
+}
+
+impl Media {
+    fn spread(&self, at: usize, measure: &Measure, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let bounds = measure.bounds.map(f64::from).into_iter().chain([f64::MAX]);
+        let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
+        let mut sum = 0.0;
+        for counts in &self.0 {
+            let (found, more) = counts.quality.of(at);
+            buckets.iter_mut().zip(found).for_each(|(bucket, count)| bucket.1 += count);
+            sum += more;
+        }
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let mut metric = encoder.encode_descriptor(measure.name, measure.help, None, MetricType::Histogram)?;
+        metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 }
 

@@ -7,6 +7,8 @@ mod counting;
 mod hearing;
 mod networks;
 mod recordings;
+mod reports;
 mod rooms;
+mod secure;
 mod sockets;
 mod stage;

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome, Stream, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome, Reports, Stream, WorkerId};
+use hotline::control::words::srtp::Security;
 use hotline::control::words::{LegId, PlayId, RecordingId, RoomId};
 use hotline::media::tone::share;
 use hotline::media::{Audio, Handle, Job, Ports, RATE, Report, Sound, WorkerConfig, disk, start};
@@ -34,6 +35,8 @@ fn stream(port: u16, remote: u16) -> Stream {
         ptime_ms: 20,
         send: true,
         receive: true,
+        security: Security::Plain,
+        reports: Reports::default(),
     }
 }
 

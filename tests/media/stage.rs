@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use hotline::control::random::Random;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, Stream};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, Reports, Stream};
+use hotline::control::words::srtp::{Security, SrtpKeys};
 use hotline::control::words::{LegId, PlayId, RoomId, speech};
 use hotline::media::codec::g711;
 use hotline::media::mixer::{Mixer, Settings};
 use hotline::media::rtp::Header;
+use hotline::media::rtp::packet::is_rtcp;
+use hotline::media::rtp::srtp::{LONGER, Opener, Sealer};
 use hotline::media::tone::share;
 use hotline::media::{Audio, Job, RATE, Report, Sound, disk};
 
@@ -48,13 +51,44 @@ pub struct Phone {
     said: u64,
     /// Everything it got: header and payload.
     pub heard: Vec<(Header, Vec<u8>)>,
+    /// As the other side of its leg's security.
+    pub cipher: Cipher,
 }
+
+/// A phone's own ciphers, and what its leg is told of them.
+#[derive(Default)]
+pub struct Cipher {
+    pub security: Security,
+    pub sealer: Option<Sealer>,
+    pub opener: Option<Opener>,
+}
+
+impl Cipher {
+    pub fn of(keys: SrtpKeys) -> Cipher {
+        let (sealer, opener) = (Sealer::new(keys.suite, &keys.theirs), Opener::new(keys.suite, &keys.ours));
+        Cipher { security: Security::Keys(Arc::new(keys)), sealer: Some(sealer), opener: Some(opener) }
+    }
+
+    fn seal(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
+        let Some(sealer) = &mut self.sealer else { return packet };
+        let clear = packet.len();
+        packet.resize(clear + LONGER, 0);
+        let length = sealer.seal(&mut packet, clear);
+        packet.truncate(length);
+        packet
+    }
+}
+
+/// From which port, to whom, what.
+pub type Reported = (u16, SocketAddr, Vec<u8>);
 
 pub struct Stage {
     pub mixer: Mixer,
     pub now: u64,
     pub phones: Vec<Phone>,
     pub reports: Vec<Report>,
+    /// RTCP that went out.
+    pub reported: Vec<Reported>,
     pub disk: Receiver<disk::Job>,
     pub speech: Receiver<speech::Job>,
     random: Random,
@@ -94,6 +128,7 @@ impl Stage {
             now: 0,
             phones: Vec::new(),
             reports: Vec::new(),
+            reported: Vec::new(),
             disk,
             speech,
             random: Random::new(7),
@@ -106,6 +141,11 @@ impl Stage {
 
     /// A phone in a room, saying a sine.
     pub fn phone(&mut self, number: u16, codec: Codec, says: Option<f64>) -> LegId {
+        self.phone_with(number, codec, says, Cipher::default())
+    }
+
+    /// The same, ciphered.
+    pub fn phone_with(&mut self, number: u16, codec: Codec, says: Option<f64>, cipher: Cipher) -> LegId {
         let (leg, port) = (leg(u128::from(number)), 10_000 + 2 * number);
         let address = SocketAddr::from(([192, 0, 2, 1], 40_000 + number));
         self.phones.push(Phone {
@@ -121,6 +161,7 @@ impl Stage {
             ssrc: u32::from(number) * 1_000,
             said: 0,
             heard: Vec::new(),
+            cipher,
         });
         self.order(Command::OpenLeg { room: ROOM, leg, stream: self.stream(number) });
         leg
@@ -138,6 +179,8 @@ impl Stage {
             ptime_ms: 20,
             send: true,
             receive: true,
+            security: phone.cipher.security.clone(),
+            reports: Reports::default(),
         }
     }
 
@@ -196,13 +239,15 @@ impl Stage {
                 self.next_packet += STEP;
                 (0..self.phones.len()).for_each(|phone| self.speak(phone));
             } else if next == arrival {
-                let Some((_, (port, from, bytes))) = self.flying.pop_first() else { continue };
-                let phones = &mut self.phones;
-                self.mixer.receive(Duration::from_micros(next), port, from, &bytes, &mut |port, to, packet| keep(phones, port, to, packet));
+                let Some((_, (port, from, mut bytes))) = self.flying.pop_first() else { continue };
+                let (phones, reported) = (&mut self.phones, &mut self.reported);
+                self.mixer.receive(Duration::from_micros(next), port, from, &mut bytes, &mut |port, to, packet| {
+                    keep(phones, reported, port, to, packet)
+                });
             } else {
                 self.next_tick += STEP;
-                let phones = &mut self.phones;
-                self.mixer.tick(Duration::from_micros(next), &mut |port, to, packet| keep(phones, port, to, packet));
+                let (phones, reported) = (&mut self.phones, &mut self.reported);
+                self.mixer.tick(Duration::from_micros(next), &mut |port, to, packet| keep(phones, reported, port, to, packet));
             }
             self.collect();
         }
@@ -248,7 +293,7 @@ impl Stage {
     }
 
     fn speak(&mut self, phone: usize) {
-        let Phone { says, reads, said, codec, network, port, address, sequence, timestamp, ssrc, .. } = &mut self.phones[phone];
+        let Phone { says, reads, said, codec, network, port, address, sequence, timestamp, ssrc, cipher, .. } = &mut self.phones[phone];
         if says.is_none() && reads.is_empty() {
             *timestamp = timestamp.wrapping_add(FRAME as u32);
             return;
@@ -263,6 +308,7 @@ impl Stage {
             *said += 1;
         }
         let (port, address, network) = (*port, *address, *network);
+        let bytes = cipher.seal(bytes);
         if self.random.unit() < network.loss {
             return;
         }
@@ -281,9 +327,17 @@ impl Stage {
     }
 }
 
-fn keep(phones: &mut [Phone], port: u16, to: SocketAddr, packet: &[u8]) {
+fn keep(phones: &mut [Phone], reported: &mut Vec<Reported>, port: u16, to: SocketAddr, packet: &[u8]) {
+    if is_rtcp(packet) {
+        return reported.push((port, to, packet.to_vec()));
+    }
     let phone = phones.iter_mut().find(|phone| phone.port == port && phone.address == to).expect("we send to phones we know");
-    let (header, payload) = Header::parse(packet).expect("we send RTP");
+    let mut packet = packet.to_vec();
+    if let Some(opener) = &mut phone.cipher.opener {
+        let length = opener.open(&mut packet).expect("we cipher as was agreed");
+        packet.truncate(length);
+    }
+    let (header, payload) = Header::parse(&packet).expect("we send RTP");
     phone.heard.push((header, payload.to_vec()));
 }
 

@@ -18,6 +18,7 @@ mod outbound;
 mod phones;
 mod registrations;
 mod secrets;
+mod secure;
 mod seeing;
 mod sipp;
 mod spoken;

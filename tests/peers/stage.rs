@@ -108,6 +108,11 @@ impl Server {
         Server::start_with(&all)
     }
 
+    /// One that takes and places no call in clear.
+    pub fn start_ciphered() -> Server {
+        Server::start_with(&files(&HOTLINE.replace("[media]", "[media]\nsrtp = \"required\"")))
+    }
+
     /// The same with more agents beside Anna.
     pub fn start_with_agents(agents: &str) -> Server {
         let phones = format!("{PHONES}{agents}");

@@ -161,6 +161,7 @@ impl Phone {
             version: 1,
             direction: Direction::SendRecv,
             keys: hotline::control::words::trunk::Keys::Rfc4733,
+            protection: hotline::control::words::srtp::Protection::default(),
         }
     }
 }

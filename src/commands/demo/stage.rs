@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::config::files;
 use crate::control::words::media::Codec;
+use crate::control::words::srtp::Srtp;
 use crate::media::{Sound, wav};
 use crate::phone::destination::Destination;
 use crate::phone::script::{HangUp, Manners, Step};
@@ -154,6 +155,7 @@ impl Stage {
             headers: Vec::new(),
             recordings: self.home.join("phones"),
             trust: Trust::default(),
+            srtp: Srtp::Offered,
         })
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::ending::Refused;
 use super::leg::{Dialog, Leg, NewLeg, Role};
 use super::line::bare_line;
+use super::protect::protection;
 use super::route::Route;
 use super::sound::CallSound;
 use super::{After, Call, Done, Ids, Party, Stage, World};
@@ -181,14 +182,16 @@ fn caller_leg(invited: &Invited, habits: &Habits, world: &mut World<'_>) -> Resu
     let worker = world.ports.least_loaded(world.now).ok_or(Refused::Full)?;
     let lease = world.ports.lease(world.now, worker).ok_or(Refused::Full)?;
     let (uri, habits) = (invited.caller.clone(), habits.clone().with(&world.directory.codecs));
-    let mut leg = Leg::new(NewLeg { id: invited.leg, role: Role::Caller, uri, lease, habits }, Dialog::Arriving, world.random);
+    let protection = protection(habits.srtp, Some(invited.flow.transport), invited.leg, world);
+    let new = NewLeg { id: invited.leg, role: Role::Caller, uri, lease, habits, protection };
+    let mut leg = Leg::new(new, Dialog::Arriving, world.random);
     if let Some(offer) = &invited.sdp
         && let Err(refused) = leg.answer(offer)
     {
         if let Some(lease) = leg.take_lease() {
             world.ports.release(world.now, lease);
         }
-        return Err(Refused::BadOffer { status: refused.status });
+        return Err(refused.into());
     }
     Ok((worker, leg))
 }

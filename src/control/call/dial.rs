@@ -11,6 +11,7 @@ use super::hunt::{Aim, Calls, Hunt, Outcome, Rang, Round, Word};
 use super::leg::{Dialog, Leg, NewLeg, Role};
 use super::line::bare_line;
 use super::place::{Place, agent_places, places};
+use super::protect::{protection, transport_to};
 use super::route::Route;
 use super::sound::Own;
 use super::{After, Call, Done, Stage, World};
@@ -183,7 +184,12 @@ impl Call {
         let id = LegId::new(world.now, world.random);
         let (from, headers) = (self.from(&place, world), self.headers(headers, &place, diverted, world));
         let Place { target, manner, uri, role, credentials, habits, trunk, .. } = place;
+        let habits = self.like_the_caller(habits, world);
+        let protection = protection(habits.srtp, transport_to(&target), id, world);
         let directory = world.directory;
+        if !protection.can_be_offered() {
+            return None;
+        }
         if let Some(trunk) = trunk.and_then(|name| directory.trunks.get(&name)) {
             world.trunks.take(world.now, trunk, id, Way::Out).ok()?;
         }
@@ -191,8 +197,7 @@ impl Call {
             world.trunks.release(id);
             return None;
         };
-        let habits = self.like_the_caller(habits, world);
-        let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, habits }, Dialog::Ringing, world.random);
+        let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, habits, protection }, Dialog::Ringing, world.random);
         let sdp = if leg.awaits_offer() { Bytes::new() } else { leg.offer() };
         self.legs.push(leg);
         let to = format!("<{}>", uri.split(';').next().unwrap_or(&uri));

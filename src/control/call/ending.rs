@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::control::sdp;
 use crate::control::toll::{Barred, Cut};
 
 /// How a session ended.
@@ -60,7 +61,7 @@ pub enum Ending {
 }
 
 /// Why a call was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
     /// Nobody answers this number.
     UnknownNumber,
@@ -72,6 +73,8 @@ pub enum Refused {
     BadOffer {
         /// 400, 415 or 488.
         status: u16,
+        /// A Warning header value that says why.
+        warning: String,
     },
     /// The agent who was dialled has no phone that could ring.
     NoPhone,
@@ -142,20 +145,35 @@ impl Ending {
     }
 }
 
+impl From<sdp::Refused> for Refused {
+    fn from(sdp::Refused { status, warning }: sdp::Refused) -> Refused {
+        Refused::BadOffer { status, warning }
+    }
+}
+
 impl Refused {
     /// The status that says so.
     #[must_use]
-    pub fn sip_status(self) -> u16 {
+    pub fn sip_status(&self) -> u16 {
         match self {
             Refused::UnknownNumber => 404,
             Refused::Forbidden | Refused::Barred(_) => 403,
             Refused::Full => 503,
-            Refused::BadOffer { status } => status,
+            Refused::BadOffer { status, .. } => *status,
             Refused::NoPhone => 480,
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The Warning header that goes with it.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        match self {
+            Refused::BadOffer { warning, .. } => Some(warning),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> &'static str {
         match self {
             Refused::UnknownNumber => "unknown_number",
             Refused::Forbidden => "forbidden",
@@ -179,7 +197,7 @@ mod tests {
             (Ending::Abandoned { waited: Duration::from_secs(9) }, 200, "abandoned", false),
             (Ending::Unreached { status: 486 }, 486, "unreached", false),
             (Ending::Refused(Refused::Full), 503, "refused", true),
-            (Ending::Refused(Refused::BadOffer { status: 488 }), 488, "refused", false),
+            (Ending::Refused(Refused::BadOffer { status: 488, warning: String::new() }), 488, "refused", false),
             (Ending::PlanFailed, 200, "plan_failed", true),
             (Ending::PlanEnded { contained: true }, 200, "contained", false),
         ];

@@ -9,6 +9,7 @@ use crate::control::random::Random;
 use crate::control::sdp::{self, Direction, Local, Refused};
 use crate::control::time::Time;
 use crate::control::words::media::{Codec, Command, KeyTones, KeyWay, Stream};
+use crate::control::words::srtp::Protection;
 use crate::control::words::trunk::{Habits, Keys, Offer};
 use crate::control::words::{AgentId, LegId, RoomId};
 
@@ -112,8 +113,17 @@ struct Agreed {
 pub struct Origin {
     session: u64,
     version: u64,
+    protection: Protection,
     /// The last one: later ones keep its lines.
     described: Option<Bytes>,
+}
+
+impl Origin {
+    /// How its sound is protected.
+    #[must_use]
+    pub fn protection(&self) -> Protection {
+        self.protection
+    }
 }
 
 /// Everything a new leg needs to know.
@@ -129,13 +139,15 @@ pub struct NewLeg {
     pub lease: Lease,
     /// Codecs, best first, and what else the far end needs.
     pub habits: Habits,
+    /// How its sound is to be protected.
+    pub protection: Protection,
 }
 
 impl Leg {
     /// A leg without sound.
     #[must_use]
     pub fn new(new: NewLeg, dialog: Dialog, random: &mut Random) -> Leg {
-        let NewLeg { id, role, uri, lease, habits } = new;
+        let NewLeg { id, role, uri, lease, habits, protection } = new;
         // RFC 4566 wants a number that fits 63 bits; version counts up from it without running over.
         let session = random.bits() >> 2;
         Leg {
@@ -149,7 +161,7 @@ impl Leg {
             lease: Some(lease),
             agreed: None,
             habits,
-            ours: Origin { session, version: session, described: None },
+            ours: Origin { session, version: session, protection, described: None },
             pressed: None,
         }
     }
@@ -295,6 +307,7 @@ impl Leg {
             port: lease.port,
             codecs: self.habits.codecs.clone(),
             keys: self.habits.keys,
+            protection: self.ours.protection,
             session: self.ours.session,
             version: self.ours.version,
             direction: Direction::SendRecv,

@@ -20,6 +20,7 @@ mod phrases;
 mod place;
 mod plan;
 pub mod ports;
+mod protect;
 mod refer;
 pub mod route;
 mod sound;

@@ -6,6 +6,7 @@ use super::dial::DIRECT;
 use super::ending::{Ending, Refused};
 use super::leg::{Dialog, Leg, NewLeg, Origin, Role, Sound};
 use super::ports::Lease;
+use super::protect::protection;
 use super::route::{Route, user_or_all};
 use super::{After, Call, Party, Stage, World};
 use crate::control::limits::TRANSFERS;
@@ -196,7 +197,8 @@ impl Call {
         };
         let Guest { role, uri, origin, .. } = guest;
         let habits = self.like_the_caller(Habits::default(), world);
-        let mut leg = Leg::new(NewLeg { id: new, role, uri, lease, habits }, Dialog::Up, world.random);
+        let protection = origin.protection();
+        let mut leg = Leg::new(NewLeg { id: new, role, uri, lease, habits, protection }, Dialog::Up, world.random);
         leg.go_on_from(origin);
         let offer = leg.offer();
         self.legs.push(leg);
@@ -221,14 +223,15 @@ impl Call {
         let lease = world.ports.lease(world.now, self.ids.worker).ok_or(Refused::Full)?;
         let role = arrival.agent.map_or(if old == self.caller { Role::Caller } else { Role::Far }, Role::Agent);
         let habits = self.like_the_caller(arrival.habits.clone(), world);
-        let new = NewLeg { id: invited.leg, role, uri: invited.caller.clone(), lease, habits };
+        let protection = protection(habits.srtp, Some(invited.flow.transport), invited.leg, world);
+        let new = NewLeg { id: invited.leg, role, uri: invited.caller.clone(), lease, habits, protection };
         let mut leg = Leg::new(new, Dialog::Up, world.random);
         let description = match invited.sdp.as_deref().map(|offer| leg.answer(offer)) {
             None => leg.offer(),
             Some(Ok(answer)) => answer,
             Some(Err(refused)) => {
                 world.out.extend(leg.take_lease().map(Effect::Release));
-                return Err(Refused::BadOffer { status: refused.status });
+                return Err(refused.into());
             }
         };
         self.legs.push(leg);

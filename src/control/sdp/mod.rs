@@ -1,15 +1,19 @@
 //! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for one stream of audio.
 
+mod crypto;
 mod describe;
 mod negotiate;
+mod rtcp;
 
 pub use negotiate::{accept, accept_again, answer};
+use negotiate::{plain, refused};
 
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
 use super::words::media::Codec;
+use super::words::srtp::Protection;
 use super::words::trunk::Keys;
 
 /// Our side of a session.
@@ -29,6 +33,8 @@ pub struct Local {
     pub direction: Direction,
     /// How keys travel.
     pub keys: Keys,
+    /// How the sound is protected.
+    pub protection: Protection,
 }
 
 /// Who may send (RFC 8866 §6.7), from the side of the one who says it.
@@ -153,14 +159,18 @@ fn put_offer(text: &mut String, local: &Local) {
     let formats: Vec<(u8, Codec)> = local.codecs.iter().map(|codec| (codec.static_payload_type(), *codec)).collect();
     let audio = describe::Audio {
         port: local.port,
-        proto: "RTP/AVP",
+        proto: crypto::profile(local),
         formats: &formats,
         telephone_event: (local.keys == Keys::Rfc4733).then_some(OUR_TELEPHONE_EVENT),
         ptime: USUAL_PTIME,
         direction: local.direction,
     };
     describe::audio(text, &audio);
+    text.push_str(rtcp::OFFERED);
+    crypto::put_offer(text, local);
 }
 
+#[cfg(test)]
+mod crypto_tests;
 #[cfg(test)]
 mod tests;

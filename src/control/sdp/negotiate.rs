@@ -5,17 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use sdp_types::{Attribute, Media, Session};
 
+use super::crypto::{self, Way};
 use super::describe::{self, Audio};
-use super::{Direction, Local, Refused, USUAL_PTIME};
-use crate::control::words::media::{Codec, KeyTones, Stream};
+use super::{Direction, Local, Refused, USUAL_PTIME, rtcp};
+use crate::control::words::media::{Codec, KeyTones, Reports, Stream};
+use crate::control::words::srtp::Security;
 use crate::control::words::trunk::Keys;
 
 /// Packet lengths a phone may ask for, in milliseconds.
 const PTIMES: std::ops::RangeInclusive<u8> = 10..=60;
-/// Profiles of plain RTP; feedback (AVPF) may be left unused.
-const PLAIN_RTP: [&str; 2] = ["RTP/AVP", "RTP/AVPF"];
 
-fn refused(code: u16, text: &str) -> Refused {
+pub(super) fn refused(code: u16, text: &str) -> Refused {
     Refused { status: 488, warning: format!("{code} hotline \"{text}\"") }
 }
 
@@ -31,6 +31,7 @@ struct Wanted {
     remote: Option<SocketAddr>,
     direction: Direction,
     ptime: u8,
+    reports: Reports,
 }
 
 /// Our answer to an offer, and what was agreed.
@@ -39,7 +40,7 @@ struct Wanted {
 /// [`Refused`] when the offer is broken or nothing in it can be accepted.
 pub fn answer(local: &Local, offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
     let session = parse(offer)?;
-    let (chosen, wanted) = choose(local, &session)?;
+    let (chosen, wanted, way) = choose(local, &session)?;
     let direction = local.direction.beside(wanted.direction);
     let mut text = describe::session(local);
     for (at, media) in session.medias.iter().enumerate() {
@@ -50,11 +51,13 @@ pub fn answer(local: &Local, offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
                 &mut text,
                 &Audio { port: local.port, proto: &media.proto, formats: &formats, telephone_event, ptime, direction },
             );
+            rtcp::put_answer(&mut text, &wanted.reports);
+            text.push_str(&way.line);
         } else {
             describe::rejected(&mut text, media);
         }
     }
-    Ok((Bytes::from(text), stream(local, &wanted)))
+    Ok((Bytes::from(text), stream(local, &wanted, way.security)))
 }
 
 /// What the peer's answer to our offer agreed.
@@ -80,14 +83,15 @@ fn accept_line(local: &Local, at: usize, answer: &[u8]) -> Result<Stream, Refuse
     if audio.port == 0 {
         return Err(refused(304, "the answer rejects the audio"));
     }
-    Ok(stream(local, &wanted(local, &session, audio)?))
+    let wanted = wanted(local, &session, audio)?;
+    Ok(stream(local, &wanted, crypto::accept(local, audio)?))
 }
 
 fn parse(text: &[u8]) -> Result<Session, Refused> {
     Session::parse(text).map_err(|why| broken(&format!("the session description cannot be read: {}", plain(&why.to_string()))))
 }
 
-fn stream(local: &Local, wanted: &Wanted) -> Stream {
+fn stream(local: &Local, wanted: &Wanted, security: Security) -> Stream {
     let direction = local.direction.beside(wanted.direction);
     Stream {
         port: local.port,
@@ -99,18 +103,20 @@ fn stream(local: &Local, wanted: &Wanted) -> Stream {
         ptime_ms: wanted.ptime,
         send: direction.sends(),
         receive: direction.receives(),
+        security,
+        reports: wanted.reports,
     }
 }
 
 /// The first audio line we can take; else the refusal of the best one.
-fn choose(local: &Local, session: &Session) -> Result<(usize, Wanted), Refused> {
+fn choose(local: &Local, session: &Session) -> Result<(usize, Wanted, Way), Refused> {
     let mut why = refused(304, "no audio stream is offered");
     for (at, media) in session.medias.iter().enumerate() {
         if media.media != "audio" || media.port == 0 {
             continue;
         }
-        match wanted(local, session, media) {
-            Ok(wanted) => return Ok((at, wanted)),
+        match crypto::answer(local, media).and_then(|way| Ok((wanted(local, session, media)?, way))) {
+            Ok((wanted, way)) => return Ok((at, wanted, way)),
             Err(refused) => why = refused,
         }
     }
@@ -118,9 +124,6 @@ fn choose(local: &Local, session: &Session) -> Result<(usize, Wanted), Refused> 
 }
 
 fn wanted(local: &Local, session: &Session, media: &Media) -> Result<Wanted, Refused> {
-    if !PLAIN_RTP.contains(&media.proto.as_str()) {
-        return Err(refused(302, &format!("the transport {} is not served, only RTP/AVP", plain(&media.proto))));
-    }
     let formats: Vec<u8> = media.fmt.split_ascii_whitespace().filter_map(|format| format.parse().ok()).collect();
     let fits =
         |payload_type: &u8| codec_of(media, *payload_type).filter(|codec| local.codecs.contains(codec)).map(|codec| (*payload_type, codec));
@@ -131,14 +134,16 @@ fn wanted(local: &Local, session: &Session, media: &Media) -> Result<Wanted, Ref
     let place = address(session, media)?;
     let said = direction(session, media);
     let held = place.is_some_and(|ip| ip.is_unspecified());
+    let remote = place.filter(|ip| !ip.is_unspecified()).map(|ip| SocketAddr::new(ip, media.port));
     Ok(Wanted {
         codec,
         payload_type,
         telephone_event,
-        remote: place.filter(|ip| !ip.is_unspecified()).map(|ip| SocketAddr::new(ip, media.port)),
+        remote,
         // RFC 2543 hold: nowhere to send to.
         direction: if held { Direction::SendOnly.beside(flipped(said)) } else { said },
         ptime: ptime(media),
+        reports: rtcp::wanted(media, remote),
     })
 }
 
@@ -152,7 +157,7 @@ fn flipped(direction: Direction) -> Direction {
 }
 
 /// What the peer wrote, fit for a quoted string in a header.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let clean = |letter: char| if letter.is_control() || matches!(letter, '"' | '\\') { ' ' } else { letter };
     text.chars().take(SHOWN).map(clean).collect()
 }

@@ -12,6 +12,7 @@ fn local(direction: Direction) -> Local {
         version: 1,
         direction,
         keys: crate::control::words::trunk::Keys::Rfc4733,
+        protection: Protection::default(),
     }
 }
 
@@ -27,7 +28,7 @@ fn text(bytes: &Bytes) -> String {
 fn our_offer_is_what_we_would_accept() {
     let offer = offer(&local(SendRecv));
     let expected = "v=0\r\no=hotline 7 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0 101\r\n\
-         a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+         a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\n";
     assert_eq!(offer, expected);
     let there = Local { address: "10.0.0.9".parse().unwrap(), port: 5_000, ..local(SendRecv) };
     let (reply, stream) = answer(&there, &offer).unwrap();
@@ -137,6 +138,27 @@ fn the_codec_may_change_in_mid_call_from_either_side() {
 }
 
 #[test]
+fn s62_reports_go_with_the_sound_where_both_can_and_beside_it_where_the_peer_says() {
+    use crate::control::words::media::{Reports, ReportsWay, VoipMetrics};
+    let apart = |place: &str| ReportsWay::Apart(Some(place.parse().unwrap()));
+    for (lines, way, metrics) in [
+        ("a=rtcp-mux\r\n", ReportsWay::Muxed, VoipMetrics::Kept),
+        ("a=rtcp:5000\r\na=rtcp-mux\r\na=rtcp-xr:rcvr-rtt voip-metrics\r\n", ReportsWay::Muxed, VoipMetrics::Told),
+        ("", apart("10.0.0.9:5001"), VoipMetrics::Kept),
+        ("a=rtcp:6001\r\n", apart("10.0.0.9:6001"), VoipMetrics::Kept),
+        ("a=rtcp:6001 IN IP4 10.0.0.8\r\na=rtcp-xr:voip-metrics\r\n", apart("10.0.0.8:6001"), VoipMetrics::Told),
+        ("a=rtcp:0\r\n", ReportsWay::Apart(None), VoipMetrics::Kept),
+    ] {
+        let offer = peer(&format!("m=audio 5000 RTP/AVP 8\r\n{lines}"));
+        let (reply, stream) = answer(&local(SendRecv), &offer).unwrap();
+        assert_eq!(stream.reports, Reports { way, metrics }, "{lines}");
+        assert_eq!(text(&reply).contains("a=rtcp-mux"), way == ReportsWay::Muxed, "an answer takes up what was offered only");
+        assert_eq!(text(&reply).contains("a=rtcp-xr:voip-metrics"), metrics == VoipMetrics::Told);
+        assert_eq!(accept(&local(SendRecv), &offer).unwrap().reports.way, way);
+    }
+}
+
+#[test]
 fn ipv6_and_host_names() {
     let offer = b"v=0\r\no=- 1 1 IN IP6 2001:db8::9\r\ns=-\r\nc=IN IP6 2001:db8::9\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n";
     let here = Local { address: "2001:db8::1".parse().unwrap(), ..local(SendRecv) };
@@ -172,7 +194,7 @@ fn what_cannot_be_taken_is_refused_with_a_warning() {
         (&peer("m=audio 0 RTP/AVP 8\r\n"), 488, "304"),
         (&peer("m=audio 5000 RTP/AVP 18\r\n"), 488, "305"),
         (&peer("m=audio 5000 RTP/AVP 0\r\na=rtpmap:0 G722/8000\r\n"), 488, "305"),
-        (&peer("m=audio 5000 RTP/SAVP 8\r\n"), 488, "302"),
+        (&peer("m=audio 5000 RTP/SAVP 8\r\n"), 488, "399"),
         (b"v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n", 400, "399"),
         (b"hello", 400, "399"),
     ];

@@ -378,8 +378,9 @@ impl Switch {
         let leg = invited.leg;
         if let Err(refused) = self.take_call(now, invited) {
             let retry_after = RETRY_AFTER.as_secs().to_string();
-            let headers: &[(&str, &str)] = if refused == Refused::Full { &[("Retry-After", &retry_after)] } else { &[] };
-            self.endpoint.refuse(now, leg, refused.sip_status(), headers);
+            let full = (refused == Refused::Full).then_some(("Retry-After", retry_after.as_str()));
+            let headers: Vec<(&str, &str)> = full.into_iter().chain(refused.warning().map(|warning| ("Warning", warning))).collect();
+            self.endpoint.refuse(now, leg, refused.sip_status(), &headers);
         }
     }
 

@@ -11,6 +11,7 @@ use super::media::{Codec, WorkerId};
 use super::net::Net;
 use super::outbound::Outbound;
 use super::sip::{ListenerId, Transport};
+use super::srtp::ProtectionRules;
 use super::trunk::{Group, Trunk};
 use super::{AgentId, QueueId};
 use crate::control::dialplan::plan::Plan;
@@ -48,6 +49,8 @@ pub struct Directory {
     pub outbound: Outbound,
     /// Codecs we offer, best first.
     pub codecs: Vec<Codec>,
+    /// How sound is protected, where a trunk says nothing else.
+    pub protection: ProtectionRules,
     /// Is every call recorded? A plan's `record` step may still switch.
     pub record_calls: bool,
     /// Queue waiting music: a file of the prompt folder.

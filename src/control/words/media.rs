@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::speech::Listening;
+use super::srtp::Security;
 use super::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
 
 /// A media thread. A room and its legs live on one worker for their whole life.
@@ -62,6 +63,41 @@ pub struct Stream {
     pub send: bool,
     /// May the peer send? False when we hold.
     pub receive: bool,
+    /// In clear, or ciphered.
+    pub security: Security,
+    /// Where reports about it go.
+    pub reports: Reports,
+}
+
+/// Reports about a stream (RTCP).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reports {
+    /// Where they go.
+    pub way: ReportsWay,
+    /// Does the peer wish to know what it sounds like here?
+    pub metrics: VoipMetrics,
+}
+
+/// Where reports go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReportsWay {
+    /// There are none.
+    #[default]
+    None,
+    /// With the sound (RFC 5761).
+    Muxed,
+    /// Between the ports behind those of the sound, or where the peer said (RFC 3605); it may have said nothing yet.
+    Apart(Option<SocketAddr>),
+}
+
+/// VoIP metrics (RFC 3611 §4.7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum VoipMetrics {
+    /// Not asked for.
+    #[default]
+    Kept,
+    /// The peer asked for them.
+    Told,
 }
 
 /// Something to be heard.
@@ -214,8 +250,50 @@ pub struct LegStats {
     pub sent: u64,
     /// Interarrival jitter of RFC 3550 A.8, in milliseconds.
     pub jitter_ms: f32,
-    /// Datagrams that were no RTP or came from a stranger.
+    /// Datagrams that were no RTP, came from a stranger, or could not be believed.
     pub refused: u64,
+    /// What it sounded like, by patches of about five seconds; nothing of a leg on which nothing came.
+    #[serde(default)]
+    pub quality: Option<Quality>,
+}
+
+/// What a leg sounded like here.
+#[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Quality {
+    /// So many patches of about five seconds had sound.
+    pub patches: u32,
+    /// The mean of their opinion scores, 1.0 to 4.5 (ITU-T G.107).
+    pub mos: f32,
+    /// The worst of them.
+    pub worst: Patch,
+    /// The mean round trip, in milliseconds; `None` when the peer never reported.
+    pub rtt_ms: Option<f32>,
+    /// What the peer says of the stream it got from us.
+    pub far: Option<FarQuality>,
+}
+
+/// A patch of a leg of about five seconds.
+#[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Patch {
+    /// It ended so many seconds after the leg's sound began.
+    pub at_s: u32,
+    /// Its opinion score.
+    pub mos: f32,
+    /// Packets that never came or came too late, in percent.
+    pub loss_percent: f32,
+    /// Jitter at its end, in milliseconds.
+    pub jitter_ms: f32,
+    /// The round trip, in milliseconds, when it is known.
+    pub rtt_ms: Option<f32>,
+}
+
+/// What a peer reports of our stream.
+#[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct FarQuality {
+    /// The worst loss between two of its reports, in percent.
+    pub worst_loss_percent: f32,
+    /// Its last jitter, in milliseconds.
+    pub jitter_ms: f32,
 }
 
 /// How a playback came to its end.

@@ -13,6 +13,7 @@ pub mod phone;
 pub mod seen;
 pub mod sip;
 pub mod speech;
+pub mod srtp;
 pub mod trunk;
 
 pub use id::*;

@@ -8,6 +8,7 @@ use super::directory::Credentials;
 use super::media::Codec;
 use super::net::Net;
 use super::sip::Whereabouts;
+use super::srtp::Srtp;
 use crate::control::random::Random;
 
 /// A way to the outside.
@@ -83,6 +84,8 @@ pub struct Habits {
     pub advertise: Option<IpAddr>,
     /// Who offers in the INVITEs that we send there.
     pub offer: Offer,
+    /// Is sound ciphered; `None`: as the center wishes.
+    pub srtp: Option<Srtp>,
 }
 
 impl Habits {

@@ -1,7 +1,13 @@
-//! RTP (RFC 3550) and keys in RTP (RFC 4733).
+//! RTP (RFC 3550), keys in RTP (RFC 4733), packets that nobody else reads (RFC 3711), reports about streams (RTCP).
 
 pub mod latch;
 pub mod packet;
+pub mod quality;
+pub mod reporting;
+mod rollover;
+pub mod rtcp;
+pub mod secrecy;
+pub mod srtp;
 pub mod stats;
 pub mod telephone_event;
 

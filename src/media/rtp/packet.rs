@@ -54,7 +54,7 @@ impl Header {
         if fixed[0] >> 6 != VERSION {
             return Err(NotRtp::Version(fixed[0] >> 6));
         }
-        if RTCP_SHADOW.contains(&(fixed[1] & !MARKER)) && fixed[1] & MARKER != 0 {
+        if is_rtcp(fixed) {
             return Err(NotRtp::Rtcp);
         }
         let rest = rest.get(usize::from(fixed[0] & CSRC_COUNT) * WORD..).ok_or(NotRtp::Short)?;
@@ -81,6 +81,39 @@ impl Header {
         out[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
         out
     }
+}
+
+/// Bytes before the payload; `None` when the packet ends before. The payload may be ciphered.
+#[must_use]
+pub fn header_bytes(packet: &[u8]) -> Option<usize> {
+    let first = *packet.first()?;
+    let fixed = HEADER_BYTES + usize::from(first & CSRC_COUNT) * WORD;
+    let head = match first & EXTENSION {
+        0 => fixed,
+        _ => {
+            let words = packet.get(fixed + 2..fixed + WORD)?;
+            fixed + WORD + usize::from(u16::from_be_bytes([words[0], words[1]])) * WORD
+        }
+    };
+    (head <= packet.len()).then_some(head)
+}
+
+/// SSRC and sequence number of a packet of at least [`HEADER_BYTES`].
+#[must_use]
+pub fn name(packet: &[u8]) -> (u32, u16) {
+    (word(packet, 8), u16::from_be_bytes([packet[2], packet[3]]))
+}
+
+/// The four bytes at this place as a number.
+#[must_use]
+pub fn word(packet: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]])
+}
+
+/// Is it RTCP rather than RTP (RFC 5761 §4)?
+#[must_use]
+pub fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [first, second, ..] if first >> 6 == VERSION && second & MARKER != 0 && RTCP_SHADOW.contains(&(second & !MARKER)))
 }
 
 fn skip_extension(rest: &[u8]) -> Result<&[u8], NotRtp> {

@@ -95,6 +95,24 @@ impl Reception {
         (self.jitter * 1_000.0 / f64::from(RATE)) as f32
     }
 
+    /// The source of the present stream.
+    #[must_use]
+    pub fn source(&self) -> Option<u32> {
+        self.ssrc
+    }
+
+    /// The highest sequence number of the present stream, with its wraps in the upper half.
+    #[must_use]
+    pub fn highest(&self) -> u32 {
+        self.highest as u32
+    }
+
+    /// Interarrival jitter in units of the timestamp.
+    #[must_use]
+    pub fn jitter_units(&self) -> u32 {
+        self.jitter as u32
+    }
+
     fn expected(&self) -> u64 {
         if self.received == 0 { 0 } else { u64::try_from(self.highest - self.first + 1).unwrap_or(0) }
     }

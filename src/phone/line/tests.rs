@@ -32,6 +32,7 @@ fn local() -> Local {
         version: 1,
         direction: Direction::SendRecv,
         keys: Keys::Rfc4733,
+        protection: crate::control::words::srtp::Protection::default(),
     }
 }
 

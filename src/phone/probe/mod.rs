@@ -19,6 +19,7 @@ use crate::control::sip::endpoint::{self, Endpoint};
 use crate::control::words::directory::Listener;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::{ListenerId, Transport};
+use crate::control::words::srtp::Protection;
 use crate::control::words::trunk::Trunk;
 use crate::net::tls::{Servers, Tls};
 use crate::net::{self, LocateError};
@@ -70,6 +71,8 @@ pub async fn run(options: Options) -> Result<Report, Error> {
         version: 1,
         direction: Direction::SendRecv,
         keys: options.trunk.habits.keys,
+        // What a far end can do is seen without a key of ours.
+        protection: Protection::default(),
     };
     let Options { trunk, domain, caller, number, .. } = options;
     let mut exam = Exam::new(clock.now(), endpoint, Subject { trunk, domain, caller, number, local });

@@ -25,7 +25,16 @@ fn endpoint(place: &str) -> Endpoint {
 
 fn local(port: u16) -> Local {
     let codecs = vec![Codec::Pcma];
-    Local { address: [192, 0, 2, 9].into(), port, codecs, session: 1, version: 1, direction: Direction::SendRecv, keys: Keys::Rfc4733 }
+    Local {
+        address: [192, 0, 2, 9].into(),
+        port,
+        codecs,
+        session: 1,
+        version: 1,
+        direction: Direction::SendRecv,
+        keys: Keys::Rfc4733,
+        protection: crate::control::words::srtp::Protection::default(),
+    }
 }
 
 use crate::control::words::trunk::Keys;

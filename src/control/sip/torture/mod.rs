@@ -43,6 +43,7 @@ fn answered(offer: &[u8]) -> Result<Stream, u16> {
         version: 1,
         direction: Direction::SendRecv,
         keys: Keys::Rfc4733,
+        protection: crate::control::words::srtp::Protection::default(),
     };
     sdp::answer(&local, offer).map(|(_, stream)| stream).map_err(|refused| refused.status)
 }

@@ -134,6 +134,8 @@ pub(super) struct Scene {
     pub(super) media: Vec<Command>,
     pub(super) wishes: Vec<Output>,
     pub(super) invites: Vec<String>,
+    /// Refusals of ours.
+    pub(super) refusals: Vec<String>,
     /// What the phones sent.
     pub(super) sent: Vec<String>,
     /// What goes to these ports is lost.
@@ -155,6 +157,7 @@ impl Scene {
             media: Vec::new(),
             wishes: Vec::new(),
             invites: Vec::new(),
+            refusals: Vec::new(),
             sent: Vec::new(),
             dead: Vec::new(),
         };
@@ -192,6 +195,8 @@ impl Scene {
                 let text = String::from_utf8_lossy(&transmit.bytes).into_owned();
                 if text.starts_with("INVITE") {
                     self.invites.push(text);
+                } else if text.starts_with("SIP/2.0 4") {
+                    self.refusals.push(text);
                 }
                 if self.dead.contains(&transmit.flow.remote.port()) {
                     return;
@@ -401,6 +406,7 @@ pub(super) fn local(port: u16) -> Local {
         version: 1,
         direction: Direction::SendRecv,
         keys: Keys::Rfc4733,
+        protection: crate::control::words::srtp::Protection::default(),
     }
 }
 

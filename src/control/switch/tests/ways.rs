@@ -128,8 +128,13 @@ fn s85_a_trunk_that_is_full_or_does_not_carry_the_number_takes_no_call() {
 
 #[test]
 fn s85_a_late_offer_is_answered_in_the_ack_with_the_trunks_codec_and_address_and_keys_go_by_info() {
-    let habits =
-        Habits { codecs: vec![Codec::Pcmu], keys: Keys::Info, advertise: Some("203.0.113.9".parse().unwrap()), offer: Offer::Late };
+    let habits = Habits {
+        codecs: vec![Codec::Pcmu],
+        keys: Keys::Info,
+        advertise: Some("203.0.113.9".parse().unwrap()),
+        offer: Offer::Late,
+        srtp: None,
+    };
     let mut scene = Scene::new(out_by(vec![Trunk { habits, ..trunk("carrier", &[FAR]) }], Vec::new()));
     let caller = scene.dial("anna");
     let invite = scene.invites.last().unwrap().clone();

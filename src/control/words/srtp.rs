@@ -1,0 +1,253 @@
+//! How the sound of a session is protected: what is wished, and what two sides agreed (RFC 3711, RFC 4568, RFC 5763).
+
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Bytes of the longest master key with its salt (AES-256 in counter mode).
+pub const LONGEST_KEY: usize = 46;
+
+/// What is wished of a far end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Srtp {
+    /// Never.
+    Off,
+    /// Where the far end can; otherwise in clear.
+    #[default]
+    Offered,
+    /// Always; without it there is no call.
+    Required,
+}
+
+impl Srtp {
+    /// All of them, by the words of the configuration.
+    pub const WORDS: [(&str, Srtp); 3] = [("off", Srtp::Off), ("offered", Srtp::Offered), ("required", Srtp::Required)];
+
+    /// The word of the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Srtp::WORDS.into_iter().find(|(_, wish)| *wish == self).map_or("off", |(word, _)| word)
+    }
+}
+
+/// May keys stand in a description that goes over this signalling?
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum KeysInSdp {
+    /// The signalling is readable on its way: whoever reads it could hear the call.
+    #[default]
+    Withheld,
+    /// It goes within TLS, or whoever runs the center said that it does not matter.
+    Written,
+}
+
+/// A ciphering of packets with its authentication.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Suite {
+    /// AES-128 in counter mode, 80 bits of HMAC-SHA1 (RFC 3711).
+    Aes128Sha80,
+    /// The same with 32 bits (RFC 3711).
+    Aes128Sha32,
+    /// AES-256 in counter mode, 80 bits of HMAC-SHA1 (RFC 6188).
+    Aes256Sha80,
+    /// AES-128 in Galois counter mode (RFC 7714).
+    Aes128Gcm,
+    /// AES-256 in Galois counter mode (RFC 7714).
+    Aes256Gcm,
+}
+
+impl Suite {
+    /// As we offer them, best first: Galois counter mode costs less than half of the others.
+    pub const ALL: [Suite; 5] = [Suite::Aes128Gcm, Suite::Aes256Gcm, Suite::Aes128Sha80, Suite::Aes256Sha80, Suite::Aes128Sha32];
+
+    /// Its name in `a=crypto`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Suite::Aes128Sha80 => "AES_CM_128_HMAC_SHA1_80",
+            Suite::Aes128Sha32 => "AES_CM_128_HMAC_SHA1_32",
+            Suite::Aes256Sha80 => "AES_256_CM_HMAC_SHA1_80",
+            Suite::Aes128Gcm => "AEAD_AES_128_GCM",
+            Suite::Aes256Gcm => "AEAD_AES_256_GCM",
+        }
+    }
+
+    /// By its name; some phones turn two words of RFC 6188 round.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Suite> {
+        let name = if name.eq_ignore_ascii_case("AES_CM_256_HMAC_SHA1_80") { Suite::Aes256Sha80.name() } else { name };
+        Suite::ALL.into_iter().find(|suite| suite.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Bytes of the master key.
+    #[must_use]
+    pub fn key_bytes(self) -> usize {
+        match self {
+            Suite::Aes128Sha80 | Suite::Aes128Sha32 | Suite::Aes128Gcm => 16,
+            Suite::Aes256Sha80 | Suite::Aes256Gcm => 32,
+        }
+    }
+
+    /// Bytes of the master salt.
+    #[must_use]
+    pub fn salt_bytes(self) -> usize {
+        match self {
+            Suite::Aes128Sha80 | Suite::Aes128Sha32 | Suite::Aes256Sha80 => 14,
+            Suite::Aes128Gcm | Suite::Aes256Gcm => 12,
+        }
+    }
+}
+
+/// A master key with its salt behind it. It never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MasterKey {
+    bytes: [u8; LONGEST_KEY],
+    length: usize,
+}
+
+impl MasterKey {
+    /// Key and salt, one behind the other; `None` when there are too many or too few bytes for this suite.
+    #[must_use]
+    pub fn new(suite: Suite, key_and_salt: &[u8]) -> Option<MasterKey> {
+        let length = suite.key_bytes() + suite.salt_bytes();
+        let mut bytes = [0; LONGEST_KEY];
+        bytes.get_mut(..length)?.copy_from_slice((key_and_salt.len() == length).then_some(key_and_salt)?);
+        Some(MasterKey { bytes, length })
+    }
+
+    /// Key and salt.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(kept secret)")
+    }
+}
+
+/// What both sides cipher with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SrtpKeys {
+    /// How.
+    pub suite: Suite,
+    /// What we send is ciphered with it.
+    pub ours: MasterKey,
+    /// What the peer sends is ciphered with it.
+    pub theirs: MasterKey,
+}
+
+/// How the packets of a stream travel.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Security {
+    /// In clear.
+    #[default]
+    Plain,
+    /// Ciphered with keys that the descriptions carried (RFC 4568).
+    Keys(Arc<SrtpKeys>),
+}
+
+impl Security {
+    /// How packets are ciphered; `None` in clear.
+    #[must_use]
+    pub fn suite(&self) -> Option<Suite> {
+        match self {
+            Security::Plain => None,
+            Security::Keys(keys) => Some(keys.suite),
+        }
+    }
+}
+
+/// Chance that keys are made of. It never shows itself.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyChance(pub [u8; 32]);
+
+impl KeyChance {
+    /// Chance of its own for a name that is used once.
+    #[must_use]
+    pub fn for_one(&self, name: &[u8]) -> KeyChance {
+        KeyChance(self.block(&[name]))
+    }
+
+    /// A master key for a name; the same name gives the same key.
+    #[must_use]
+    pub fn key(&self, suite: Suite, name: &[u8]) -> MasterKey {
+        let mut bytes = [0; 2 * 32];
+        bytes[..32].copy_from_slice(&self.block(&[&[0], name]));
+        bytes[32..].copy_from_slice(&self.block(&[&[1], name]));
+        MasterKey::new(suite, &bytes[..suite.key_bytes() + suite.salt_bytes()]).expect("as many bytes as the suite takes")
+    }
+
+    fn block(&self, name: &[&[u8]]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        name.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for KeyChance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyChance(kept secret)")
+    }
+}
+
+/// How the sound of a leg is to be protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Protection {
+    /// What is wished.
+    pub srtp: Srtp,
+    /// Whether keys may be told to this peer in a description.
+    pub keys: KeysInSdp,
+    /// What they are made of.
+    pub chance: KeyChance,
+}
+
+impl Protection {
+    /// Can an offer of ours say what is wished? Where keys are required, they must not be withheld.
+    #[must_use]
+    pub fn can_be_offered(&self) -> bool {
+        self.srtp != Srtp::Required || self.keys == KeysInSdp::Written
+    }
+}
+
+/// What the whole center wishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProtectionRules {
+    /// Of phones, and of trunks that say nothing else.
+    pub srtp: Srtp,
+    /// Over signalling in clear.
+    pub over_plain_sip: KeysInSdp,
+    /// What all keys are made of: chance from the edge at the start.
+    pub chance: KeyChance,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s80_no_key_shows_itself() {
+        let chance = KeyChance([0x5A; 32]);
+        let key = chance.key(Suite::Aes128Gcm, b"x");
+        let keys = SrtpKeys { suite: Suite::Aes128Gcm, ours: key.clone(), theirs: key };
+        let shown = format!("{:?} {:?}", Security::Keys(Arc::new(keys)), Protection { chance, ..Protection::default() });
+        assert!(!shown.contains("90") && !shown.to_lowercase().contains("5a"), "{shown}");
+        assert!(shown.contains("kept secret"));
+    }
+
+    #[test]
+    fn keys_differ_by_name_and_fit_their_suite() {
+        let chance = KeyChance([1; 32]);
+        for suite in Suite::ALL {
+            let (one, other) = (chance.key(suite, b"1"), chance.key(suite, b"2"));
+            assert_ne!(one, other);
+            assert_eq!(one.as_bytes().len(), suite.key_bytes() + suite.salt_bytes());
+            assert_eq!(Suite::of_name(suite.name()), Some(suite));
+            assert_eq!(MasterKey::new(suite, &one.as_bytes()[1..]), None);
+        }
+        assert_ne!(chance.for_one(b"a"), chance.for_one(b"b"));
+    }
+}

@@ -1,0 +1,124 @@
+//! What passes on a leg's ports besides sound: ciphers are taken off and put on here, and reports go out and come in.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::leg::Leg;
+use super::mixer::Wire;
+use super::rtp::packet::is_rtcp;
+use super::rtp::reporting::Reporting;
+use super::rtp::rtcp::{LONGEST, Writer};
+use super::rtp::secrecy;
+use crate::control::words::media::{Patch, Quality, ReportsWay, Stream, VoipMetrics};
+
+/// A leg's side business.
+#[derive(Debug)]
+pub struct Aside {
+    secrecy: secrecy::Incoming,
+    reporting: Reporting,
+    refused: u64,
+}
+
+impl Aside {
+    /// Of a leg that opens now.
+    #[must_use]
+    pub fn new(now: Duration, chance: u64) -> Aside {
+        Aside { secrecy: secrecy::Incoming::default(), reporting: Reporting::new(now, chance), refused: 0 }
+    }
+
+    /// Datagrams that could not be believed.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// What is known of the whole.
+    #[must_use]
+    pub fn quality(&self) -> Option<Quality> {
+        self.reporting.quality()
+    }
+}
+
+/// The last report of a leg that is closed.
+#[derive(Debug)]
+pub struct Farewell {
+    /// From which port.
+    pub port: u16,
+    /// To whom.
+    pub to: SocketAddr,
+    packet: [u8; LONGEST],
+    length: usize,
+}
+
+impl Farewell {
+    /// What is sent.
+    #[must_use]
+    pub fn packet(&self) -> &[u8] {
+        &self.packet[..self.length]
+    }
+}
+
+impl Leg {
+    /// The stream was agreed, or agreed anew.
+    pub fn protect(&mut self, stream: &Stream) {
+        self.aside.secrecy.update(&stream.security);
+        self.outgoing.secrecy.update(&stream.security);
+    }
+
+    /// Reads a datagram where it lies. `None` when it was a report, or was not believed.
+    pub fn open<'a>(&mut self, now: Duration, from: SocketAddr, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
+        if is_rtcp(datagram) && self.stream.reports.way != ReportsWay::None {
+            self.take_report(now, from, datagram);
+            return None;
+        }
+        let opened = self.aside.secrecy.open(datagram).ok();
+        self.aside.refused += u64::from(opened.is_none());
+        opened
+    }
+
+    /// Takes a report, wherever it came in. Those of strangers say nothing.
+    pub fn take_report(&mut self, now: Duration, from: SocketAddr, datagram: &mut [u8]) {
+        let known = self.incoming.target().is_some_and(|target| target.ip() == from.ip());
+        match self.aside.secrecy.open_rtcp(datagram) {
+            Ok(report) if known => self.aside.reporting.take(now, from, report, self.outgoing.source()),
+            Ok(_) | Err(_) => self.aside.refused += 1,
+        }
+    }
+
+    /// Ends a patch and reports about it, when it is time.
+    pub fn report(&mut self, now: Duration, wire: &mut Wire<'_>) -> Option<Patch> {
+        if !self.aside.reporting.is_due(now) {
+            return None;
+        }
+        let (reception, late) = self.incoming.reception();
+        let patch = self.aside.reporting.end_patch(reception, late);
+        let told = patch.as_ref().filter(|_| self.stream.reports.metrics == VoipMetrics::Told);
+        let mut writer = self.aside.reporting.write(now, &self.outgoing.reported(), reception, told);
+        if let Some((port, to)) = self.reports_way() {
+            let (buffer, length) = writer.finish();
+            let length = self.outgoing.secrecy.seal_rtcp(buffer, length);
+            wire(port, to, &buffer[..length]);
+        }
+        patch
+    }
+
+    /// Ends the last patch, and says goodbye where reports go.
+    pub fn part(&mut self) -> Option<Farewell> {
+        let (reception, late) = self.incoming.reception();
+        self.aside.reporting.end_patch(reception, late);
+        let (port, to) = self.reports_way()?;
+        let mut writer: Writer = self.aside.reporting.goodbye(&self.outgoing.reported(), reception);
+        let (buffer, length) = writer.finish();
+        let length = self.outgoing.secrecy.seal_rtcp(buffer, length);
+        Some(Farewell { port, to, packet: *buffer, length })
+    }
+
+    /// From which of our ports reports go, and whereto.
+    fn reports_way(&self) -> Option<(u16, SocketAddr)> {
+        match self.stream.reports.way {
+            ReportsWay::None => None,
+            ReportsWay::Muxed => Some((self.stream.port, self.incoming.target()?)),
+            ReportsWay::Apart(said) => Some((self.stream.port.checked_add(1)?, self.aside.reporting.peer().or(said)?)),
+        }
+    }
+}
