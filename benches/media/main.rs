@@ -51,8 +51,15 @@ fn measure(name: &str, calls: usize, seconds: u64) {
     let folder = tempfile::tempdir().expect("a folder for recordings");
     let writer = disk::start(folder.path().to_owned(), |_| ()).expect("the disk thread starts");
     let (speech, heard) = crossbeam_channel::bounded::<SpeechJob>(65_536);
-    let config =
-        WorkerConfig { id: WorkerId(0), bind: HERE, ports: Ports::Any(legs), core: None, nice: 0, media_timeout: Duration::from_secs(60) };
+    let config = WorkerConfig {
+        id: WorkerId(0),
+        bind: HERE,
+        ports: Ports::Any(legs),
+        core: None,
+        nice: 0,
+        media_timeout: Duration::from_secs(60),
+        identity: None,
+    };
     let before = resident();
     let worker = start(config, writer.jobs.clone(), vec![speech], |_| Ok(())).expect("the worker starts");
     let mut phones: Vec<Phone> =

@@ -18,7 +18,7 @@ use crate::net::tls::Servers;
 use crate::phone::destination::Destination;
 use crate::phone::report::{EndedBy, Event, Report};
 use crate::phone::script::{HangUp, Manners, Step};
-use crate::phone::{self, Account, Options, Purpose, Registers, Trust};
+use crate::phone::{self, Account, Keying, Options, Purpose, Registers, Trust};
 
 const KEYS: &str = "0123456789*#ABCD";
 const ANSWERED: u16 = 200;
@@ -121,9 +121,12 @@ struct MannerArgs {
     /// Codecs, best first
     #[arg(long, value_delimiter = ',', default_value = "PCMU,PCMA", value_parser = codec)]
     codec: Vec<Codec>,
-    /// Cipher the sound: off, offered or required; over signalling in clear only "required" tells its keys
+    /// Cipher the sound: off, offered or required
     #[arg(long, default_value = "offered", value_parser = srtp)]
     srtp: Srtp,
+    /// Where its keys come from: sdes (the description) or dtls (a handshake); without it the description within TLS, else a handshake
+    #[arg(long, value_parser = keying)]
+    keys_by: Option<Keying>,
     /// A header of the INVITE, "Name: value"; may be repeated
     #[arg(long, value_parser = header)]
     header: Vec<(String, String)>,
@@ -216,6 +219,14 @@ fn codec(text: &str) -> Result<Codec, String> {
     }
 }
 
+fn keying(text: &str) -> Result<Keying, String> {
+    match text {
+        "sdes" => Ok(Keying::Sdes),
+        "dtls" => Ok(Keying::Dtls),
+        _ => Err("write sdes or dtls".into()),
+    }
+}
+
 fn srtp(text: &str) -> Result<Srtp, String> {
     let known = Srtp::WORDS.into_iter().find(|(word, _)| *word == text);
     known.map(|(_, wish)| wish).ok_or_else(|| "write off, offered or required".into())
@@ -298,6 +309,7 @@ fn options(args: &Args, recordings: &Path) -> anyhow::Result<Options> {
         pause: manners.pause,
         codecs: manners.codec.clone(),
         srtp: manners.srtp,
+        keying: manners.keys_by.unwrap_or_default(),
         headers: manners.header.clone(),
         recordings: recordings.to_owned(),
         trust: Trust {

@@ -194,15 +194,15 @@ fn habits(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Habits {
     }
 }
 
-/// Keys of SRTP stand in the descriptions, and these would go in clear: without them no call comes to be.
+/// Keys of SRTP stand in the descriptions, and these would go in clear: a handshake is offered instead, which few carriers know.
 pub fn keys_in_clear(trunk: &Trunk, rules: &ProtectionRules) -> Option<Problem> {
     let required = trunk.habits.srtp.unwrap_or(rules.srtp) == Srtp::Required && rules.over_plain_sip == KeysInSdp::Withheld;
     let tls = |to: &Whereabouts| to.wished().is_some_and(Transport::is_secure);
     (required && !trunk.hosts.iter().all(|host| tls(&host.to))).then(|| {
-        let what = format!("trunk `{}` requires SRTP, whose keys would be readable: its signalling is not within TLS", trunk.name);
+        let what = format!("trunk `{}` requires SRTP and its signalling is not within TLS: only DTLS-SRTP is offered there", trunk.name);
         let mend =
             "write transport = \"tls\"; or [media] srtp_over_plain_sip = true in hotline.toml, when the way there is protected otherwise";
-        Problem::of_file("trunks.toml", what, mend)
+        Problem::of_file("trunks.toml", what, mend).as_warning()
     })
 }
 

@@ -58,6 +58,7 @@ impl Watch {
         fresh.listeners.clone_from(&self.running.listeners);
         fresh.workers.clone_from(&self.running.workers);
         fresh.recordings.clone_from(&self.running.recordings);
+        fresh.protection.fingerprint = self.running.protection.fingerprint;
         self.running = Arc::clone(&config.directory);
         config
     }

@@ -1,21 +1,25 @@
 //! What passes on a leg's ports besides sound: ciphers are taken off and put on here, and reports go out and come in.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::leg::Leg;
 use super::mixer::Wire;
+use super::rtp::dtls::{Handshaking, Identity, is_record};
 use super::rtp::packet::is_rtcp;
 use super::rtp::reporting::Reporting;
 use super::rtp::rtcp::{LONGEST, Writer};
 use super::rtp::secrecy;
 use crate::control::words::media::{Patch, Quality, ReportsWay, Stream, VoipMetrics};
+use crate::control::words::srtp::Security;
 
 /// A leg's side business.
 #[derive(Debug)]
 pub struct Aside {
     secrecy: secrecy::Incoming,
     reporting: Reporting,
+    handshaking: Option<Box<Handshaking>>,
     refused: u64,
 }
 
@@ -23,7 +27,7 @@ impl Aside {
     /// Of a leg that opens now.
     #[must_use]
     pub fn new(now: Duration, chance: u64) -> Aside {
-        Aside { secrecy: secrecy::Incoming::default(), reporting: Reporting::new(now, chance), refused: 0 }
+        Aside { secrecy: secrecy::Incoming::default(), reporting: Reporting::new(now, chance), handshaking: None, refused: 0 }
     }
 
     /// Datagrams that could not be believed.
@@ -60,13 +64,51 @@ impl Farewell {
 
 impl Leg {
     /// The stream was agreed, or agreed anew.
-    pub fn protect(&mut self, stream: &Stream) {
-        self.aside.secrecy.update(&stream.security);
-        self.outgoing.secrecy.update(&stream.security);
+    pub fn protect(&mut self, stream: &Stream, identity: Option<&Arc<Identity>>) {
+        if let Security::Handshake(terms) = &stream.security {
+            // The same peer again: the handshake goes on, or its keys stay, whoever would begin this time (RFC 8842 §5.5).
+            if self.aside.handshaking.as_ref().is_some_and(|handshaking| handshaking.terms().theirs == terms.theirs) {
+                return;
+            }
+            self.aside.handshaking = identity.map(|identity| Box::new(Handshaking::new(*terms, identity)));
+        } else {
+            self.aside.handshaking = None;
+        }
+        self.cipher(&stream.security);
     }
 
-    /// Reads a datagram where it lies. `None` when it was a report, or was not believed.
-    pub fn open<'a>(&mut self, now: Duration, from: SocketAddr, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
+    fn cipher(&mut self, security: &Security) {
+        self.aside.secrecy.update(security);
+        self.outgoing.secrecy.update(security);
+    }
+
+    /// Begins a handshake that is ours to begin, and repeats what was lost of it.
+    pub fn shake_hands(&mut self, now: Duration, wire: &mut Wire<'_>) {
+        let Some(handshaking) = &mut self.aside.handshaking else { return };
+        handshaking.drive(now, self.incoming.target());
+        while let Some((to, record)) = handshaking.next_record() {
+            wire(self.stream.port, to, &record);
+        }
+    }
+
+    fn take_record(&mut self, now: Duration, from: SocketAddr, datagram: &[u8], wire: &mut Wire<'_>) {
+        let Some(handshaking) = &mut self.aside.handshaking else { return self.aside.refused += 1 };
+        let keys = handshaking.take(now, from, datagram);
+        while let Some((to, record)) = handshaking.next_record() {
+            wire(self.stream.port, to, &record);
+        }
+        if let Some(keys) = keys {
+            tracing::debug!(leg = %self.id, suite = keys.suite.name(), "a handshake gave keys");
+            self.cipher(&Security::Keys(Arc::new(keys)));
+        }
+    }
+
+    /// Reads a datagram where it lies. `None` when it was a report, of a handshake, or was not believed.
+    pub fn open<'a>(&mut self, now: Duration, from: SocketAddr, datagram: &'a mut [u8], wire: &mut Wire<'_>) -> Option<&'a [u8]> {
+        if is_record(datagram) {
+            self.take_record(now, from, datagram, wire);
+            return None;
+        }
         if is_rtcp(datagram) && self.stream.reports.way != ReportsWay::None {
             self.take_report(now, from, datagram);
             return None;
@@ -115,6 +157,9 @@ impl Leg {
 
     /// From which of our ports reports go, and whereto.
     fn reports_way(&self) -> Option<(u16, SocketAddr)> {
+        if !self.outgoing.secrecy.is_open() {
+            return None;
+        }
         match self.stream.reports.way {
             ReportsWay::None => None,
             ReportsWay::Muxed => Some((self.stream.port, self.incoming.target()?)),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::aside::Aside;
@@ -12,6 +13,7 @@ use super::mixer::Wire;
 use super::outgoing::Outgoing;
 use super::player::Player;
 use super::rtp::Header;
+use super::rtp::dtls::Identity;
 use super::rtp::telephone_event::Press;
 use super::tap::Tap;
 use super::tone::KeyTone;
@@ -76,7 +78,7 @@ pub struct Leg {
 impl Leg {
     /// A leg that hears nobody yet.
     #[must_use]
-    pub fn new(now: Duration, id: LegId, stream: Stream, chance: u64) -> Leg {
+    pub fn new(now: Duration, id: LegId, stream: Stream, chance: u64, identity: Option<&Arc<Identity>>) -> Leg {
         let mut leg = Leg {
             id,
             incoming: Incoming::new(now, &stream),
@@ -93,14 +95,14 @@ impl Leg {
             aside: Aside::new(now, chance.rotate_left(17)),
             quiet_ticks: KEEPALIVE_TICKS,
         };
-        leg.protect(&stream);
+        leg.protect(&stream, identity);
         leg
     }
 
     /// The stream was agreed anew.
-    pub fn update(&mut self, now: Duration, stream: Stream) {
+    pub fn update(&mut self, now: Duration, stream: Stream, identity: Option<&Arc<Identity>>) {
         self.incoming.update(now, &stream);
-        self.protect(&stream);
+        self.protect(&stream, identity);
         if stream.key_tones != self.stream.key_tones {
             self.inband = ear_for_keys(&stream);
         }
@@ -147,7 +149,7 @@ impl Leg {
         let was_down = press.is_down();
         let packet = press.tick();
         let over = press.is_over();
-        let target = if self.stream.send { self.incoming.target() } else { None };
+        let target = if self.stream.send && self.outgoing.secrecy.is_open() { self.incoming.target() } else { None };
         match (self.stream.telephone_event, target) {
             (Some(payload_type), Some(to)) => {
                 if let Some(packet) = packet {
@@ -179,7 +181,7 @@ impl Leg {
     }
 
     fn open_target(&self) -> Option<SocketAddr> {
-        if self.stream.send { self.incoming.target() } else { None }
+        if self.stream.send && self.outgoing.secrecy.is_open() { self.incoming.target() } else { None }
     }
 }
 

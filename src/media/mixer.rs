@@ -16,6 +16,7 @@ use super::player::{Player, Repeat};
 use super::quality_counts::QualityTally;
 use super::recorder::Recorder;
 use super::room::{Out, Room, Tally};
+use super::rtp::dtls::Identity;
 use super::tap::Tap;
 use super::worker::Counts;
 use super::{Job, Report, Sound, disk};
@@ -34,12 +35,14 @@ const OWED: usize = 1_024;
 const FAREWELLS: usize = 256;
 
 /// What a worker tells its mixer at the start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Without a packet for this long from a peer that should send, the leg is lost.
     pub media_timeout: Duration,
     /// Chance for SSRCs and first sequence numbers.
     pub seed: u64,
+    /// Our certificate in handshakes; without it legs that want one stay silent.
+    pub identity: Option<Arc<Identity>>,
 }
 
 /// What a command did to the ports.
@@ -96,8 +99,8 @@ impl Mixer {
     #[must_use]
     pub fn new(settings: Settings, disk: Sender<disk::Job>, speech: Vec<Sender<speech::Job>>) -> Mixer {
         Mixer {
-            settings,
             random: Random::new(settings.seed),
+            settings,
             rooms: Vec::new(),
             free: Vec::new(),
             room_of: HashMap::new(),
@@ -207,7 +210,7 @@ impl Mixer {
         let at = self.room(room);
         let chance = self.random.bits();
         let Some(room) = self.rooms[at as usize].as_mut() else { return Door::Unchanged };
-        room.join(now, Leg::new(now, leg, stream, chance));
+        room.join(now, Leg::new(now, leg, stream, chance, self.settings.identity.as_ref()));
         self.home_of.insert(leg, at);
         self.by_port[usize::from(port)] = at;
         Door::Opened(port, behind)
@@ -233,9 +236,9 @@ impl Mixer {
             tracing::error!(%leg, old, new = stream.port, "a leg keeps its port for life");
             return Door::Unchanged;
         }
-        let behind = Behind::of(&stream);
+        let (behind, identity) = (Behind::of(&stream), self.settings.identity.clone());
         self.in_home(leg, |room, _| {
-            room.change(leg, |leg| leg.update(now, stream));
+            room.change(leg, |leg| leg.update(now, stream, identity.as_ref()));
         });
         Door::Changed(old, behind)
     }

@@ -160,7 +160,7 @@ impl Room {
     pub fn receive(&mut self, now: Duration, port: u16, from: SocketAddr, datagram: &mut [u8], out: &mut Out<'_>) {
         let Some(mouth) = self.members.iter().position(|leg| leg.stream.port == port) else { return };
         let leg = &mut self.members[mouth];
-        let Some(datagram) = leg.open(now, from, datagram) else { return };
+        let Some(datagram) = leg.open(now, from, datagram, out.wire) else { return };
         match leg.incoming.take(now, from, datagram, &leg.stream) {
             Taken::Nothing => {}
             Taken::Sound(header, codec, payload) => {
@@ -212,6 +212,7 @@ impl Room {
             if leg.incoming.is_newly_lost(now, timeout, &leg.stream) {
                 out.report(Event::MediaLost { leg: leg.id });
             }
+            leg.shake_hands(now, out.wire);
             if let Some(patch) = leg.report(now, out.wire) {
                 out.tally.quality.add(&patch);
             }

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 use super::mixer::{Door, Mixer, Settings};
 use super::quality_counts::QualityCounts;
+use super::rtp::dtls::Identity;
 use super::sockets::{DATAGRAM, Sockets, Woken};
 use super::{Job, Report, disk, priority};
 use crate::control::words::media::WorkerId;
@@ -50,6 +51,8 @@ pub struct WorkerConfig {
     pub nice: i32,
     /// Without a packet for this long from a peer that should send, the leg is lost.
     pub media_timeout: Duration,
+    /// Our certificate in the handshakes of DTLS-SRTP.
+    pub identity: Option<Arc<Identity>>,
 }
 
 /// What a worker counts for the metrics; read at any time from any thread.
@@ -123,7 +126,11 @@ pub fn start(
     let counts = Arc::new(Counts::default());
     let sockets = Sockets::bind(config.bind, &config.ports)?;
     let ports = sockets.numbers();
-    let mixer = Mixer::new(Settings { media_timeout: config.media_timeout, seed: u64::from(config.id.0) }, disk, speech);
+    let mixer = Mixer::new(
+        Settings { media_timeout: config.media_timeout, seed: u64::from(config.id.0), identity: config.identity.clone() },
+        disk,
+        speech,
+    );
     let worker = Worker {
         sockets,
         mixer,

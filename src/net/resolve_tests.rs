@@ -177,7 +177,7 @@ async fn the_rules_are_always_answered_and_get_paths_over_sockets_that_are_open(
     match ask(asked("sip:a@pbx.example")).await {
         Located::At { places, .. } => {
             assert_eq!(places.len(), 1, "no IPv6 socket is open");
-            assert_eq!(places[0].flow.remote, "192.0.2.1:5060".parse().unwrap());
+            assert_eq!(places[0].flow.remote, "192.0.2.1:5060".parse::<std::net::SocketAddr>().unwrap());
         }
         other => panic!("{other:?}"),
     }

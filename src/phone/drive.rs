@@ -13,7 +13,8 @@ use crate::control::words::directory::{Credentials, Listener};
 use crate::control::words::media::{Codec, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech;
-use crate::control::words::srtp::{KeyChance, KeysInSdp, Protection, Srtp};
+use crate::control::words::srtp::{Fingerprint, KeyChance, KeysInSdp, Protection, Srtp};
+use crate::media::rtp::dtls::Identity;
 use crate::media::{self, Ports, WorkerConfig, disk};
 use crate::net::tls::{Servers, Tls, TlsError};
 use crate::net::{self, Found, LocateError};
@@ -99,6 +100,20 @@ pub struct Options {
     pub trust: Trust,
     /// Is its sound ciphered?
     pub srtp: Srtp,
+    /// And where do the keys come from?
+    pub keying: Keying,
+}
+
+/// Where the keys of ciphered sound come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Keying {
+    /// The description within TLS; otherwise a handshake.
+    #[default]
+    Usual,
+    /// The description (RFC 4568), over any signalling.
+    Sdes,
+    /// A handshake (RFC 5763).
+    Dtls,
 }
 
 /// Whose certificates a phone believes.
@@ -172,9 +187,14 @@ pub async fn run(options: Options, mut quit: mpsc::Receiver<()>, mut tell: impl 
     }
 }
 
-/// Keys are told within TLS; in clear only where whoever calls asks for nothing else.
-fn keys_in_sdp(srtp: Srtp, transport: Transport) -> KeysInSdp {
-    if transport.is_secure() || srtp == Srtp::Required { KeysInSdp::Written } else { KeysInSdp::Withheld }
+/// Keys are told within TLS, or where whoever calls says so; otherwise a handshake agrees on them.
+fn keys_in_sdp(options: &Options, transport: Transport) -> KeysInSdp {
+    match options.keying {
+        Keying::Dtls => KeysInSdp::Withheld,
+        Keying::Sdes => KeysInSdp::Written,
+        Keying::Usual if transport.is_secure() => KeysInSdp::Written,
+        Keying::Usual => KeysInSdp::Withheld,
+    }
 }
 
 /// What the keys of the phone's calls are made of.
@@ -199,6 +219,7 @@ struct Station {
     listener: Listener,
     target: Flow,
     inputs: mpsc::Receiver<Input>,
+    fingerprint: Fingerprint,
 }
 
 impl Station {
@@ -228,8 +249,10 @@ impl Station {
                 drop(recorded.blocking_send(Input::Sound(event)));
             }
         })?;
-        let media = start_media(ip, &disk, inbox)?;
-        Ok(Station { net, media, disk, listener, target, inputs })
+        let identity = Arc::new(Identity::make().map_err(std::io::Error::other)?);
+        let fingerprint = identity.fingerprint;
+        let media = start_media(ip, &disk, inbox, identity)?;
+        Ok(Station { net, media, disk, listener, target, inputs, fingerprint })
     }
 
     fn settings(&self, options: &Options, session: u64, chance: KeyChance) -> Settings {
@@ -271,7 +294,12 @@ impl Station {
             version: 1,
             direction: Direction::SendRecv,
             keys: crate::control::words::trunk::Keys::Rfc4733,
-            protection: Protection { srtp: options.srtp, keys: keys_in_sdp(options.srtp, target.transport), chance },
+            protection: Protection {
+                srtp: options.srtp,
+                keys: keys_in_sdp(options, target.transport),
+                chance,
+                fingerprint: Some(self.fingerprint),
+            },
         };
         Settings { task, registration, local, steps: options.steps.clone(), manners: options.manners, pause: options.pause }
     }
@@ -302,7 +330,12 @@ async fn first_place(destination: &Destination) -> Result<Found, Error> {
 }
 
 /// One worker whose voice activity tells when the far end falls silent. What a recognizer would get ends here.
-fn start_media(ip: std::net::IpAddr, disk: &disk::Handle, inbox: mpsc::Sender<Input>) -> Result<media::Handle, Error> {
+fn start_media(
+    ip: std::net::IpAddr,
+    disk: &disk::Handle,
+    inbox: mpsc::Sender<Input>,
+    identity: Arc<Identity>,
+) -> Result<media::Handle, Error> {
     let (utterances, heard) = crossbeam_channel::bounded::<speech::Job>(UTTERANCES);
     let silences = inbox.clone();
     std::thread::Builder::new().name("phone-ear".into()).spawn(move || {
@@ -313,7 +346,8 @@ fn start_media(ip: std::net::IpAddr, disk: &disk::Handle, inbox: mpsc::Sender<In
             }
         }
     })?;
-    let config = WorkerConfig { id: WorkerId(0), bind: ip, ports: Ports::Any(PORTS), core: None, nice: 0, media_timeout: MEDIA_TIMEOUT };
+    let (id, ports, identity) = (WorkerId(0), Ports::Any(PORTS), Some(identity));
+    let config = WorkerConfig { id, bind: ip, ports, core: None, nice: 0, media_timeout: MEDIA_TIMEOUT, identity };
     #[expect(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
     let report = move |report| match report {
         media::Report::Media(event) => inbox.try_send(Input::Sound(event)).map_err(|back| match back.into_inner() {

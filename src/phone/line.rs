@@ -15,7 +15,6 @@ use crate::control::time::Time;
 use crate::control::words::media::{BargeIn, Codec, Command, Event as Sound, LegStats, Prompt, Stream};
 use crate::control::words::sip::{Transmit, Whereabouts};
 use crate::control::words::speech::{Expect, Listening};
-use crate::control::words::srtp::Suite;
 use crate::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
 use crate::media::Job;
 
@@ -358,7 +357,7 @@ impl Line {
         self.answered = Some(now);
         if let Some(report) = &mut self.report {
             (report.status, report.codec, report.recording) = (OK, Some(codec.to_owned()), Some(path.clone()));
-            report.srtp = stream.security.suite().map(Suite::name);
+            report.srtp = stream.security.word();
             report.setup_ms = Some(millis(now.since(self.began)));
         }
         self.tell(now, Event::Answered { codec: codec.to_owned() });

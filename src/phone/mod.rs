@@ -9,4 +9,4 @@ pub mod report;
 pub mod script;
 pub mod wire;
 
-pub use drive::{Account, Error, Options, Purpose, Registers, Trust, run};
+pub use drive::{Account, Error, Keying, Options, Purpose, Registers, Trust, run};

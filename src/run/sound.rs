@@ -12,6 +12,7 @@ use crate::control::surface::Input;
 use crate::control::words::directory::{Directory, Worker};
 use crate::control::words::media::WorkerId;
 use crate::inlet::Inlet;
+use crate::media::rtp::dtls::Identity;
 use crate::media::{self, Report, disk, worker};
 use crate::speech;
 
@@ -37,8 +38,10 @@ pub fn start(server: &Server, directory: &mut Directory, engines: &Arc<speech::E
     let recognizers = start_recognizers(server, engines, door)?;
     let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
     let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), threads: Vec::new() };
+    let identity = Arc::new(Identity::make()?);
+    directory.protection.fingerprint = Some(identity.fingerprint);
     for place in &mut directory.workers {
-        let config = worker_config(server, place, directory.limits.media_timeout);
+        let config = worker_config(server, place, directory.limits.media_timeout, &identity);
         let handle = worker::start(config, disk.jobs.clone(), inboxes.clone(), reporter(door.clone()))?;
         place.ports = handle.ports;
         sound.workers.insert(place.id, handle.jobs);
@@ -74,13 +77,14 @@ fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Inl
     (0..usize::from(server.speech.threads)).map(start).collect()
 }
 
-fn worker_config(server: &Server, place: &Worker, media_timeout: std::time::Duration) -> worker::WorkerConfig {
+fn worker_config(server: &Server, place: &Worker, media_timeout: std::time::Duration, identity: &Arc<Identity>) -> worker::WorkerConfig {
     let ports = match (&server.media.ports, place.ports.first(), place.ports.last()) {
         (Ports::Range(_), Some(first), Some(last)) => worker::Ports::Even(*first..=*last),
         (Ports::Range(_), ..) => worker::Ports::Any(0),
         (Ports::Free(count), ..) => worker::Ports::Any(usize::from(*count / server.media.workers.max(1))),
     };
-    worker::WorkerConfig { id: place.id, bind: server.media.bind, ports, core: None, nice: MEDIA_NICE, media_timeout }
+    let identity = Some(Arc::clone(identity));
+    worker::WorkerConfig { id: place.id, bind: server.media.bind, ports, core: None, nice: MEDIA_NICE, media_timeout, identity }
 }
 
 /// A worker must never wait: what finds the door full goes back and comes again at the next tick.

@@ -15,8 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn worker(id: u16, disk: &disk::Handle) -> (Handle, Receiver<Report>) {
     let (reports, seen) = crossbeam_channel::bounded(1_024);
-    let config =
-        WorkerConfig { id: WorkerId(id), bind: HERE, ports: Ports::Any(2), core: None, nice: 0, media_timeout: Duration::from_secs(30) };
+    let config = WorkerConfig {
+        id: WorkerId(id),
+        bind: HERE,
+        ports: Ports::Any(2),
+        core: None,
+        nice: 0,
+        media_timeout: Duration::from_secs(30),
+        identity: None,
+    };
     let handle = start(config, disk.jobs.clone(), Vec::new(), move |report| {
         reports.try_send(report).map_err(crossbeam_channel::TrySendError::into_inner)
     })
@@ -95,8 +102,15 @@ fn a_taken_port_is_named_in_the_error() {
     let taken = std::net::UdpSocket::bind((HERE, 0)).unwrap();
     let port = taken.local_addr().unwrap().port() & !1;
     let held = std::net::UdpSocket::bind((HERE, port)).ok();
-    let config =
-        WorkerConfig { id: WorkerId(9), bind: HERE, ports: Ports::Even(port..=port), core: None, nice: 0, media_timeout: PATIENCE };
+    let config = WorkerConfig {
+        id: WorkerId(9),
+        bind: HERE,
+        ports: Ports::Even(port..=port),
+        core: None,
+        nice: 0,
+        media_timeout: PATIENCE,
+        identity: None,
+    };
     let (disk, _keep) = crossbeam_channel::bounded(1);
     let error = start(config, disk, Vec::new(), |_| Ok(())).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains(&port.to_string()), "{error}");

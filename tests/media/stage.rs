@@ -124,7 +124,7 @@ impl Stage {
         speech: Receiver<speech::Job>,
     ) -> Stage {
         Stage {
-            mixer: Mixer::new(Settings { media_timeout: TIMEOUT, seed: 1 }, to_disk, vec![to_speech]),
+            mixer: Mixer::new(Settings { media_timeout: TIMEOUT, seed: 1, identity: None }, to_disk, vec![to_speech]),
             now: 0,
             phones: Vec::new(),
             reports: Vec::new(),

@@ -34,7 +34,7 @@ impl Baresip {
         let config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:0\naudio_player aubridge,nil\naudio_source aufile,{dump}/tone.wav\naudio_alert aubridge,nil\n\
              audio_path /nonexistent\naudio_level no\nrtp_stats yes\nsnd_path {dump}\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\n\
-             module aubridge.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{port}\n"
+             module aubridge.so\nmodule sndfile.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{port}\n"
         );
         fs::write(folder.path().join("config"), config).unwrap();
         write_tone(&folder.path().join("tone.wav"), hertz);
@@ -92,7 +92,7 @@ impl Baresip {
     }
 
     /// Ends it and gives the sound it heard: the decoded side of its own recording.
-    fn heard(mut self) -> Vec<i16> {
+    pub fn heard(mut self) -> Vec<i16> {
         self.command("quit", "");
         let _ = self.child.wait();
         let files = fs::read_dir(self.folder.path()).unwrap().filter_map(Result::ok).map(|entry| entry.path());

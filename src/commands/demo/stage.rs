@@ -156,6 +156,7 @@ impl Stage {
             recordings: self.home.join("phones"),
             trust: Trust::default(),
             srtp: Srtp::Offered,
+            keying: crate::phone::Keying::Usual,
         })
     }
 

@@ -11,7 +11,7 @@ pub(super) fn protection(wish: Option<Srtp>, transport: Option<Transport>, leg: 
     let rules = &world.directory.protection;
     let keys = if transport.is_some_and(Transport::is_secure) { KeysInSdp::Written } else { rules.over_plain_sip };
     let chance = rules.chance.for_one(format!("{leg} {}", world.random.token()).as_bytes());
-    Protection { srtp: wish.unwrap_or(rules.srtp), keys, chance }
+    Protection { srtp: wish.unwrap_or(rules.srtp), keys, chance, fingerprint: rules.fingerprint }
 }
 
 /// The transport to where an INVITE of ours goes, as far as it is known.

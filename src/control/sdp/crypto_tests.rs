@@ -2,7 +2,7 @@
 
 use super::Direction::SendRecv;
 use super::*;
-use crate::control::words::srtp::{KeyChance, KeysInSdp, Security, Srtp, Suite};
+use crate::control::words::srtp::{Fingerprint, Handshake, KeyChance, KeysInSdp, Security, Setup, Srtp, Suite};
 
 fn local(srtp: Srtp, keys: KeysInSdp) -> Local {
     Local {
@@ -13,7 +13,7 @@ fn local(srtp: Srtp, keys: KeysInSdp) -> Local {
         version: 1,
         direction: SendRecv,
         keys: Keys::Rfc4733,
-        protection: Protection { srtp, keys, chance: KeyChance([3; 32]) },
+        protection: Protection { srtp, keys, chance: KeyChance([3; 32]), fingerprint: None },
     }
 }
 
@@ -175,4 +175,47 @@ fn s80_an_answer_must_be_one_of_ours() {
     assert_eq!(clear.security, Security::Plain);
     let unasked = format!("m=audio 5000 RTP/AVP 8\r\na=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:{key}");
     assert_eq!(accept(&local(Srtp::Offered, KeysInSdp::Withheld), &offer_of(&unasked)).unwrap().security, Security::Plain);
+}
+
+fn by_handshake(byte: u8, srtp: Srtp) -> Local {
+    let mut local = local(srtp, KeysInSdp::Withheld);
+    local.protection.fingerprint = Some(Fingerprint([byte; 32]));
+    local
+}
+
+#[test]
+fn s80_where_keys_may_not_be_told_a_handshake_is_offered_and_taken() {
+    let (here, there) = (by_handshake(1, Srtp::Required), by_handshake(2, Srtp::Offered));
+    let offer = offer(&here);
+    let text = std::str::from_utf8(&offer).unwrap();
+    assert!(text.contains(" UDP/TLS/RTP/SAVP ") && text.contains("a=setup:actpass\r\n") && !text.contains("a=crypto"), "{text}");
+    let (reply, stream) = answer(&there, &offer).unwrap();
+    assert_eq!(stream.security, Security::Handshake(Handshake { role: Setup::Passive, theirs: Fingerprint([1; 32]) }));
+    assert!(std::str::from_utf8(&reply).unwrap().contains("a=setup:passive\r\n"));
+    let security = accept(&here, &reply).unwrap().security;
+    assert_eq!(security, Security::Handshake(Handshake { role: Setup::Active, theirs: Fingerprint([2; 32]) }));
+    assert_eq!(accept(&here, &offer_of("m=audio 5000 UDP/TLS/RTP/SAVP 8")).unwrap_err().status, 488);
+}
+
+#[test]
+fn s80_offers_of_handshakes_are_read_in_all_their_shapes() {
+    let sum = Fingerprint([9; 32]);
+    for (line, role) in [
+        (format!("a=fingerprint:sha-256 {sum}\r\na=setup:active\r\nm=audio 5000 UDP/TLS/RTP/SAVPF 8"), Some(Setup::Passive)),
+        (format!("m=audio 5000 UDP/TLS/RTP/SAVP 8\r\na=fingerprint:SHA-256 {sum}\r\na=setup:passive"), Some(Setup::Active)),
+        (format!("m=audio 5000 RTP/SAVPF 8\r\na=fingerprint:sha-256 {sum}\r\na=setup:actpass"), Some(Setup::Passive)),
+        (format!("m=audio 5000 UDP/TLS/RTP/SAVP 8\r\na=fingerprint:sha-1 AB:CD\r\na=fingerprint:sha-256 {sum}"), Some(Setup::Passive)),
+        (format!("m=audio 5000 UDP/TLS/RTP/SAVP 8\r\na=fingerprint:sha-256 {sum}\r\na=setup:holdconn"), None),
+        ("m=audio 5000 UDP/TLS/RTP/SAVP 8\r\na=fingerprint:sha-1 AB:CD".to_owned(), None),
+        ("m=audio 5000 UDP/TLS/RTP/SAVP 8".to_owned(), None),
+    ] {
+        let said = answer(&by_handshake(1, Srtp::Offered), &offer_of(&line)).map(|(_, stream)| stream.security);
+        match (said, role) {
+            (Ok(Security::Handshake(handshake)), Some(role)) => assert_eq!(handshake, Handshake { role, theirs: sum }, "{line}"),
+            (Err(refused), None) => assert_eq!(refused.status, 488, "{line}"),
+            (said, _) => panic!("{line}: {said:?}"),
+        }
+        assert_eq!(answer(&by_handshake(1, Srtp::Off), &offer_of(&line)).unwrap_err().status, 488);
+        assert_eq!(answer(&local(Srtp::Offered, KeysInSdp::Written), &offer_of(&line)).unwrap_err().status, 488, "without a certificate");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod crypto;
 mod describe;
+mod dtls;
 mod negotiate;
 mod rtcp;
 
@@ -159,7 +160,7 @@ fn put_offer(text: &mut String, local: &Local) {
     let formats: Vec<(u8, Codec)> = local.codecs.iter().map(|codec| (codec.static_payload_type(), *codec)).collect();
     let audio = describe::Audio {
         port: local.port,
-        proto: crypto::profile(local),
+        proto: if dtls::is_ours(local).is_some() { dtls::PROFILE } else { crypto::profile(local) },
         formats: &formats,
         telephone_event: (local.keys == Keys::Rfc4733).then_some(OUR_TELEPHONE_EVENT),
         ptime: USUAL_PTIME,
@@ -167,7 +168,10 @@ fn put_offer(text: &mut String, local: &Local) {
     };
     describe::audio(text, &audio);
     text.push_str(rtcp::OFFERED);
-    crypto::put_offer(text, local);
+    match dtls::is_ours(local) {
+        Some(ours) => dtls::put_offer(text, &ours),
+        None => crypto::put_offer(text, local),
+    }
 }
 
 #[cfg(test)]

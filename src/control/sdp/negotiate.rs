@@ -7,6 +7,7 @@ use sdp_types::{Attribute, Media, Session};
 
 use super::crypto::{self, Way};
 use super::describe::{self, Audio};
+use super::dtls;
 use super::{Direction, Local, Refused, USUAL_PTIME, rtcp};
 use crate::control::words::media::{Codec, KeyTones, Reports, Stream};
 use crate::control::words::srtp::Security;
@@ -84,7 +85,11 @@ fn accept_line(local: &Local, at: usize, answer: &[u8]) -> Result<Stream, Refuse
         return Err(refused(304, "the answer rejects the audio"));
     }
     let wanted = wanted(local, &session, audio)?;
-    Ok(stream(local, &wanted, crypto::accept(local, audio)?))
+    let security = match dtls::is_ours(local) {
+        Some(_) => dtls::accept(&session, audio)?,
+        None => crypto::accept(local, audio)?,
+    };
+    Ok(stream(local, &wanted, security))
 }
 
 fn parse(text: &[u8]) -> Result<Session, Refused> {
@@ -115,12 +120,17 @@ fn choose(local: &Local, session: &Session) -> Result<(usize, Wanted, Way), Refu
         if media.media != "audio" || media.port == 0 {
             continue;
         }
-        match crypto::answer(local, media).and_then(|way| Ok((wanted(local, session, media)?, way))) {
+        match way(local, session, media).and_then(|way| Ok((wanted(local, session, media)?, way))) {
             Ok((wanted, way)) => return Ok((at, wanted, way)),
             Err(refused) => why = refused,
         }
     }
     Err(why)
+}
+
+/// In clear, ciphered with keys of the line, or by a handshake.
+fn way(local: &Local, session: &Session, media: &Media) -> Result<Way, Refused> {
+    if dtls::is_asked(session, media) { dtls::answer(local, session, media) } else { crypto::answer(local, media) }
 }
 
 fn wanted(local: &Local, session: &Session, media: &Media) -> Result<Wanted, Refused> {

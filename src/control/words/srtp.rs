@@ -1,6 +1,7 @@
 //! How the sound of a session is protected: what is wished, and what two sides agreed (RFC 3711, RFC 4568, RFC 5763).
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -148,6 +149,56 @@ pub enum Security {
     Plain,
     /// Ciphered with keys that the descriptions carried (RFC 4568).
     Keys(Arc<SrtpKeys>),
+    /// Ciphered with keys that a handshake on the ports of the sound agrees on (RFC 5763); until then nothing goes and nothing comes.
+    Handshake(Handshake),
+}
+
+/// What the descriptions say of a handshake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Handshake {
+    /// Who begins.
+    pub role: Setup,
+    /// The certificate that the peer must have.
+    pub theirs: Fingerprint,
+}
+
+/// Who begins a handshake, as we see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setup {
+    /// We do.
+    Active,
+    /// The peer does.
+    Passive,
+}
+
+/// The SHA-256 of a certificate, written `AB:CD:…`. It is no secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fingerprint(pub [u8; 32]);
+
+/// It is not 32 hexadecimal bytes with colons between.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a fingerprint is 32 bytes such as AB:CD:…")]
+pub struct BadFingerprint;
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(at, byte)| write!(f, "{}{byte:02X}", if at == 0 { "" } else { ":" }))
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = BadFingerprint;
+
+    fn from_str(text: &str) -> Result<Fingerprint, BadFingerprint> {
+        let mut bytes = [0; 32];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().filter(|part| part.len() == 2).ok_or(BadFingerprint)?;
+            let digits = part.bytes().all(|byte| byte.is_ascii_hexdigit());
+            *byte = u8::from_str_radix(part, 16).ok().filter(|_| digits).ok_or(BadFingerprint)?;
+        }
+        if parts.next().is_some() { Err(BadFingerprint) } else { Ok(Fingerprint(bytes)) }
+    }
 }
 
 impl Security {
@@ -155,8 +206,18 @@ impl Security {
     #[must_use]
     pub fn suite(&self) -> Option<Suite> {
         match self {
-            Security::Plain => None,
+            Security::Plain | Security::Handshake(_) => None,
             Security::Keys(keys) => Some(keys.suite),
+        }
+    }
+
+    /// The word for it: the suite's name where it is known before a packet flows; `None` in clear.
+    #[must_use]
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Security::Plain => None,
+            Security::Keys(keys) => Some(keys.suite.name()),
+            Security::Handshake(_) => Some("DTLS-SRTP"),
         }
     }
 }
@@ -203,13 +264,15 @@ pub struct Protection {
     pub keys: KeysInSdp,
     /// What they are made of.
     pub chance: KeyChance,
+    /// Our certificate in handshakes; without it there are none.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Protection {
-    /// Can an offer of ours say what is wished? Where keys are required, they must not be withheld.
+    /// Can an offer of ours say what is wished? Where ciphering is required, keys may be told or a handshake can agree on them.
     #[must_use]
     pub fn can_be_offered(&self) -> bool {
-        self.srtp != Srtp::Required || self.keys == KeysInSdp::Written
+        self.srtp != Srtp::Required || self.keys == KeysInSdp::Written || self.fingerprint.is_some()
     }
 }
 
@@ -222,6 +285,8 @@ pub struct ProtectionRules {
     pub over_plain_sip: KeysInSdp,
     /// What all keys are made of: chance from the edge at the start.
     pub chance: KeyChance,
+    /// Our certificate in handshakes, made by the edge at the start.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 #[cfg(test)]
@@ -236,6 +301,16 @@ mod tests {
         let shown = format!("{:?} {:?}", Security::Keys(Arc::new(keys)), Protection { chance, ..Protection::default() });
         assert!(!shown.contains("90") && !shown.to_lowercase().contains("5a"), "{shown}");
         assert!(shown.contains("kept secret"));
+    }
+
+    #[test]
+    fn fingerprints_are_read_as_they_are_written() {
+        let one = Fingerprint(std::array::from_fn(|at| at as u8 * 7));
+        assert_eq!(one.to_string().parse(), Ok(one));
+        assert_eq!(one.to_string().to_lowercase().parse(), Ok(one));
+        for bad in ["", "AB", "AB:CD", &format!("{one}:00"), &one.to_string().replacen('0', "+", 1)[..], &one.to_string()[1..]] {
+            assert!(bad.parse::<Fingerprint>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -4,9 +4,20 @@ use super::srtp::{Opener, Refused, Sealer};
 use crate::control::words::srtp::{MasterKey, Security, Suite};
 use crate::media::sockets::DATAGRAM;
 
+/// Is there a key yet?
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Gate {
+    /// There is one, or none is wanted.
+    #[default]
+    Open,
+    /// A handshake is to agree on one.
+    Shut,
+}
+
 /// What comes in.
 #[derive(Debug, Default)]
 pub struct Incoming {
+    gate: Gate,
     key: Option<(Suite, MasterKey)>,
     opener: Option<Box<Opener>>,
     /// Of the key before: its last packets are still on their way until the first of the new one is here.
@@ -16,6 +27,7 @@ pub struct Incoming {
 /// What goes out.
 #[derive(Debug, Default)]
 pub struct Outgoing {
+    gate: Gate,
     key: Option<(Suite, MasterKey)>,
     sealer: Option<Box<Sealer>>,
 }
@@ -23,8 +35,9 @@ pub struct Outgoing {
 impl Incoming {
     /// As agreed now. The same key goes on counting.
     pub fn update(&mut self, security: &Security) {
+        self.gate = if matches!(security, Security::Handshake(_)) { Gate::Shut } else { Gate::Open };
         let key = match security {
-            Security::Plain => None,
+            Security::Plain | Security::Handshake(_) => None,
             Security::Keys(keys) => Some((keys.suite, keys.theirs.clone())),
         };
         if self.key == key {
@@ -40,7 +53,7 @@ impl Incoming {
     /// # Errors
     /// [`Refused`] when it cannot be believed.
     pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Result<&'a [u8], Refused> {
-        let Some(opener) = &mut self.opener else { return Ok(packet) };
+        let Some(opener) = &mut self.opener else { return self.in_clear(packet) };
         let length = match &mut self.before {
             None => opener.open(packet)?,
             Some(before) => {
@@ -65,23 +78,34 @@ impl Incoming {
     /// # Errors
     /// [`Refused`] when it cannot be believed.
     pub fn open_rtcp<'a>(&mut self, packet: &'a mut [u8]) -> Result<&'a [u8], Refused> {
-        let Some(opener) = &mut self.opener else { return Ok(packet) };
+        let Some(opener) = &mut self.opener else { return self.in_clear(packet) };
         let length = opener.open_rtcp(packet)?;
         Ok(&packet[..length])
+    }
+
+    fn in_clear<'a>(&self, packet: &'a [u8]) -> Result<&'a [u8], Refused> {
+        if self.gate == Gate::Open { Ok(packet) } else { Err(Refused::NoKey) }
     }
 }
 
 impl Outgoing {
     /// As agreed now. The same key goes on counting.
     pub fn update(&mut self, security: &Security) {
+        self.gate = if matches!(security, Security::Handshake(_)) { Gate::Shut } else { Gate::Open };
         let key = match security {
-            Security::Plain => None,
+            Security::Plain | Security::Handshake(_) => None,
             Security::Keys(keys) => Some((keys.suite, keys.ours.clone())),
         };
         if self.key != key {
             self.sealer = key.as_ref().map(|(suite, key)| Box::new(Sealer::new(*suite, key)));
             self.key = key;
         }
+    }
+
+    /// May anything go out? Not before there is a key, where one is wanted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.gate == Gate::Open
     }
 
     /// Must a packet of this number stay out, because another went under it?

@@ -44,6 +44,9 @@ pub enum Refused {
     /// Changed on its way, or of another key.
     #[error("the proof of the packet does not fit the key")]
     Forged,
+    /// The handshake that keys come from is not over.
+    #[error("there is no key yet")]
+    NoKey,
     /// Too many sources under one key.
     #[error("more than 64 sources send under one key")]
     TooManySources,

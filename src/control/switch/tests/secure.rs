@@ -4,7 +4,7 @@ use super::*;
 use crate::control::words::srtp::{KeyChance, KeysInSdp, ProtectionRules, Srtp};
 
 fn rules(srtp: Srtp, over_plain_sip: KeysInSdp) -> ProtectionRules {
-    ProtectionRules { srtp, over_plain_sip, chance: KeyChance([6; 32]) }
+    ProtectionRules { srtp, over_plain_sip, chance: KeyChance([6; 32]), fingerprint: None }
 }
 
 #[test]
