@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::ApiState;
 use super::problem::Problem;
+use crate::control::words::AgentId;
 use crate::store::Store;
 use crate::store::keys::ApiKey;
 
@@ -19,6 +20,12 @@ pub const ADMIN: &str = "admin";
 pub struct Caller(pub ApiKey);
 
 impl Caller {
+    /// The agent whose own this key is.
+    #[must_use]
+    pub fn agent(&self) -> Option<AgentId> {
+        self.0.agent.as_ref().and_then(|agent| agent.parse().ok())
+    }
+
     /// May this key do it?
     ///
     /// # Errors

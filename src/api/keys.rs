@@ -13,9 +13,10 @@ use super::problem::{Problem, Refused};
 use crate::store::keys::ApiKey;
 
 /// What can be read or written, each a scope with `:read` or `:write`; `recordings:audio` is one of its own.
-const SUBJECTS: [&str; 16] = [
+const SUBJECTS: [&str; 17] = [
     "customers",
     "sessions",
+    "supervisions",
     "messages",
     "calls",
     "recordings",
@@ -40,6 +41,8 @@ pub struct NewKey {
     pub name: String,
     /// `admin`, or `sessions:read`, `messages:write`, `channels:inbound` …
     pub scopes: Vec<String>,
+    /// Whose own it is, id or user name: what it may is then also bounded by what he may.
+    pub agent: Option<String>,
 }
 
 /// A key with its secret: shown this once.
@@ -85,7 +88,8 @@ pub async fn make(State(state): State<ApiState>, caller: Caller, Body(new): Body
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", detail));
     }
     let scopes: Vec<&str> = new.scopes.iter().map(String::as_str).collect();
-    let (key, secret) = state.store.make_key(&new.name, &scopes).await?;
+    let agent = new.agent.as_deref().map(|agent| state.agent(agent)).transpose()?;
+    let (key, secret) = state.store.make_key_of(&new.name, &scopes, agent).await?;
     Ok((StatusCode::CREATED, Json(MadeKey { key, secret })))
 }
 

@@ -21,6 +21,7 @@ pub mod sessions;
 pub mod signalling;
 pub mod stream;
 pub mod subtitles;
+pub mod supervision;
 pub mod system;
 pub mod tickets;
 pub mod trunks;
@@ -188,6 +189,10 @@ fn contacts() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::disposition))
         .routes(routes!(sessions::close))
         .routes(routes!(sessions::transfer))
+        .routes(routes!(supervision::supervise, supervision::leave))
+        .routes(routes!(supervision::consult, supervision::cancel))
+        .routes(routes!(supervision::conference))
+        .routes(routes!(supervision::complete))
         .routes(routes!(calls::list, calls::originate))
         .routes(routes!(calls::one))
         .routes(routes!(calls::legs))

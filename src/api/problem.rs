@@ -94,6 +94,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, "unknown", detail),
             Refusal::Conflict(_) => Problem::conflict("state_conflict", detail),
+            Refusal::Forbidden(_) => Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail),
             Refusal::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail),
         }
     }

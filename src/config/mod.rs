@@ -4,6 +4,7 @@ pub mod channels;
 pub mod files;
 pub mod guard;
 pub mod listen;
+pub mod notices;
 pub mod outbound;
 pub mod phones;
 pub mod problem;
@@ -117,6 +118,7 @@ pub fn load(args: &Args, secrets: Secrets) -> Result<Config, Vec<Problem>> {
     out.extend(loaded.problems.iter().cloned().map(Problem::from));
     let queues: Vec<&str> = loaded.desk.queues.keys().map(String::as_str).collect();
     phones::check_queues(&phones, &queues, &mut out);
+    phones::check_teams(&phones, &mut out);
     if texts.origin == Origin::BuiltIn && !server.sip.listen.iter().all(|listen| listen.address.ip().is_loopback()) {
         let mend = format!("copy the files to {}/ and choose passwords", files::CONFIG_FOLDER);
         out.push(Problem::of_file(&texts.phones.name, "the example agents' passwords are known to everybody", mend).as_warning());
@@ -232,6 +234,7 @@ fn directory(
         protection,
         record_calls: calls.record,
         hold_music: calls.hold_music,
+        notices: calls.notices,
         recordings: server.folders.recordings.clone(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::control::words::directory::{Agent, Forward, Ha1, RingGroup, Ringing};
+use crate::control::words::directory::{ALL_TEAMS, Agent, Forward, Ha1, RingGroup, Ringing, Team};
 use crate::control::words::{AgentId, QueueId};
 
 use super::problem::{Problem, did_you_mean};
@@ -24,6 +24,8 @@ pub struct Phone {
     pub password: Option<String>,
     /// Names of queues with the problem to report when one is unknown.
     pub queues: Vec<(String, Problem)>,
+    /// Names of teams he supervises with the problem to report when nobody is in one.
+    pub leads: Vec<(String, Problem)>,
     /// The number of a telephone outside, with the problem to report when no trunk carries it.
     pub telephone: Option<(String, Problem)>,
 }
@@ -110,6 +112,9 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
     let queues = section.read("queues", Vec::new(), out, |value| {
         value.list(|entry| Ok((entry.text()?, entry.problem(format!("no queue is called `{}`", entry.text()?), ""))))
     });
+    let leads = section.read("leads", Vec::new(), out, |value| {
+        value.list(|entry| Ok((entry.text()?, entry.problem(format!("nobody is in a team `{}`", entry.text()?), ""))))
+    });
     let agent = Agent {
         id: AgentId::of_name(user),
         user: user.to_owned(),
@@ -122,9 +127,10 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
         capacity: section.read("capacity", ONE_CALL, out, Value::fraction),
         auto_available: section.read("auto_available", true, out, Value::switch),
         forward: forward(&mut section, out),
+        team: Team { of: section.maybe("team", out, Value::text), leads: leads.iter().map(|(team, _)| team.clone()).collect() },
     };
     section.finish(out);
-    Phone { agent, password, queues, telephone }
+    Phone { agent, password, queues, leads, telephone }
 }
 
 fn place(text: &str) -> Result<String, String> {
@@ -202,9 +208,19 @@ pub fn check_queues(phones: &[Phone], known: &[&str], out: &mut Vec<Problem>) {
     }
 }
 
+/// Reports teams that are supervised and have nobody in them.
+pub fn check_teams(phones: &[Phone], out: &mut Vec<Problem>) {
+    let known: Vec<&str> = phones.iter().filter_map(|phone| phone.agent.team.of.as_deref()).collect();
+    let led = phones.iter().flat_map(|phone| &phone.leads).filter(|(team, _)| team != ALL_TEAMS);
+    for (team, problem) in led.filter(|(team, _)| !known.contains(&team.as_str())) {
+        out.push(Problem { mend: did_you_mean(team, known.iter().copied()), ..problem.clone() });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::words::directory::Directory;
 
     const ANNA: &str = "[agents.anna]\nname = \"Anna\"\npassword = \"secret-1\"\nextension = \"2001\"\nskills = {insurance = 5, \"lang:zh-CN\" = 10}\nqueues = [\"claims\"]\n";
 
@@ -218,6 +234,21 @@ mod tests {
         assert_eq!(anna.queues, [QueueId::of_name("claims")]);
         assert_eq!(anna.ha1.md5, Ha1::of_password("anna", "hotline", "secret-1").md5);
         assert_eq!(anna.ha1.sha256, "", "every phone knows MD5, many give up when asked for more");
+    }
+
+    #[test]
+    fn s62_a_supervisor_leads_teams_that_have_people() {
+        let mut out = Vec::new();
+        let text = format!("{ANNA}team = \"claims\"\n[agents.eva]\npassword = \"secret-2\"\nleads = [\"claim\", \"claims\"]\n[agents.otto]\npassword = \"secret-3\"\nleads = [\"*\"]\n");
+        let (phones, _) = read("phones.toml", &text, "hotline", &mut out);
+        assert_eq!(out, []);
+        check_teams(&phones, &mut out);
+        assert_eq!(out.len(), 1);
+        assert!(out[0].to_string().contains("nobody is in a team `claim`; did you mean `claims`?"), "{}", out[0]);
+        let directory = Directory { agents: phones.into_iter().map(|phone| (phone.agent.id, phone.agent)).collect(), ..Directory::default() };
+        let [anna, eva, otto, zoe] = ["anna", "eva", "otto", "zoe"].map(AgentId::of_name);
+        assert!(directory.leads(eva, anna) && directory.leads(otto, anna) && directory.leads(otto, eva));
+        assert!(!directory.leads(anna, eva) && !directory.leads(eva, otto) && !directory.leads(otto, otto) && !directory.leads(zoe, anna));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::control::words::directory::Limits;
+use crate::control::words::directory::{Limits, Notices};
 use crate::control::words::guard::Defence;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::Transport;
@@ -14,7 +14,9 @@ use crate::control::words::srtp::{KeysInSdp, ProtectionRules, Srtp};
 
 use super::channels::{self, Channel};
 use super::guard;
+
 use super::listen::{self, Listen, Tls};
+use super::notices;
 use super::outbound;
 use super::problem::{Problem, did_you_mean};
 use super::toml_file::{Section, TomlFile, Value};
@@ -172,6 +174,8 @@ pub struct Calls {
     pub record: bool,
     /// A file of the prompt folder.
     pub hold_music: Option<String>,
+    /// What people hear of recordings and supervisors.
+    pub notices: Notices,
     /// Number patterns and what answers, as written: `queue:claims`.
     pub numbers: Vec<NumberLine>,
 }
@@ -239,6 +243,7 @@ impl Default for Calls {
             protection: ProtectionRules::default(),
             record: true,
             hold_music: None,
+            notices: Notices::default(),
             numbers: Vec::new(),
         }
     }
@@ -421,6 +426,7 @@ fn limits(section: &mut Section<'_>, calls: &mut Calls, out: &mut Vec<Problem>) 
     calls.limits.chats = section.read("max_chats", calls.limits.chats, out, count);
     calls.record = section.read("record", calls.record, out, Value::switch);
     calls.hold_music = section.maybe("hold_music", out, Value::text);
+    calls.notices = notices::read(section, out);
 }
 
 fn folders(section: &mut Section<'_>, folders: &mut Folders, out: &mut Vec<Problem>) {

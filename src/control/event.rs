@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::time::Time;
-use super::words::agent::AgentState;
+use super::words::agent::{AgentState, Supervision};
 use super::words::chat::Content;
 use super::words::phone::KeptContact;
 use super::words::{
@@ -164,6 +164,20 @@ pub enum Fact {
     CallBridged { call: CallId, agent: Option<AgentId>, leg: LegId },
     #[serde(rename = "call.held")]
     CallHeld { call: CallId, leg: LegId, held: bool },
+    /// `requested joined changed ended denied`, and why it ended or was denied.
+    #[serde(rename = "call.supervised")]
+    Supervised {
+        session: SessionId,
+        call: CallId,
+        supervisor: AgentId,
+        agent: Option<AgentId>,
+        mode: Supervision,
+        state: String,
+        why: Option<String>,
+    },
+    /// `ringing talking conference transferred cancelled unreached colleague_left customer_left`
+    #[serde(rename = "call.consulted")]
+    Consulted { session: SessionId, call: CallId, agent: Option<AgentId>, to: String, state: String },
     #[serde(rename = "call.barred")]
     CallBarred { call: CallId, payer: String, to: String, why: String },
     #[serde(rename = "call.cut")]

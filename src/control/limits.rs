@@ -31,6 +31,8 @@ pub const RINGBACK: (u16, u32, u32) = (450, 1_000, 4_000);
 pub const LAST_REPORTS: Duration = Duration::from_secs(40);
 /// Transfers one call may go through, so that two phones cannot send it round for ever.
 pub const TRANSFERS: u8 = 8;
+/// How long the phones of a supervisor or of a colleague who is asked ring: the agent waits meanwhile.
+pub const COMPANY_RING: Duration = Duration::from_secs(30);
 /// Legs one call may hold at once: the caller, a partner, and forks to an agent's phones.
 pub const LEGS_OF_A_CALL: usize = 12;
 /// After everything is hung up, a drain waits so long for the last answers.

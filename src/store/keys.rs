@@ -8,6 +8,7 @@ use super::db::Row;
 use super::{Error, Store};
 use crate::args;
 use crate::clock::{chance, now};
+use crate::control::words::AgentId;
 
 const KEY_BYTES: usize = 32;
 /// What every key begins with, so that a leaked one is found by scanners.
@@ -22,6 +23,8 @@ pub struct ApiKey {
     pub name: String,
     /// What it may: `admin`, or `sessions:read`, `messages:write` …
     pub scopes: Vec<String>,
+    /// Whose own it is, when it is an agent's: `agt_…`.
+    pub agent: Option<String>,
     /// RFC 3339.
     pub created_at: String,
     /// RFC 3339.
@@ -33,6 +36,7 @@ fn key(row: &Row) -> Result<ApiKey, Error> {
         id: row.text("id")?,
         name: row.text("name")?,
         scopes: row.text("scopes")?.split_whitespace().map(str::to_owned).collect(),
+        agent: row.opt_text("agent")?,
         created_at: row.time("created_at")?,
         revoked_at: row.opt_time("revoked_at")?,
     })
@@ -48,15 +52,24 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn make_key(&self, name: &str, scopes: &[&str]) -> Result<(ApiKey, String), Error> {
+        self.make_key_of(name, scopes, None).await
+    }
+
+    /// The same for a key that is an agent's own.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn make_key_of(&self, name: &str, scopes: &[&str], agent: Option<AgentId>) -> Result<(ApiKey, String), Error> {
         let mut bytes = [0u8; KEY_BYTES];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
         let secret = format!("{KEY_PREFIX}{}", hex::encode(bytes));
         let at = now();
         let id = format!("key_{:032x}", crate::control::words::id::ulid(at, &mut chance()));
-        let sql = "INSERT INTO api_keys (id, hash, name, scopes, created_at) VALUES ($1, $2, $3, $4, $5)";
-        self.db.run(sql, args![&id, hash(&secret), name, scopes.join(" "), at]).await?;
+        let sql = "INSERT INTO api_keys (id, hash, name, scopes, agent, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+        self.db.run(sql, args![&id, hash(&secret), name, scopes.join(" "), agent, at]).await?;
         let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        Ok((ApiKey { id, name: name.to_owned(), scopes, created_at: at.rfc3339(), revoked_at: None }, secret))
+        let agent = agent.map(|agent| agent.to_string());
+        Ok((ApiKey { id, name: name.to_owned(), scopes, agent, created_at: at.rfc3339(), revoked_at: None }, secret))
     }
 
     /// The key of a secret, unless it was revoked.

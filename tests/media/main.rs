@@ -3,6 +3,7 @@
 #![allow(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod company;
 mod counting;
 mod hearing;
 mod networks;

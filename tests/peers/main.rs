@@ -8,6 +8,7 @@ mod channels;
 #[path = "../../benches/speech/clips.rs"]
 mod clips;
 mod coffee;
+mod company;
 mod crash;
 mod drain;
 mod guard;

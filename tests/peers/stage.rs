@@ -263,9 +263,18 @@ impl Server {
 
     /// POST of the API: status and body.
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.change("POST", path, body)
+    }
+
+    /// The same by PUT.
+    pub fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.change("PUT", path, body)
+    }
+
+    fn change(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = body.to_string();
         let more = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-        let (head, answer) = whole(self.send("POST", path, &more, &body));
+        let (head, answer) = whole(self.send(method, path, &more, &body));
         (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(&answer).unwrap())
     }
 
@@ -453,6 +462,12 @@ pub fn installed(program: &str) -> bool {
 pub struct Phone(Child);
 
 impl Phone {
+    /// Its user hangs up.
+    pub fn quit(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) {
         let _ = self.0.wait();

@@ -9,7 +9,7 @@ use hotline::control::dialplan::{Plan, Source, load};
 use hotline::control::random::Random;
 use hotline::control::words::agent::AgentState;
 use hotline::control::words::directory::{
-    Agent, Directory, Forward, Ha1, Limits, Listener, Number, Queue, RingGroup, Ringing, Selection, Target, Worker,
+    ALL_TEAMS, Agent, Directory, Forward, Ha1, Limits, Listener, Number, Queue, RingGroup, Ringing, Selection, Target, Team, Worker,
 };
 use hotline::control::words::guard::Defence;
 use hotline::control::words::media::{Codec, WorkerId};
@@ -116,6 +116,7 @@ fn agent(number: usize, name: &str) -> Agent {
         capacity: 1.0,
         auto_available: true,
         forward: forward(number),
+        team: team(number),
     }
 }
 
@@ -154,6 +155,15 @@ fn forward(agent: usize) -> Forward {
         0 => Forward::default(),
         1 => Forward { busy: to("800"), no_answer: to("7000"), after, ..Forward::default() },
         _ => Forward { no_answer: to("2200"), after, ..Forward::default() },
+    }
+}
+
+/// Three of one team, whom dora leads; emil leads everybody.
+fn team(agent: usize) -> Team {
+    match agent {
+        3 => Team { of: None, leads: vec!["claims".to_owned()] },
+        4 => Team { of: None, leads: vec![ALL_TEAMS.to_owned()] },
+        _ => Team { of: Some("claims".to_owned()), leads: Vec::new() },
     }
 }
 

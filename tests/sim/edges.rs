@@ -39,7 +39,9 @@ pub struct Media {
     by_remote: HashMap<u16, LegId>,
     ports: HashMap<u16, PortState>,
     recordings: BTreeMap<RecordingId, RoomId>,
+    /// Who has heard whom, and who does now.
     hears: BTreeSet<(LegId, LegId)>,
+    hears_now: BTreeSet<(LegId, LegId)>,
     /// How often a worker's last word gets lost (per mille).
     pub forgetful: u64,
     /// The longest time from a leg's closing to its worker's last word, in milliseconds.
@@ -76,8 +78,13 @@ impl Media {
                 Vec::new()
             }
             Command::CloseLeg { leg } => self.close(worker, leg, random),
-            Command::Hear { ear, mouth, .. } => {
+            Command::Hear { ear, mouth, gain } => {
                 self.hears.insert((ear, mouth));
+                if gain > 0.0 {
+                    self.hears_now.insert((ear, mouth));
+                } else {
+                    self.hears_now.remove(&(ear, mouth));
+                }
                 self.open_leg(worker, ear, "Hear");
                 self.open_leg(worker, mouth, "Hear");
                 Vec::new()
@@ -143,6 +150,11 @@ impl Media {
         assert_eq!(playing, None, "something still plays to a caller who is bridged");
     }
 
+    /// Does this ear hear this mouth?
+    pub fn hears(&self, ear: LegId, mouth: LegId) -> bool {
+        self.hears_now.contains(&(ear, mouth))
+    }
+
     /// Nothing may be left at the end.
     pub fn assert_empty(&self) {
         let open: Vec<_> = self.legs.iter().filter(|(_, leg)| !leg.closing).collect();
@@ -172,6 +184,7 @@ impl Media {
         self.open_leg(worker, leg, "CloseLeg");
         let Some(found) = self.legs.get_mut(&leg) else { return Vec::new() };
         found.closing = true;
+        self.hears_now.retain(|(ear, mouth)| *ear != leg && *mouth != leg);
         if self.by_remote.get(&found.remote_port) == Some(&leg) {
             self.by_remote.remove(&found.remote_port);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hotline::control::event::{DomainEvent, Fact, OfferEnd};
 use hotline::control::session::identity::PHONE;
 use hotline::control::time::Time;
+use hotline::control::words::agent::Supervision;
 use hotline::control::words::{AgentId, CallId, EventId, LegId, OfferId, RecordingId, SessionId};
 
 /// What the log says so far.
@@ -21,6 +22,9 @@ pub struct Ledger {
     in_line: BTreeSet<SessionId>,
     rings_since: BTreeMap<OfferId, Time>,
     callers: BTreeMap<CallId, LegId>,
+    /// What the supervisor of a call does, and his leg.
+    supervised: BTreeMap<CallId, Supervision>,
+    chiefs: BTreeMap<CallId, LegId>,
     linked: BTreeSet<(String, String)>,
     lines: BTreeSet<String>,
     tickets: u64,
@@ -71,6 +75,9 @@ impl Ledger {
                 if role == "caller" {
                     self.callers.insert(*call, *leg);
                 }
+                if role == "supervisor" {
+                    self.chiefs.insert(*call, *leg);
+                }
             }
             Fact::LegClosed { leg, .. } => end(&mut self.legs, *leg, "leg"),
             Fact::RecordingStarted { recording, .. } => begin(&mut self.recordings, *recording, "recording"),
@@ -106,8 +113,20 @@ impl Ledger {
                     self.alive(*session);
                 }
             }
+            Fact::Supervised { call, mode, state, .. } => match state.as_str() {
+                "requested" => assert!(self.supervised.insert(*call, *mode).is_none(), "{call} has two supervisors"),
+                "joined" | "changed" => assert!(self.supervised.insert(*call, *mode).is_some(), "{call} is supervised by nobody"),
+                "ended" => assert!(self.supervised.remove(call).is_some(), "a supervision of {call} ended twice"),
+                _ => {}
+            },
             _ => {}
         }
+    }
+
+    /// Caller and supervisor of each call whose customer must not hear the supervisor.
+    pub fn unheard(&self) -> impl Iterator<Item = (LegId, LegId)> {
+        let quiet = self.supervised.iter().filter(|(_, mode)| **mode != Supervision::Barge);
+        quiet.filter_map(|(call, _)| Some((*self.callers.get(call)?, *self.chiefs.get(call)?)))
     }
 
     /// At the end everything that began has ended; `lost` legs are those whose last report was lost on purpose.
@@ -116,6 +135,7 @@ impl Ledger {
         all_over(&self.calls, "call", 0);
         all_over(&self.recordings, "recording", 0);
         all_over(&self.legs, "leg", lost);
+        assert!(self.supervised.is_empty(), "supervisions never ended: {:?}", self.supervised);
         assert!(self.in_line.is_empty(), "A2: {:?} still stand in lines", self.in_line);
         assert_eq!(self.offers.len(), self.ended_offers.len(), "A4: an offer never ended");
     }

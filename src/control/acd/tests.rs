@@ -32,6 +32,7 @@ fn agent(name: &str, skills: &[&str], capacity: f32) -> Agent {
         capacity,
         auto_available: true,
         forward: crate::control::words::directory::Forward::default(),
+        team: crate::control::words::directory::Team::default(),
     }
 }
 

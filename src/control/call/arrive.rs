@@ -72,6 +72,7 @@ impl Call {
             answered: None,
             sound: CallSound::default(),
             moves: super::transfer::Moves::default(),
+            company: super::company::Company::default(),
         };
         call.announce_arrival(invited, world);
         if let Some(agent) = agent {

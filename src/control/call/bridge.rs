@@ -34,6 +34,7 @@ impl Call {
         if self.leg(self.caller).is_some_and(|leg| leg.held == Held::Yes) {
             self.hold_music(self.caller, world);
         }
+        self.tell_of_recording(world);
     }
 
     /// The caller by himself: he hears himself, nothing, or music.
@@ -87,10 +88,22 @@ impl Call {
         if !matches!(self.stage, Stage::Talking { .. }) {
             return;
         }
+        // While a colleague is asked the customer hears music anyway; who has come in besides the two holds nobody.
+        if self.company.is_aside() || self.other(id).is_none() {
+            return;
+        }
         if held {
             self.hold_music(id, world);
         } else {
             self.stop_own(world);
+        }
+    }
+
+    /// The music of a hold that was there before something else was to be heard.
+    pub(super) fn resume_hold(&mut self, world: &mut World<'_>) {
+        let Stage::Talking { peer, .. } = self.stage else { return };
+        if let Some(holder) = [self.caller, peer].into_iter().find(|id| self.leg(*id).is_some_and(|leg| leg.held == Held::Yes)) {
+            self.hold_music(holder, world);
         }
     }
 
@@ -127,8 +140,10 @@ impl Call {
         leg.dialog = Dialog::Over;
         self.close_leg(id, ending.disposition(), world);
         if id == self.caller {
-            let ending = self.as_the_caller_left(ending, world);
-            self.finish(ending, world);
+            if !self.goes_on_without_customer(world) {
+                let ending = self.as_the_caller_left(ending, world);
+                self.finish(ending, world);
+            }
         } else if rang {
             self.on_leg_failed(id, NOT_ACCEPTABLE, world);
         } else {
@@ -150,7 +165,9 @@ impl Call {
         world.signal(id, signal);
         self.close_leg(id, ending.disposition(), world);
         if id == self.caller {
-            self.finish(ending, world);
+            if !self.goes_on_without_customer(world) {
+                self.finish(ending, world);
+            }
         } else {
             let ending = if ending == Ending::MediaLost { Ending::AgentHungUp } else { ending };
             self.on_peer_gone(id, ending, world);
@@ -160,13 +177,14 @@ impl Call {
 
     /// The agent or the far end left: back to the plan, or good-bye.
     fn on_peer_gone(&mut self, id: LegId, ending: Ending, world: &mut World<'_>) {
-        if self.referrer_left(id, world) {
+        if self.referrer_left(id, world) || self.on_third_left(id, world) {
             return;
         }
         let Stage::Talking { peer, agent, after } = self.stage else { return };
-        if peer != id {
+        if peer != id || self.company_takes_over(world) {
             return;
         }
+        self.end_company("agent_left", world);
         self.stop_own(world);
         self.release_agent(agent, world);
         if self.talk.is_none() || after == After::Direct {
@@ -179,6 +197,7 @@ impl Call {
     /// Ends the conversation with the peer from our side, before the caller goes elsewhere.
     pub(super) fn part(&mut self, peer: LegId, world: &mut World<'_>) {
         let Stage::Talking { agent, .. } = self.stage else { return };
+        self.end_company("transferred", world);
         self.stop_own(world);
         if let Some(leg) = self.leg_mut(peer) {
             leg.dialog = Dialog::Over;

@@ -47,10 +47,10 @@ const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\
 const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
 
 /// Before anything was tried.
-const UNTRIED: Outcome = Outcome { status: NO_PHONE, word: Word::Untried };
+pub(super) const UNTRIED: Outcome = Outcome { status: NO_PHONE, word: Word::Untried };
 
 /// What the next round comes to.
-enum There {
+pub(super) enum There {
     /// Somebody rings.
     Rings(Round, Vec<LegId>),
     /// It rings nobody: a plan, a line, a built-in place.
@@ -90,7 +90,7 @@ impl Call {
     }
 
     /// The next round that comes to something.
-    fn next_there(&mut self, hunt: &mut Hunt, mut outcome: Outcome, world: &mut World<'_>) -> There {
+    pub(super) fn next_there(&mut self, hunt: &mut Hunt, mut outcome: Outcome, world: &mut World<'_>) -> There {
         while let Some(round) = hunt.go_on(outcome) {
             if let [Aim::Route(to)] = &round.aims[..]
                 && !route_rings(to)
@@ -180,7 +180,7 @@ impl Call {
         }
     }
 
-    fn invite(&mut self, place: Place, headers: &[(String, String)], diverted: Option<&Diverted>, world: &mut World<'_>) -> Option<LegId> {
+    pub(super) fn invite(&mut self, place: Place, headers: &[(String, String)], diverted: Option<&Diverted>, world: &mut World<'_>) -> Option<LegId> {
         let id = LegId::new(world.now, world.random);
         let (from, headers) = (self.from(&place, world), self.headers(headers, &place, diverted, world));
         let Place { target, manner, uri, role, credentials, habits, trunk, .. } = place;
@@ -353,6 +353,7 @@ impl Call {
                 world.out.push(Effect::Clock(Clock::Ring, None));
                 self.connect_dialled(id, after, world);
             }
+            Stage::Talking { .. } if self.company.awaits(id) => self.on_third_answered(id, world),
             _ => {
                 if let Some(leg) = self.leg_mut(id) {
                     leg.dialog = Dialog::Over;
@@ -397,6 +398,7 @@ impl Call {
                     self.ring_next(hunt, Outcome { status, word }, after, world);
                 }
             }
+            Stage::Talking { .. } => self.on_third_failed(id, world),
             _ => {}
         }
     }
@@ -452,7 +454,7 @@ impl Call {
         }
     }
 
-    fn play_ringback(&mut self, world: &mut World<'_>) {
+    pub(super) fn play_ringback(&mut self, world: &mut World<'_>) {
         let (hertz, ms, pause) = RINGBACK;
         let prompts = vec![Prompt::Tone { hertz, ms }, Prompt::Silence { ms: pause }];
         self.play_own(self.caller, prompts, Own::Background, world);

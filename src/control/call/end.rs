@@ -25,6 +25,7 @@ impl Call {
             return;
         }
         self.keep_note(world);
+        self.end_company(ending.disposition(), world);
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Line(_) => world.out.push(Effect::Distribute(Distribute::Leave)),
             Stage::Talking { agent, .. } => self.release_agent(agent, world),

@@ -20,6 +20,8 @@ pub enum Role {
     Caller,
     /// An agent's phone.
     Agent(AgentId),
+    /// The phone of a supervisor.
+    Supervisor(AgentId),
     /// Somebody a transfer or a trunk reached.
     Far,
 }
@@ -31,6 +33,7 @@ impl Role {
         match self {
             Role::Caller => "caller",
             Role::Agent(_) => "agent",
+            Role::Supervisor(_) => "supervisor",
             Role::Far => "far",
         }
     }

@@ -7,6 +7,8 @@
 mod arrive;
 mod bridge;
 mod carried;
+mod company;
+mod consult;
 mod dial;
 mod end;
 pub mod ending;
@@ -24,6 +26,7 @@ mod protect;
 mod refer;
 pub mod route;
 mod sound;
+mod supervise;
 mod toll;
 mod transfer;
 
@@ -163,6 +166,7 @@ pub struct Call {
     answered: Option<Time>,
     sound: sound::CallSound,
     moves: transfer::Moves,
+    company: company::Company,
 }
 
 /// What a call holds, for invariants.
@@ -197,10 +201,13 @@ impl Call {
             Stage::Dialling { legs, .. } => legs,
             _ => &[],
         };
+        if let Some(what) = self.company_contradiction() {
+            return Some(what);
+        }
         if !expected.iter().all(rings) {
             return Some("it waits for a leg that does not ring");
         }
-        if self.legs.iter().any(|leg| leg.dialog == Dialog::Ringing && !expected.contains(&leg.id)) {
+        if self.legs.iter().any(|leg| leg.dialog == Dialog::Ringing && !expected.contains(&leg.id) && !self.company.awaits(leg.id)) {
             return Some("a leg rings that nobody waits for");
         }
         match self.stage {
@@ -260,6 +267,8 @@ impl Call {
             Clock::Announce => self.announce(world),
             Clock::LastReports => self.forget_reports(world),
             Clock::Toll => self.on_toll_clock(world),
+            Clock::Supervisor => self.end_supervision("no_answer", world),
+            Clock::Consult => self.end_consultation("unreached", world),
             Clock::Idle => {}
         }
     }

@@ -51,6 +51,7 @@ impl Call {
             answered: None,
             sound: CallSound::default(),
             moves: super::transfer::Moves::default(),
+            company: super::company::Company::default(),
         };
         let (from, to_text) = (call.party.entry.clone(), call.party.address.clone());
         world.out.push(Effect::Record(Fact::CallStarted {

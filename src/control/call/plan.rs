@@ -77,7 +77,7 @@ impl Call {
     pub(super) fn on_plan_played(&mut self, play: PlayId, world: &mut World<'_>) {
         if matches!(self.stage, Stage::Plan) {
             self.tell_plan(Event::PromptFinished(play), world);
-        } else if matches!(self.stage, Stage::Leaving(_)) && self.sound.saying.is_none() {
+        } else if matches!(self.stage, Stage::Leaving(_)) && self.sound.saying.is_none() && self.sound.own.is_none() {
             self.leave(world);
         }
     }

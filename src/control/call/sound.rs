@@ -41,6 +41,18 @@ pub struct CallSound {
     pub unfinished: Vec<RecordingId>,
     /// A message that is being recorded.
     pub note: Option<Note>,
+    /// Was the customer told that he is recorded?
+    pub told: Told,
+}
+
+/// Was somebody told?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Told {
+    /// Not yet.
+    #[default]
+    No,
+    /// Once.
+    Yes,
 }
 
 impl Call {
@@ -90,6 +102,26 @@ impl Call {
         self.sound.own = Some((leg, play, own));
         let repeat = own == Own::Background;
         self.media(Command::Play { leg, play, prompts, repeat, barge_in: BargeIn::Off }, world);
+    }
+
+    /// Plays something short to one ear over what it hears; the others do not hear it, and nobody waits for its end.
+    pub(super) fn play_aside(&mut self, ear: LegId, prompt: Prompt, world: &mut World<'_>) {
+        if self.sound.own.is_some_and(|(leg, ..)| leg == ear) {
+            return;
+        }
+        let play = PlayId::new(world.now, world.random);
+        self.media(Command::Play { leg: ear, play, prompts: vec![prompt], repeat: false, barge_in: BargeIn::Off }, world);
+    }
+
+    /// The customer comes to a person and is recorded: he hears so, where the law or the house wants it.
+    pub(super) fn tell_of_recording(&mut self, world: &mut World<'_>) {
+        let Stage::Talking { peer, .. } = self.stage else { return };
+        let Some(notice) = world.directory.notices.recording.clone() else { return };
+        if self.sound.recording.is_some() && self.sound.told == Told::No {
+            self.sound.told = Told::Yes;
+            let customer = if self.party.agent.is_some() { peer } else { self.caller };
+            self.play_aside(customer, notice, world);
+        }
     }
 
     /// Stops what the call itself plays.

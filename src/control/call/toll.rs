@@ -68,7 +68,7 @@ impl Call {
 
     /// The agent who forwards, dials or sends the caller on, the key that asked for the call, or the plan that leads it.
     fn payer(&self, diverted: Option<&Diverted>) -> Payer {
-        let agent = diverted.and_then(|diverted| diverted.agent).or(self.sent_on_by()).or(self.party.agent);
+        let agent = diverted.and_then(|diverted| diverted.agent).or(self.sent_on_by()).or(self.company.asks).or(self.party.agent);
         match (agent, &self.party.key, &self.plan) {
             (Some(agent), _, _) => Payer::Agent(agent),
             (None, Some(key), _) => Payer::Key(key.clone()),

@@ -63,6 +63,7 @@ impl Call {
             self.part(peer, world);
             return self.dial(&route, &[], DIRECT, after, world);
         }
+        self.end_company("transferred", world);
         self.stop_own(world);
         for (ear, mouth) in [(peer, self.caller), (self.caller, peer)] {
             self.media(Command::Hear { ear, mouth, gain: 0.0 }, world);
@@ -99,8 +100,19 @@ impl Call {
 
     /// An agent is the caller: nothing is offered to him until his phone hangs up.
     pub(super) fn begin_calling(&mut self, agent: AgentId, world: &mut World<'_>) {
-        self.moves.calling.push((self.caller, agent));
+        self.calls_by(self.caller, agent, world);
+    }
+
+    /// The same for an agent who has come in by another leg.
+    pub(super) fn calls_by(&mut self, leg: LegId, agent: AgentId, world: &mut World<'_>) {
+        self.moves.calling.push((leg, agent));
         world.out.push(Effect::Distribute(Distribute::Calls(agent)));
+    }
+
+    /// He has the customer now, and no longer only calls.
+    pub(super) fn serves(&mut self, leg: LegId, agent: AgentId, world: &mut World<'_>) {
+        self.moves.calling.retain(|(calling, _)| *calling != leg);
+        world.out.push(Effect::Distribute(Distribute::Occupy(agent)));
     }
 
     /// A leg is over: was it that of an agent who called?
@@ -195,6 +207,7 @@ impl Call {
             world.tolls.ended(world.now, new);
             return world.ports.release(world.now, lease);
         };
+        self.end_company("transferred", world);
         let Guest { role, uri, origin, .. } = guest;
         let habits = self.like_the_caller(Habits::default(), world);
         let protection = origin.protection();
@@ -234,6 +247,7 @@ impl Call {
                 return Err(refused.into());
             }
         };
+        self.end_company("transferred", world);
         self.legs.push(leg);
         world.out.push(Effect::OwnLeg(invited.leg));
         self.record_leg(invited.leg, world);
@@ -284,7 +298,7 @@ impl Call {
     }
 
     /// Hangs up a leg that has no more part in the call.
-    fn let_go(&mut self, id: LegId, why: &'static str, world: &mut World<'_>) {
+    pub(super) fn let_go(&mut self, id: LegId, why: &'static str, world: &mut World<'_>) {
         let Some(leg) = self.leg_mut(id).filter(|leg| leg.dialog == Dialog::Up) else { return };
         leg.dialog = Dialog::Over;
         world.signal(id, Signal::HangUp);

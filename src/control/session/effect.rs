@@ -34,12 +34,26 @@ pub enum Clock {
     Idle,
     /// A call to the outside is looked at: may it go on?
     Toll,
+    /// A supervisor's phone rings no longer than this.
+    Supervisor,
+    /// A colleague's phone rings no longer than this.
+    Consult,
 }
 
 impl Clock {
     /// All of them, to be stopped at a session's end.
-    pub const ALL: [Clock; 8] =
-        [Clock::Plan, Clock::Ring, Clock::NoteLength, Clock::NoteSilence, Clock::Announce, Clock::LastReports, Clock::Idle, Clock::Toll];
+    pub const ALL: [Clock; 10] = [
+        Clock::Plan,
+        Clock::Ring,
+        Clock::NoteLength,
+        Clock::NoteSilence,
+        Clock::Announce,
+        Clock::LastReports,
+        Clock::Idle,
+        Clock::Toll,
+        Clock::Supervisor,
+        Clock::Consult,
+    ];
 }
 
 /// Signalling on one leg.

@@ -3,7 +3,7 @@
 use super::{Drain, Machine, Switch};
 use crate::control::call::ending::{Ending, Refused};
 use crate::control::call::route::user_or_all;
-use crate::control::call::{Call, Placing};
+use crate::control::call::{Call, Placing, World};
 use crate::control::event::Author;
 use crate::control::session::identity::PHONE;
 use crate::control::session::{Line, NewTicket, Opening, Said};
@@ -21,6 +21,12 @@ impl Switch {
             AgentCommand::Say { session, client_id, agent, content } => self.say(now, session, client_id, agent, content),
             AgentCommand::Close { session, disposition } => self.close(now, session, disposition),
             AgentCommand::Transfer { session, queue } => self.move_to(now, session, queue),
+            AgentCommand::Supervise { session, supervisor, mode } => {
+                self.known_agent(supervisor).and_then(|chief| self.in_call(now, session, |call, world| call.supervise(chief, mode, world)))
+            }
+            AgentCommand::EndSupervision { session, by } => self.in_call(now, session, |call, world| call.leave_supervision(by, world)),
+            AgentCommand::Consult { session, to } => self.in_call(now, session, |call, world| call.consult(&to, world)),
+            AgentCommand::EndConsult { session, how } => self.in_call(now, session, |call, world| call.end_consult(how, world)),
             AgentCommand::Ready { agent } => self.known_agent(agent).map(|agent| {
                 self.distribute(|acd, _, out| acd.ready(now, agent, out));
                 Reply::Done
@@ -102,6 +108,19 @@ impl Switch {
         self.with_chat(now, session, |chat, room| moved = chat.move_to(queue, room));
         self.with_call(now, session, |call, world| moved = call.move_to(queue, world));
         if moved { Ok(Reply::Done) } else { Err(Refusal::Conflict("the session cannot be moved in its state".to_owned())) }
+    }
+
+    /// What only a call knows.
+    fn in_call(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        step: impl FnOnce(&mut Call, &mut World<'_>) -> Result<(), Refusal>,
+    ) -> Result<Reply, Refusal> {
+        self.machine_of(session)?;
+        let mut done = Err(Refusal::Conflict("it is a chat: nobody speaks there".to_owned()));
+        self.with_call(now, session, |call, world| done = step(call, world));
+        done.map(|()| Reply::Done)
     }
 
     /// Rings `to`; who answers lands at `entry`.

@@ -12,6 +12,7 @@ use crate::control::words::chat::Content;
 use crate::control::words::media::{Command, Prompt};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 
+mod company;
 mod scene;
 mod secure;
 mod tolls;
@@ -197,7 +198,10 @@ fn who_cannot_be_served_is_told_by_status() {
 fn a_queue_without_a_plan_overflows_into_a_promised_callback() {
     let mut scene = Scene::new(directory(&[]));
     scene.dial("7000");
+    let (leg, (music, _)) = (scene.leg(), scene.last_play());
     scene.wait(Duration::from_secs(61));
+    scene.input(Input::Media(media::Event::PlayFinished { leg, play: music, outcome: media::PlayOutcome::Stopped }));
+    assert_eq!(scene.ending(), None, "the end of the music does not cut the last words");
     scene.finish_play();
     assert_eq!(scene.count("callback.promised"), 1);
     assert_eq!(scene.ending(), Some("queue_overflow"));

@@ -21,6 +21,29 @@ pub enum AgentState {
     WrapUp,
 }
 
+/// What a supervisor does in a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supervision {
+    /// He hears all; nobody hears him.
+    Listen,
+    /// The agent hears him too, the customer does not.
+    Whisper,
+    /// All hear him.
+    Barge,
+}
+
+/// How a consultation ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConsultEnd {
+    /// The colleague leaves, the agent has the customer again.
+    Cancel,
+    /// All three speak with each other.
+    Conference,
+    /// The agent leaves, the colleague has the customer.
+    Transfer,
+}
+
 /// A command that expects an answer.
 #[derive(Clone, PartialEq, Debug)]
 pub enum AgentCommand {
@@ -67,6 +90,36 @@ pub enum AgentCommand {
         session: SessionId,
         /// To which queue.
         queue: QueueId,
+    },
+    /// Brings a supervisor into a call, or changes what he does there.
+    Supervise {
+        /// The session.
+        session: SessionId,
+        /// Whose phone rings.
+        supervisor: AgentId,
+        /// What he does.
+        mode: Supervision,
+    },
+    /// The supervisor leaves.
+    EndSupervision {
+        /// The session.
+        session: SessionId,
+        /// Who asks, when he may send nobody away but himself.
+        by: Option<AgentId>,
+    },
+    /// The agent asks a colleague while the customer hears music.
+    Consult {
+        /// The session.
+        session: SessionId,
+        /// An agent, a number or a SIP URI.
+        to: String,
+    },
+    /// What comes of it.
+    EndConsult {
+        /// The session.
+        session: SessionId,
+        /// How.
+        how: ConsultEnd,
     },
     /// Ends wrap-up.
     Ready {
@@ -153,6 +206,9 @@ pub enum Refusal {
     /// Its state does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// Who asks may not do it.
+    #[error("{0}")]
+    Forbidden(String),
     /// The server is full or draining.
     #[error("the server takes no new work now")]
     Busy,

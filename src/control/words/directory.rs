@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guard::Defence;
-use super::media::{Codec, WorkerId};
+use super::media::{Codec, Prompt, WorkerId};
 use super::net::Net;
 use super::outbound::Outbound;
 use super::sip::{ListenerId, Transport};
@@ -55,15 +55,27 @@ pub struct Directory {
     pub record_calls: bool,
     /// Queue waiting music: a file of the prompt folder.
     pub hold_music: Option<String>,
+    /// What people hear of recordings and supervisors.
+    pub notices: Notices,
     /// Below this folder recordings go, as `YYYY/MM/DD/<rec id>.wav`.
     pub recordings: PathBuf,
 }
+
+/// Who leads this leads everybody.
+pub const ALL_TEAMS: &str = "*";
 
 impl Directory {
     /// Sources that need not prove themselves and are never limited: the trunks'.
     #[must_use]
     pub fn trusted(&self) -> Vec<Net> {
         self.trunks.values().flat_map(|trunk| trunk.sources.iter().copied()).collect()
+    }
+
+    /// May `supervisor` come into the calls of `agent`, and hear what was recorded of them?
+    #[must_use]
+    pub fn leads(&self, supervisor: AgentId, agent: AgentId) -> bool {
+        let (Some(chief), Some(agent)) = (self.agents.get(&supervisor), self.agents.get(&agent)) else { return false };
+        chief.id != agent.id && chief.team.leads.iter().any(|led| led == ALL_TEAMS || Some(led) == agent.team.of.as_ref())
     }
 }
 
@@ -118,6 +130,27 @@ pub struct Agent {
     /// Where calls go that were dialled to him and that he does not take.
     #[serde(skip)]
     pub forward: Forward,
+    /// Whose colleague he is, and whose calls he may supervise.
+    #[serde(default)]
+    pub team: Team,
+}
+
+/// An agent's place among the others.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Team {
+    /// The team he belongs to.
+    pub of: Option<String>,
+    /// The teams he supervises; `*` = everybody.
+    pub leads: Vec<String>,
+}
+
+/// What people hear so that they know what happens with a call; nothing where nothing is set.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Notices {
+    /// For the customer, when he comes to a person and is recorded.
+    pub recording: Option<Prompt>,
+    /// For the agent when a supervisor comes in, and for the customer too when he speaks with all.
+    pub supervision: Option<Prompt>,
 }
 
 impl Agent {

@@ -82,6 +82,9 @@ impl World {
         if let Fact::CallBridged { call, leg, .. } = &event.fact {
             self.edges.media.assert_bridged(self.edges.ledger.caller_of(*call), *leg);
         }
+        if let Fact::Assigned { session, .. } = &event.fact {
+            self.come_in(*session);
+        }
         if let Fact::SessionCreated { session, call, .. } = &event.fact {
             if call.is_none() {
                 self.edges.chats.insert(*session);

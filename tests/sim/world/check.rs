@@ -18,6 +18,8 @@ impl World {
         let total: usize = self.directory.workers.iter().map(|worker| worker.ports.len()).sum();
         assert_eq!(ports.free + ports.resting + ports.leased, total, "C2: a port is lost");
         assert!(audit.contradictions.is_empty(), "C2: {:?}", audit.contradictions);
+        let overheard = self.edges.ledger.unheard().find(|(caller, chief)| self.edges.media.hears(*caller, *chief));
+        assert_eq!(overheard, None, "S62: a customer hears a supervisor who listens or whispers");
         self.edges.ledger.assert_in_time(self.now);
         let closed = self.edges.drained > 0 || self.edges.drain_until.is_some_and(|until| until < self.now);
         assert!(!closed || audit.calls + audit.chats == 0, "C1: a session runs on behind the end of a drain");

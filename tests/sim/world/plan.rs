@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hotline::control::surface::Input;
-use hotline::control::words::agent::{AgentCommand, AgentState};
+use hotline::control::words::agent::{AgentCommand, AgentState, ConsultEnd, Supervision};
 use hotline::control::words::{AgentId, QueueId, SessionId};
 
 use super::{CALL_GAP, Caller, CallerAct, DeskAct, Event, NUMBERS, Scale, World};
@@ -99,6 +99,27 @@ impl World {
         if self.below(30) == 0 {
             let delay = begins + self.within(1_000, 60_000);
             self.after(delay, Event::Caller(caller, CallerAct::SoundLost));
+        }
+    }
+
+    /// Supervisors and colleagues come into a conversation, and what they do there is changed at any moment, sense or none.
+    pub(super) fn come_in(&mut self, session: SessionId) {
+        if self.below(4) != 0 {
+            return;
+        }
+        for _ in 0..1 + self.below(5) {
+            let delay = self.within(1, 25_000);
+            let supervisor = AgentId::of_name(AGENTS[usize::try_from(self.below(AGENTS.len() as u64)).expect("small")]);
+            let to = ["800", "802", "anna", "9123", "2100", "7000", "nobody"][usize::try_from(self.below(7)).expect("small")].to_owned();
+            let mode = [Supervision::Listen, Supervision::Whisper, Supervision::Barge][usize::try_from(self.below(3)).expect("small")];
+            let how = [ConsultEnd::Cancel, ConsultEnd::Conference, ConsultEnd::Transfer][usize::try_from(self.below(3)).expect("small")];
+            let command = match self.below(8) {
+                0..=2 => AgentCommand::Supervise { session, supervisor, mode },
+                3 => AgentCommand::EndSupervision { session, by: None },
+                4 | 5 => AgentCommand::Consult { session, to },
+                _ => AgentCommand::EndConsult { session, how },
+            };
+            self.after(delay, Event::Api(command));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::control::event::Fact;
 use crate::control::sdp::{self, Direction, Local};
 use crate::control::sip::{Message, Outgoing, Received};
 use crate::control::words::chat::{self, Content};
-use crate::control::words::directory::{Agent, Credentials, Forward, Ha1, Listener, Number, Queue, Selection, Target, Worker};
+use crate::control::words::directory::{Agent, Credentials, Forward, Ha1, Listener, Number, Queue, Selection, Target, Team, Worker};
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{Codec, Command, Prompt, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
@@ -84,6 +84,7 @@ pub(super) fn directory(agents: &[&str]) -> Directory {
         capacity: 1.0,
         auto_available: true,
         forward: Forward::default(),
+        team: Team::default(),
     });
     let queue = Queue {
         id: claims(),

@@ -1,0 +1,135 @@
+//! People who come into a running call: `/v1/sessions/{id}/supervision` (listen, whisper, barge) and `/v1/sessions/{id}/consult`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ApiState;
+use super::auth::Caller;
+use super::extract::{Body, id};
+use super::problem::{Problem, Refused};
+use super::sessions::{UNKNOWN, load};
+use crate::control::words::agent::{AgentCommand, ConsultEnd, Supervision};
+use crate::control::words::{AgentId, SessionId};
+use crate::store::sessions::Session;
+
+const SCOPE: &str = "supervisions:write";
+
+/// What he does, for the OpenAPI document.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SupervisionMode {
+    /// He hears all; nobody hears him.
+    Listen,
+    /// The agent hears him, the customer does not.
+    Whisper,
+    /// All hear him.
+    Barge,
+}
+
+/// A supervision as it is wished.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WishedSupervision {
+    /// Whose phone rings: id or user name. A key of an agent's own is his; he may leave it out.
+    pub supervisor: Option<String>,
+    /// `listen`, `whisper` or `barge`.
+    #[schema(value_type = SupervisionMode)]
+    pub mode: Supervision,
+}
+
+/// Whom to ask.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConsult {
+    /// A user, an extension, a number or a SIP URI.
+    pub to: String,
+}
+
+async fn shown(state: &ApiState, text: &str, command: AgentCommand) -> Result<Json<Session>, Problem> {
+    state.command(command).await?;
+    Ok(Json(load(state, text).await?))
+}
+
+/// The open or closed session of a path.
+async fn known(state: &ApiState, text: &str) -> Result<SessionId, Problem> {
+    load(state, text).await?;
+    id(UNKNOWN, text)
+}
+
+fn supervisor(state: &ApiState, caller: &Caller, named: Option<&str>) -> Result<AgentId, Problem> {
+    let named = named.map(|named| state.agent(named)).transpose()?;
+    match (caller.agent(), named) {
+        (None, Some(named)) => Ok(named),
+        (Some(own), None) => Ok(own),
+        (Some(own), Some(named)) if own == named => Ok(own),
+        (Some(_), Some(_)) => Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "not_permitted", "supervisor: this key is another agent's")),
+        (None, None) => Err(Problem::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", "supervisor: whose phone is to ring?")),
+    }
+}
+
+/// Rings a supervisor's phone and brings him into the call, or changes what he does there.
+#[utoipa::path(put, path = "/v1/sessions/{id}/supervision", tag = "sessions", params(("id" = String, Path)), request_body = WishedSupervision,
+    responses((status = 200, body = Session), Refused))]
+pub async fn supervise(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Body(wish): Body<WishedSupervision>,
+) -> Result<Json<Session>, Problem> {
+    caller.may(SCOPE)?;
+    let session = known(&state, &text).await?;
+    let supervisor = supervisor(&state, &caller, wish.supervisor.as_deref())?;
+    shown(&state, &text, AgentCommand::Supervise { session, supervisor, mode: wish.mode }).await
+}
+
+/// The supervisor leaves the call.
+#[utoipa::path(delete, path = "/v1/sessions/{id}/supervision", tag = "sessions", params(("id" = String, Path)),
+    responses((status = 200, body = Session), Refused))]
+pub async fn leave(State(state): State<ApiState>, caller: Caller, Path(text): Path<String>) -> Result<Json<Session>, Problem> {
+    caller.may(SCOPE)?;
+    let session = known(&state, &text).await?;
+    shown(&state, &text, AgentCommand::EndSupervision { session, by: caller.agent() }).await
+}
+
+/// The agent asks somebody while the customer hears music.
+#[utoipa::path(post, path = "/v1/sessions/{id}/consult", tag = "sessions", params(("id" = String, Path)), request_body = NewConsult,
+    responses((status = 200, body = Session), Refused))]
+pub async fn consult(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Body(new): Body<NewConsult>,
+) -> Result<Json<Session>, Problem> {
+    caller.may("sessions:write")?;
+    let session = known(&state, &text).await?;
+    shown(&state, &text, AgentCommand::Consult { session, to: new.to }).await
+}
+
+async fn end(state: ApiState, caller: Caller, text: String, how: ConsultEnd) -> Result<Json<Session>, Problem> {
+    caller.may("sessions:write")?;
+    let session = known(&state, &text).await?;
+    shown(&state, &text, AgentCommand::EndConsult { session, how }).await
+}
+
+/// Who was asked leaves; the agent has the customer again.
+#[utoipa::path(delete, path = "/v1/sessions/{id}/consult", tag = "sessions", params(("id" = String, Path)),
+    responses((status = 200, body = Session), Refused))]
+pub async fn cancel(State(state): State<ApiState>, caller: Caller, Path(text): Path<String>) -> Result<Json<Session>, Problem> {
+    end(state, caller, text, ConsultEnd::Cancel).await
+}
+
+/// All three speak with each other.
+#[utoipa::path(post, path = "/v1/sessions/{id}/consult/conference", tag = "sessions", params(("id" = String, Path)),
+    responses((status = 200, body = Session), Refused))]
+pub async fn conference(State(state): State<ApiState>, caller: Caller, Path(text): Path<String>) -> Result<Json<Session>, Problem> {
+    end(state, caller, text, ConsultEnd::Conference).await
+}
+
+/// The agent leaves; who was asked has the customer.
+#[utoipa::path(post, path = "/v1/sessions/{id}/consult/transfer", tag = "sessions", params(("id" = String, Path)),
+    responses((status = 200, body = Session), Refused))]
+pub async fn complete(State(state): State<ApiState>, caller: Caller, Path(text): Path<String>) -> Result<Json<Session>, Problem> {
+    end(state, caller, text, ConsultEnd::Transfer).await
+}
