@@ -14,6 +14,7 @@ pub mod outcomes;
 pub mod pcap;
 pub mod problem;
 pub mod rate;
+mod reach;
 pub mod recordings;
 pub mod reports;
 pub mod requests;

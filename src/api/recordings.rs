@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::Caller;
 use super::extract::Query;
 use super::problem::{Problem, Refused};
-use super::{ApiState, subtitles};
+use super::{ApiState, reach, subtitles};
 use crate::store::page::{Page, Slice};
 use crate::store::recordings::{Recording, Transcript, TranscriptStanding};
 
@@ -88,7 +88,9 @@ pub async fn list(State(state): State<ApiState>, caller: Caller, Query(query): Q
     responses((status = 200, body = Recording), Refused))]
 pub async fn one(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Recording>, Problem> {
     caller.may("recordings:read")?;
-    Ok(Json(load(&state, &id).await?))
+    let recording = load(&state, &id).await?;
+    reach::within(&state, &caller, &recording.session, "the recording").await?;
+    Ok(Json(recording))
 }
 
 /// The WAV file: left the customer, right what he heard. `Range` gives a part.
@@ -104,6 +106,7 @@ pub async fn audio(
 ) -> Result<Response, Problem> {
     caller.may("recordings:audio")?;
     let recording = load(&state, &id).await?;
+    reach::within(&state, &caller, &recording.session, "the recording").await?;
     let (mut file, bytes) = open(&state, &recording).await?;
     let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     // RFC 9110 §14.2: a range means something for GET only.
@@ -205,6 +208,7 @@ async fn sum(mut file: File) -> std::io::Result<(String, u64)> {
 pub async fn certificate(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Certificate>, Problem> {
     caller.may("recordings:read")?;
     let recording = load(&state, &id).await?;
+    reach::within(&state, &caller, &recording.session, "the recording").await?;
     let Some(sha256) = recording.sha256.clone() else {
         return Err(Problem::conflict("recording_unfinished", format!("the recording is {}", recording.state)));
     };
@@ -237,6 +241,7 @@ pub async fn transcript(
 ) -> Result<Response, Problem> {
     caller.may("transcripts:read")?;
     let recording = load(&state, &id).await?;
+    reach::within(&state, &caller, &recording.session, "the transcript").await?;
     let transcript = state.store.transcript(&id).await?.ok_or_else(|| without(&id, &recording.transcript))?;
     let lines = subtitles::lines(&transcript.utterances);
     let (kind, text) = match form.format.as_deref().unwrap_or("json") {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,6 +10,7 @@ use super::ApiState;
 use super::auth::Caller;
 use super::extract::{Body, id};
 use super::problem::{Problem, Refused};
+use super::reach::denied;
 use super::sessions::{UNKNOWN, load};
 use crate::control::words::agent::{AgentCommand, ConsultEnd, Supervision};
 use crate::control::words::{AgentId, SessionId};
@@ -58,14 +60,15 @@ async fn known(state: &ApiState, text: &str) -> Result<SessionId, Problem> {
     id(UNKNOWN, text)
 }
 
-fn supervisor(state: &ApiState, caller: &Caller, named: Option<&str>) -> Result<AgentId, Problem> {
+/// Whose phone rings: his whose key it is, or whom an integration names.
+async fn supervisor(state: &ApiState, caller: &Caller, session: &str, named: Option<&str>) -> Result<AgentId, Problem> {
     let named = named.map(|named| state.agent(named)).transpose()?;
     match (caller.agent(), named) {
         (None, Some(named)) => Ok(named),
         (Some(own), None) => Ok(own),
         (Some(own), Some(named)) if own == named => Ok(own),
-        (Some(_), Some(_)) => Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "not_permitted", "supervisor: this key is another agent's")),
-        (None, None) => Err(Problem::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", "supervisor: whose phone is to ring?")),
+        (Some(_), Some(_)) => Err(denied(state, caller, session, "supervision by another agent").await?),
+        (None, None) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", "supervisor: whose phone is to ring?")),
     }
 }
 
@@ -80,7 +83,7 @@ pub async fn supervise(
 ) -> Result<Json<Session>, Problem> {
     caller.may(SCOPE)?;
     let session = known(&state, &text).await?;
-    let supervisor = supervisor(&state, &caller, wish.supervisor.as_deref())?;
+    let supervisor = supervisor(&state, &caller, &text, wish.supervisor.as_deref()).await?;
     shown(&state, &text, AgentCommand::Supervise { session, supervisor, mode: wish.mode }).await
 }
 

@@ -259,6 +259,9 @@ pub enum Fact {
     SourceBanned { source: String, why: String, until: String, strikes: u32 },
     #[serde(rename = "guard.ended")]
     BanEnded { source: String, how: String },
+    /// An agent's key asked for what is not his.
+    #[serde(rename = "access.denied")]
+    AccessDenied { key: String, agent: Option<AgentId>, what: String, id: String },
     #[serde(rename = "system.overload")]
     Overload { level: String },
 }
