@@ -19,4 +19,5 @@ pub mod signature;
 pub mod speech;
 pub mod store;
 pub mod telemetry;
+pub mod vault;
 pub mod web_client;

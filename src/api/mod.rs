@@ -30,7 +30,6 @@ pub mod turns;
 pub mod visitor;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
@@ -52,6 +51,7 @@ use crate::control::words::{AgentId, QueueId};
 use crate::control_handle::ControlHandle;
 use crate::store::Store;
 use crate::store::journal::Journal;
+use crate::vault::Shelf;
 use problem::Problem;
 use rate::Limits;
 use requests::Inside;
@@ -77,8 +77,8 @@ pub struct ApiState {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// The chat channels of the configuration, with the secrets of those whose adapters sign.
     pub channels: watch::Receiver<Arc<ChannelSecrets>>,
-    /// The folder of the recordings.
-    pub recordings: PathBuf,
+    /// The recordings.
+    pub recordings: Shelf,
     /// The scorecards in use.
     pub scorecards: Arc<[outcomes::Scorecard]>,
     /// The metrics.

@@ -1,6 +1,6 @@
 //! `/v1/recordings`: the files with HTTP ranges and certificates. `/v1/transcripts`: what was said, in four forms.
 
-use std::io::SeekFrom;
+use std::io::{Read, Seek, SeekFrom};
 
 use axum::Json;
 use axum::body::Body;
@@ -9,8 +9,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
@@ -19,6 +17,7 @@ use super::problem::{Problem, Refused};
 use super::{ApiState, reach, subtitles};
 use crate::store::page::{Page, Slice};
 use crate::store::recordings::{Recording, Transcript, TranscriptStanding};
+use crate::vault::{Reader, VaultError};
 
 const UNKNOWN: &str = "recording_unknown";
 /// Bytes read from the disk at once.
@@ -59,20 +58,36 @@ pub struct Certificate {
     pub intact: bool,
     /// Its size now.
     pub bytes: u64,
+    /// The key it is sealed with on the disk; sums and size are of the plain file all the same.
+    pub sealed_with: Option<String>,
 }
 
 async fn load(state: &ApiState, id: &str) -> Result<Recording, Problem> {
     state.store.recording(id).await?.ok_or_else(|| Problem::unknown(UNKNOWN, id))
 }
 
-async fn open(state: &ApiState, recording: &Recording) -> Result<(File, u64), Problem> {
-    let gone = |why: std::io::Error| {
+/// The plain file, whether it lies sealed or not.
+async fn open(state: &ApiState, recording: &Recording) -> Result<Reader, Problem> {
+    let (shelf, path) = (state.recordings.clone(), recording.path.clone());
+    let opened = tokio::task::spawn_blocking(move || shelf.open(path)).await.map_err(|why| unreadable(&why))?;
+    opened.map_err(|why| {
         tracing::warn!(id = recording.id, %why, "a recording's file cannot be opened");
-        Problem::new(StatusCode::NOT_FOUND, "recording_file_missing", "the file of this recording is not on this server")
-    };
-    let file = File::open(state.recordings.join(&recording.path)).await.map_err(gone)?;
-    let bytes = file.metadata().await.map_err(gone)?.len();
-    Ok((file, bytes))
+        match why {
+            VaultError::Disk { .. } => {
+                Problem::new(StatusCode::NOT_FOUND, "recording_file_missing", "the file of this recording is not on this server")
+            }
+            VaultError::KeyMissing { key, .. } => {
+                let detail = format!("it is sealed with the key {key}, which this server does not have ([recordings] keys)");
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recording_key_missing", detail)
+            }
+            VaultError::Damaged { .. } | VaultError::Form { .. } => unreadable(&why),
+        }
+    })
+}
+
+fn unreadable(why: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%why, "a recording cannot be read");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_unreadable", "the file cannot be read, or was changed; the log says where")
 }
 
 /// Recordings, newest first.
@@ -107,7 +122,8 @@ pub async fn audio(
     caller.may("recordings:audio")?;
     let recording = load(&state, &id).await?;
     reach::within(&state, &caller, &recording.session, "the recording").await?;
-    let (mut file, bytes) = open(&state, &recording).await?;
+    let mut reader = open(&state, &recording).await?;
+    let bytes = reader.len();
     let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     // RFC 9110 §14.2: a range means something for GET only.
     let asked = asked.filter(|_| method == Method::GET && if_range(&headers, &recording));
@@ -120,9 +136,10 @@ pub async fn audio(
         }
     };
     let length = if bytes == 0 { 0 } else { last - first + 1 };
-    let lost = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_unreadable", "the file cannot be read");
-    file.seek(SeekFrom::Start(first)).await.map_err(lost)?;
-    let mut response = (status, Body::from_stream(blocks(file, length))).into_response();
+    reader.seek(SeekFrom::Start(first)).map_err(|why| unreadable(&why))?;
+    // The first block is read before anything is promised: most damage is told by status.
+    let (reader, begins) = block_of(reader, length.min(BLOCK)).await.map_err(|why| unreadable(&why))?;
+    let mut response = (status, Body::from_stream(blocks(reader, begins, length))).into_response();
     let part = if status == StatusCode::PARTIAL_CONTENT { Part::Some } else { Part::Whole };
     describe(response.headers_mut(), &recording, part, (first, last, bytes, length));
     Ok(response)
@@ -179,27 +196,24 @@ fn span(range: &str, bytes: u64) -> Asked {
     if first < bytes { Asked::Part(first, last) } else { Asked::Outside }
 }
 
-fn blocks(file: File, length: u64) -> impl stream::Stream<Item = std::io::Result<Vec<u8>>> {
-    stream::try_unfold((file, length), |(mut file, left)| async move {
+/// So many bytes of a recording, read where waiting is allowed.
+async fn block_of(mut reader: Reader, count: u64) -> std::io::Result<(Reader, Vec<u8>)> {
+    let read = tokio::task::spawn_blocking(move || {
         let mut block = Vec::new();
-        (&mut file).take(left.min(BLOCK)).read_to_end(&mut block).await?;
-        let read = block.len() as u64;
-        Ok((read > 0).then_some((block, (file, left - read))))
-    })
+        (&mut reader).take(count).read_to_end(&mut block).map(|_| (reader, block))
+    });
+    read.await.map_err(std::io::Error::other)?
 }
 
-/// The sum of a file, hex, and its size.
-async fn sum(mut file: File) -> std::io::Result<(String, u64)> {
-    use sha2::Digest;
-    let (mut sum, mut bytes, mut block) = (sha2::Sha256::new(), 0u64, vec![0u8; BLOCK as usize]);
-    loop {
-        let read = file.read(&mut block).await?;
-        if read == 0 {
-            return Ok((hex::encode(sum.finalize()), bytes));
-        }
-        sum.update(&block[..read]);
-        bytes += read as u64;
-    }
+fn blocks(reader: Reader, begins: Vec<u8>, length: u64) -> impl stream::Stream<Item = std::io::Result<Vec<u8>>> {
+    stream::try_unfold((reader, Some(begins), length), |(reader, begins, left)| async move {
+        let (reader, block) = match begins {
+            Some(begins) => (reader, begins),
+            None => block_of(reader, left.min(BLOCK)).await.inspect_err(|why| tracing::error!(%why, "a recording breaks off"))?,
+        };
+        let read = block.len() as u64;
+        Ok((read > 0).then_some((block, (reader, None, left - read))))
+    })
 }
 
 /// Is the file still what it was when it was closed?
@@ -212,10 +226,11 @@ pub async fn certificate(State(state): State<ApiState>, caller: Caller, Path(id)
     let Some(sha256) = recording.sha256.clone() else {
         return Err(Problem::conflict("recording_unfinished", format!("the recording is {}", recording.state)));
     };
-    let (file, _) = open(&state, &recording).await?;
-    let lost = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_unreadable", "the file cannot be read");
-    let (sha256_now, bytes) = sum(file).await.map_err(lost)?;
-    Ok(Json(Certificate { recording: id, intact: sha256 == sha256_now, sha256, sha256_now, bytes }))
+    let mut reader = open(&state, &recording).await?;
+    let (bytes, sealed_with) = (reader.len(), reader.sealed_with());
+    let sum = tokio::task::spawn_blocking(move || reader.sum()).await.map_err(|why| unreadable(&why))?;
+    let sha256_now = sum.map_err(|why| unreadable(&why))?;
+    Ok(Json(Certificate { recording: id, intact: sha256 == sha256_now, sha256, sha256_now, bytes, sealed_with }))
 }
 
 /// Why there is no transcript.

@@ -33,6 +33,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             let mut problems = config.warnings.clone();
             problems.extend(tls_problem(&config.server));
+            problems.extend(key_problem(&config.server));
             (problems, Some(config))
         }
         Err(problems) => (problems, None),
@@ -46,6 +47,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     println!("{} error(s), {} warning(s)", errors, problems.len() - errors);
     let good = errors == 0 && (!args.strict || problems.is_empty());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A key for recordings that is not where it should be.
+fn key_problem(server: &Server) -> Option<Problem> {
+    let why = setup::shelf(server).err()?;
+    Some(Problem::of_file("[recordings]", format!("{why:#}"), "put the key there, or take its line away"))
 }
 
 /// A certificate of the operator's that the server could not start with.
@@ -89,9 +96,10 @@ fn plan_of(config: &Config) -> String {
     text += &format!("API    http://{}\n", server.api);
     text += &format!("store  {}\n", without_password(&server.database));
     text += &format!(
-        "record {} into {}\n",
+        "record {} into {}, {}\n",
         if directory.record_calls { "every call" } else { "what plans ask for" },
-        server.folders.recordings.display()
+        server.folders.recordings.display(),
+        if server.recordings.keys.is_empty() { "plain" } else { "sealed" }
     );
     for (name, channel) in &server.channels {
         text += &match channel {

@@ -8,6 +8,7 @@ mod dialplan;
 mod late_bar;
 mod models;
 mod nlu;
+mod recordings;
 mod serve;
 mod transcribe;
 mod trunk;
@@ -35,6 +36,7 @@ enum Command {
     Demo(demo::Args),
     Dialplan(dialplan::DialplanArgs),
     Models(models::Args),
+    Recordings(recordings::Args),
     Serve(serve::Args),
     Transcribe(transcribe::Args),
     Trunk(trunk::Args),
@@ -69,6 +71,7 @@ impl Command {
             Command::Demo(args) => demo::run(&args),
             Command::Dialplan(args) => dialplan::run(args),
             Command::Models(args) => models::run(&args),
+            Command::Recordings(args) => recordings::run(&args),
             Command::Serve(args) => serve::run(&args),
             Command::Transcribe(args) => transcribe::run(&args),
             Command::Trunk(args) => trunk::run(&args),

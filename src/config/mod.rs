@@ -8,6 +8,7 @@ pub mod notices;
 pub mod outbound;
 pub mod phones;
 pub mod problem;
+pub mod recordings;
 pub mod server;
 pub mod toml_file;
 pub mod trunks;

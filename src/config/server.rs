@@ -19,6 +19,7 @@ use super::listen::{self, Listen, Tls};
 use super::notices;
 use super::outbound;
 use super::problem::{Problem, did_you_mean};
+use super::recordings::{self, Recordings};
 use super::toml_file::{Section, TomlFile, Value};
 
 const API_PORT: u16 = 8080;
@@ -49,6 +50,8 @@ pub struct Server {
     pub reload: Reload,
     /// Chat channels by name.
     pub channels: BTreeMap<String, Channel>,
+    /// How recordings lie on the disk.
+    pub recordings: Recordings,
     /// Requests of one API key a second, on the long run.
     pub api_rate: u32,
     /// Values for `${NAME}` in dialplans; the environment wins.
@@ -224,6 +227,7 @@ impl Default for Server {
             },
             reload: Reload::Watch,
             channels: BTreeMap::new(),
+            recordings: Recordings::default(),
             api_rate: API_RATE,
             variables: BTreeMap::new(),
         }
@@ -275,6 +279,7 @@ impl Server {
             *folder = home.join(&*folder);
         }
         self.sip.tls.place_below(home);
+        self.recordings.place_below(home);
         if let Some(file) =
             self.database.strip_prefix("sqlite:").map(|rest| rest.trim_start_matches("//")).filter(|file| !file.starts_with('/'))
         {
@@ -319,6 +324,7 @@ pub fn read(name: &str, text: &str, out: &mut Vec<Problem>) -> (Server, Calls) {
     });
     with(&mut top, "channels", out, |section, out| server.channels = channels::read(section, out));
     with(&mut top, "folders", out, |section, out| folders(section, &mut server.folders, out));
+    with(&mut top, "recordings", out, |section, out| server.recordings = recordings::read(section, out));
     with(&mut top, "store", out, |section, out| {
         server.database = section.read("database", server.database.clone(), out, |value| {
             value.parsed("a URL such as \"sqlite:data/hotline.db\" or \"postgres://user@host/name\"", database)

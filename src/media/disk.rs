@@ -1,5 +1,5 @@
 //! The one thread that writes recordings: stereo PCM16 WAV at 8 kHz whose header is rolled forward with each block, so that a file
-//! whose writer was killed can be played up to the last block (half a second).
+//! whose writer was killed can be played up to the last block (half a second); or the same sealed, when there is a key.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
@@ -8,14 +8,14 @@ use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use sha2::{Digest, Sha256};
 
 use super::lasting::{self, Order};
-use super::{FRAME, RATE, Report};
+use super::{FRAME, Report};
 use crate::control::words::{RecordingId, media};
+use crate::vault::{self, Form, Keys, Reader, Sealer, Shelf, WAV_HEADER, wav_header};
 
 /// 20 ms frames in one block: half a second.
 pub const BLOCK_FRAMES: usize = 25;
@@ -25,11 +25,9 @@ pub const BLOCK_SAMPLES: usize = BLOCK_FRAMES * FRAME * CHANNELS;
 const CHANNELS: usize = 2;
 const SAMPLE_BYTES: u64 = 2;
 const PAIR_BYTES: u64 = SAMPLE_BYTES * CHANNELS as u64;
-const HEADER_BYTES: u64 = 44;
 const JOBS: usize = 4_096;
 const SUM_STEP: usize = 256 * 1024;
 const SILENT_PAIRS: usize = 2_000;
-const FOLDER_DEPTH: usize = 8;
 
 /// Up to half a second of interleaved stereo sound.
 #[derive(Debug)]
@@ -90,25 +88,22 @@ pub struct Handle {
     pub thread: JoinHandle<()>,
 }
 
-/// What a closed or recovered file holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sealed {
-    /// Sound in the file.
-    pub duration: Duration,
-    /// Bytes in the file.
-    pub bytes: u64,
-    /// SHA-256 of the file, hex.
-    pub sha256: String,
-}
-
 /// Starts the disk thread. `folder` is the recordings folder; `report` may block (it is not called on a media thread).
 ///
 /// # Errors
 /// When the thread cannot be made.
 pub fn start(folder: PathBuf, report: impl FnMut(Report) + Clone + Send + 'static) -> io::Result<Handle> {
+    start_on(Shelf { folder, ..Shelf::default() }, report)
+}
+
+/// The same with keys: the first one seals what is recorded.
+///
+/// # Errors
+/// When the thread cannot be made.
+pub fn start_on(shelf: Shelf, report: impl FnMut(Report) + Clone + Send + 'static) -> io::Result<Handle> {
     let (jobs, inbox) = crossbeam_channel::bounded(JOBS);
-    let (lasting, keeper) = lasting::start(folder.clone(), report.clone())?;
-    let disk = Disk { folder, report, open: HashMap::new(), closing: VecDeque::new(), lasting };
+    let (lasting, keeper) = lasting::start(shelf.folder.clone(), report.clone())?;
+    let disk = Disk { shelf, report, open: HashMap::new(), closing: VecDeque::new(), lasting };
     let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(move || {
         disk.run(&inbox);
         if keeper.join().is_err() {
@@ -118,115 +113,48 @@ pub fn start(folder: PathBuf, report: impl FnMut(Report) + Clone + Send + 'stati
     Ok(Handle { jobs, thread })
 }
 
-/// Mends the headers of all our recordings below `folder` that were cut by a crash: sound behind the last rolled header is taken in.
-/// Returns the mended files. Call before the disk thread starts.
+/// Closes all recordings below `folder` that were cut off by a crash, at their last whole sound. Returns the mended files. One that
+/// cannot be read stays as it is, and the log says why. Call before the disk thread starts.
 ///
 /// # Errors
-/// When the folder or one of its files cannot be read or written.
-pub fn recover(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut mended = Vec::new();
-    if folder.is_dir() {
-        recover_below(folder, FOLDER_DEPTH, &mut mended)?;
-    }
-    Ok(mended)
-}
-
-/// Length, size and sum of a recording on disk (for files whose end a crash kept from being reported).
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn inspect(file: &Path) -> io::Result<Sealed> {
-    let mut file = File::open(file)?;
-    let bytes = file.metadata()?.len();
-    let mut sum = Sha256::new();
-    io::copy(&mut file, &mut SumWriter(&mut sum))?;
-    Ok(Sealed { duration: duration(bytes.saturating_sub(HEADER_BYTES)), bytes, sha256: hex::encode(sum.finalize()) })
-}
-
-struct SumWriter<'a>(&'a mut Sha256);
-
-impl io::Write for SumWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn recover_below(folder: &Path, depth: usize, mended: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let path = entry.path();
-        if kind.is_dir() && depth > 0 {
-            recover_below(&path, depth - 1, mended)?;
-        } else if kind.is_file() && path.extension().is_some_and(|ext| ext == "wav") && mend(&path)? {
-            mended.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn mend(path: &Path) -> io::Result<bool> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let length = file.metadata()?.len();
-    let mut found = [0u8; HEADER_BYTES as usize];
-    if length < HEADER_BYTES || file.read_exact_at(&mut found, 0).is_err() {
-        return Ok(false);
-    }
-    let data = (length - HEADER_BYTES) / PAIR_BYTES * PAIR_BYTES;
-    let wanted = header(data);
-    let ours = found[..4] == wanted[..4] && found[8..40] == wanted[8..40];
-    if !ours || (found == wanted && length == HEADER_BYTES + data) {
-        return Ok(false);
-    }
-    file.set_len(HEADER_BYTES + data)?;
-    file.write_all_at(&wanted, 0)?;
-    Ok(true)
-}
-
-/// RIFF/WAVE, one `fmt ` chunk of PCM16 stereo at 8 kHz, one `data` chunk of `data` bytes.
-fn header(data: u64) -> [u8; HEADER_BYTES as usize] {
-    let data = u32::try_from(data).unwrap_or(u32::MAX - HEADER_BYTES as u32);
-    let mut out = [0u8; HEADER_BYTES as usize];
-    let pair = PAIR_BYTES as u32;
-    out[0..4].copy_from_slice(b"RIFF");
-    out[4..8].copy_from_slice(&(data + HEADER_BYTES as u32 - 8).to_le_bytes());
-    out[8..16].copy_from_slice(b"WAVEfmt ");
-    out[16..20].copy_from_slice(&16u32.to_le_bytes());
-    out[20..22].copy_from_slice(&1u16.to_le_bytes());
-    out[22..24].copy_from_slice(&(CHANNELS as u16).to_le_bytes());
-    out[24..28].copy_from_slice(&RATE.to_le_bytes());
-    out[28..32].copy_from_slice(&(RATE * pair).to_le_bytes());
-    out[32..34].copy_from_slice(&(pair as u16).to_le_bytes());
-    out[34..36].copy_from_slice(&(SAMPLE_BYTES as u16 * 8).to_le_bytes());
-    out[36..40].copy_from_slice(b"data");
-    out[40..44].copy_from_slice(&data.to_le_bytes());
-    out
-}
-
-fn duration(data: u64) -> Duration {
-    Duration::from_micros(data / PAIR_BYTES * 1_000_000 / u64::from(RATE))
+/// When the folder cannot be read.
+pub fn recover(folder: &Path, keys: &Keys) -> io::Result<Vec<PathBuf>> {
+    let repaired = |path: &PathBuf| {
+        let repaired = vault::repair(path, keys);
+        repaired.unwrap_or_else(|why| {
+            tracing::error!(%why, "a recording cannot be looked at");
+            false
+        })
+    };
+    Ok(vault::files(folder)?.into_iter().filter(repaired).collect())
 }
 
 struct Open {
     path: PathBuf,
     file: Arc<File>,
-    data: u64,
+    sink: Sink,
     spare: Sender<Box<Block>>,
+}
+
+/// How sound lies in a file.
+enum Sink {
+    /// So many bytes of it, behind a header that is rolled forward with each block.
+    Plain(u64),
+    /// Sealed.
+    Sealed(Sealer),
 }
 
 /// A file that is complete; its sum is made in steps between other work.
 struct Closing {
     recording: RecordingId,
-    open: Open,
+    path: PathBuf,
+    file: Arc<File>,
+    reader: Reader,
     sum: Sha256,
 }
 
 struct Disk<F> {
-    folder: PathBuf,
+    shelf: Shelf,
     report: F,
     open: HashMap<RecordingId, Open>,
     closing: VecDeque<Closing>,
@@ -258,7 +186,7 @@ impl<F: FnMut(Report)> Disk<F> {
                     self.tell(Order::Opened(recording, Arc::clone(&open.file)));
                     self.open.insert(recording, open);
                 }
-                Err(why) => self.fail(recording, format!("{}: {why}", self.folder.join(path).display())),
+                Err(why) => self.fail(recording, format!("{}: {why}", self.shelf.folder.join(path).display())),
             },
             Job::Append { recording, block } => self.write(recording, |open| open.append(block, scratch)),
             Job::Gap { recording, pairs } => self.write(recording, |open| open.silence(pairs)),
@@ -270,37 +198,49 @@ impl<F: FnMut(Report)> Disk<F> {
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a recording's path must stay below the recordings folder"));
         }
-        let whole = self.folder.join(path);
+        let whole = self.shelf.folder.join(path);
         if let Some(parent) = whole.parent() {
             fs::create_dir_all(parent)?;
         }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(whole)?;
-        file.write_all_at(&header(0), 0)?;
-        Ok(Open { path: path.to_owned(), file: Arc::new(file), data: 0, spare })
+        let file = Arc::new(OpenOptions::new().read(true).write(true).create_new(true).open(whole)?);
+        let sink = match self.shelf.keys.first() {
+            Some(key) => Sink::Sealed(Sealer::begin(Arc::clone(&file), key, Form::Wav)?),
+            None => {
+                file.write_all_at(&wav_header(0), 0)?;
+                Sink::Plain(0)
+            }
+        };
+        Ok(Open { path: path.to_owned(), file, sink, spare })
     }
 
     fn write(&mut self, recording: RecordingId, work: impl FnOnce(&mut Open) -> io::Result<()>) {
         let Some(open) = self.open.get_mut(&recording) else { return };
         if let Err(why) = work(open) {
-            let text = format!("{}: {why}", self.folder.join(&open.path).display());
+            let text = format!("{}: {why}", self.shelf.folder.join(&open.path).display());
             self.open.remove(&recording);
             self.fail(recording, text);
         }
     }
 
     fn close(&mut self, recording: RecordingId) {
-        let Some(open) = self.open.remove(&recording) else { return };
-        self.closing.push_back(Closing { recording, open, sum: Sha256::new() });
+        let Some(Open { path, file, sink, .. }) = self.open.remove(&recording) else { return };
+        let closed = match sink {
+            Sink::Sealed(sealer) => sealer.close(),
+            Sink::Plain(_) => Ok(()),
+        };
+        match closed.and_then(|()| self.shelf.open(&path).map_err(io::Error::from)) {
+            Ok(reader) => self.closing.push_back(Closing { recording, path, file, reader, sum: Sha256::new() }),
+            Err(why) => self.fail(recording, format!("{}: {why}", self.shelf.folder.join(path).display())),
+        }
     }
 
     fn sum_a_step(&mut self, scratch: &mut [u8]) {
         let Some(closing) = self.closing.front_mut() else { return };
-        let read = (&*closing.open.file).read(scratch);
-        match read {
+        match closing.reader.read(scratch) {
             Ok(0) => self.finish(),
             Ok(count) => closing.sum.update(&scratch[..count]),
             Err(why) => {
-                let text = format!("{}: {why}", self.folder.join(&closing.open.path).display());
+                let text = format!("{}: {why}", self.shelf.folder.join(&closing.path).display());
                 let recording = closing.recording;
                 self.closing.pop_front();
                 self.fail(recording, text);
@@ -309,17 +249,12 @@ impl<F: FnMut(Report)> Disk<F> {
     }
 
     fn finish(&mut self) {
-        let Some(Closing { recording, open, sum }) = self.closing.pop_front() else {
+        let Some(Closing { recording, path, file, reader, sum }) = self.closing.pop_front() else {
             return;
         };
-        let finished = media::Event::RecordingFinished {
-            recording,
-            path: open.path,
-            duration: duration(open.data),
-            bytes: HEADER_BYTES + open.data,
-            sha256: hex::encode(sum.finalize()),
-        };
-        self.tell(Order::Closed(recording, open.file, Box::new(Report::Media(finished))));
+        let (duration, bytes, sha256) = (reader.duration(), reader.len(), hex::encode(sum.finalize()));
+        let finished = media::Event::RecordingFinished { recording, path, duration, bytes, sha256 };
+        self.tell(Order::Closed(recording, file, Box::new(Report::Media(finished))));
     }
 
     /// The line is long; waiting for it costs this thread only, and recorders keep ten seconds.
@@ -360,21 +295,32 @@ impl Open {
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, HEADER_BYTES + self.data)?;
-        self.data += bytes.len() as u64;
-        Ok(())
+        match &mut self.sink {
+            Sink::Sealed(sealer) => sealer.append(bytes),
+            Sink::Plain(data) => {
+                self.file.write_all_at(bytes, WAV_HEADER + *data)?;
+                *data += bytes.len() as u64;
+                Ok(())
+            }
+        }
     }
 
     fn roll(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&header(self.data), 0)
+        match &self.sink {
+            Sink::Sealed(_) => Ok(()),
+            Sink::Plain(data) => self.file.write_all_at(&wav_header(*data), 0),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::control::random::Random;
     use crate::control::time::Time;
+    use crate::vault::Key;
 
     fn id(seed: u64) -> RecordingId {
         RecordingId::new(Time(1), &mut Random::new(seed))
@@ -388,8 +334,12 @@ mod tests {
     }
 
     fn run(folder: &Path, jobs: Vec<Job>) -> Vec<Report> {
+        run_on(Shelf::plain(folder), jobs)
+    }
+
+    fn run_on(shelf: Shelf, jobs: Vec<Job>) -> Vec<Report> {
         let (reports, seen) = crossbeam_channel::bounded(16);
-        let disk = start(folder.to_owned(), move |report| reports.send(report).unwrap()).unwrap();
+        let disk = start_on(shelf, move |report| reports.send(report).unwrap()).unwrap();
         jobs.into_iter().for_each(|job| disk.jobs.send(job).unwrap());
         drop(disk.jobs);
         disk.thread.join().unwrap();
@@ -418,10 +368,33 @@ mod tests {
         assert_eq!(path, Path::new("day/one.wav"));
         let whole = folder.path().join("day/one.wav");
         assert_eq!(hex::encode(Sha256::digest(fs::read(&whole).unwrap())), *sha256);
-        assert_eq!(inspect(&whole).unwrap(), Sealed { duration: *duration, bytes: *bytes, sha256: sha256.clone() });
         let samples: Vec<i16> = hound::WavReader::open(whole).unwrap().samples().map(Result::unwrap).collect();
         assert_eq!((samples[0], samples[1], samples[8_000], samples.len()), (100, -100, 0, 16_000));
         assert_eq!(home.len(), 1, "the empty block came home");
+    }
+
+    #[test]
+    fn s80_with_a_key_a_recording_is_sealed_and_its_sum_is_that_of_the_plain_file() {
+        let (folder, plain) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let jobs = || {
+            let (spare, _) = crossbeam_channel::bounded(4);
+            let recording = id(1);
+            vec![
+                Job::Open { recording, path: "one.wav".into(), spare },
+                Job::Append { recording, block: block(100, -100) },
+                Job::Gap { recording, pairs: 1_111 },
+                Job::Append { recording, block: block(7, 8) },
+                Job::Close { recording },
+            ]
+        };
+        let keys = Keys::new(vec![Key::new([1; 32])]);
+        let sealed = run_on(Shelf { folder: folder.path().to_owned(), keys: keys.clone() }, jobs());
+        assert_eq!(sealed, run(plain.path(), jobs()), "length, size and sum are those of the plain file");
+        let (lies, would) = (fs::read(folder.path().join("one.wav")).unwrap(), fs::read(plain.path().join("one.wav")).unwrap());
+        assert!(hound::WavReader::new(&lies[..]).is_err() && !lies.windows(8).any(|some| some == &would[44..52]));
+        let mut read = Vec::new();
+        Reader::open(&folder.path().join("one.wav"), &keys).unwrap().read_to_end(&mut read).unwrap();
+        assert!(read == would);
     }
 
     #[test]
@@ -438,13 +411,13 @@ mod tests {
     fn s86_a_file_cut_by_a_crash_is_readable_and_mended_to_its_last_sample() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cut.wav");
-        let mut bytes = header(8_000).to_vec();
+        let mut bytes = wav_header(8_000).to_vec();
         bytes.extend(std::iter::repeat_n(7u8, 16_003));
         fs::write(&path, &bytes).unwrap();
         assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 2_000, "readable as the crash left it");
         fs::write(folder.path().join("foreign.wav"), b"not ours").unwrap();
-        assert_eq!(recover(folder.path()).unwrap(), std::slice::from_ref(&path));
+        assert_eq!(recover(folder.path(), &Keys::default()).unwrap(), std::slice::from_ref(&path));
         assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 4_000);
-        assert_eq!(recover(folder.path()).unwrap(), Vec::<PathBuf>::new(), "mended once");
+        assert_eq!(recover(folder.path(), &Keys::default()).unwrap(), Vec::<PathBuf>::new(), "mended once");
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use crate::config::server::Server;
 use crate::control::words::Lang;
 use crate::media::priority;
 use crate::qa::worker::{Transcribe, Unheard};
@@ -13,6 +12,8 @@ use crate::qa::{Scorecard, Transcribed, Utterance, Worker, scorecard};
 use crate::speech::engines::Purpose;
 use crate::speech::transcribe::{self, Side};
 use crate::speech::{self, Engines};
+use crate::speech::wav::Wav;
+use crate::vault::{Keys, Reader, Shelf};
 use crate::{nlu, store};
 
 /// Transcripts give way to everything that a caller waits for.
@@ -49,24 +50,27 @@ fn read(file: &str, text: &str) -> anyhow::Result<Scorecard> {
 }
 
 /// The worker, ready to run.
-pub fn worker(server: &Server, started: &store::Started, engines: &Arc<Engines>, cards: Arc<[Scorecard]>) -> Worker {
+pub fn worker(shelf: Shelf, started: &store::Started, engines: &Arc<Engines>, cards: Arc<[Scorecard]>) -> Worker {
     Worker {
         store: started.store.clone(),
         journal: started.journal.clone(),
-        recordings: server.folders.recordings.clone(),
-        transcribe: engines.any(Purpose::AfterCall).then(|| transcriber(Arc::clone(engines))),
+        recordings: shelf.folder.clone(),
+        transcribe: engines.any(Purpose::AfterCall).then(|| transcriber(Arc::clone(engines), shelf.keys)),
         redact: nlu::redact::redact,
         cards,
     }
 }
 
-fn transcriber(engines: Arc<Engines>) -> Transcribe {
+fn transcriber(engines: Arc<Engines>, keys: Keys) -> Transcribe {
     Arc::new(move |file, lang| {
         priority::set_nice(NICE);
         if engines.serving(lang, Purpose::AfterCall).is_empty() {
             return Err(Unheard::Ever(format!("no recognizer for {lang} after the call: `hotline models list` shows what can be had")));
         }
-        let heard = speech::transcribe::recording(&engines, file, lang, &mut |_, _| {}).map_err(|why| Unheard::Now(why.to_string()))?;
+        let now = |why: &dyn std::fmt::Display| Unheard::Now(why.to_string());
+        let mut reader = Reader::open(file, &keys).map_err(|why| now(&why))?;
+        let wav = Wav::read_from(&mut reader, &file.display().to_string()).map_err(|why| now(&why))?;
+        let heard = speech::transcribe::wav(&engines, &wav, lang, &mut |_, _| {}).map_err(|why| now(&why))?;
         Ok(both_sides(lang, heard))
     })
 }

@@ -28,6 +28,7 @@ use crate::control::words::chat::Send;
 use crate::control::words::directory::{Directory, Listener};
 use crate::inlet::{Bell, Inlet};
 use crate::speech::prompts::Prompts;
+use crate::vault::Shelf;
 use crate::{api, channels, control_handle, lookups, net, speech, store};
 
 use clock::Clock;
@@ -106,12 +107,13 @@ struct Memory {
 impl Server {
     fn start(runtime: &tokio::runtime::Runtime, args: &Args, config: Config) -> anyhow::Result<Server> {
         let settings = Arc::clone(&config.server);
-        let Memory { started, restored, admin_key } = runtime.block_on(recall(&settings))?;
+        let shelf = setup::shelf(&settings)?;
+        let Memory { started, restored, admin_key } = runtime.block_on(recall(&settings, &shelf))?;
         let engines = Arc::new(speech::Engines::load(setup::engines(&settings)?)?);
         let bell = Bell::new().context("cannot make the bell of the control thread")?;
         let (wire, fresh, reports) = (bounded(SIP_DOOR), bounded(FRESH_DOOR), bounded(SOUND_DOOR));
         let mut directory = Directory::clone(&config.directory);
-        let sound = sound::start(&settings, &mut directory, &engines, &Inlet::new(reports.0, &bell))?;
+        let sound = sound::start((&settings, &shelf), &mut directory, &engines, &Inlet::new(reports.0, &bell))?;
         let lanes = net::Lanes { running: Inlet::new(wire.0, &bell), fresh: Inlet::new(fresh.0, &bell) };
         let (net, datagrams) = open_sockets(&settings, &mut directory, lanes)?;
         let directory = Arc::new(directory);
@@ -122,8 +124,8 @@ impl Server {
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
         let adapters = show.adapters.clone();
         let counted = setup::Counted { media: sound.counts.clone(), net: net.counts() };
-        let state = setup::api_state(&settings, &started, &control, show, counted, &cards)?;
-        let after_call = after_call::worker(&settings, &started, &engines, cards);
+        let state = setup::api_state(&settings, &started, &control, show, counted, (&cards, shelf.clone()))?;
+        let after_call = after_call::worker(shelf, &started, &engines, cards);
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
         let guard = lookups::Guard::new(setup::reach(&directory));
         let (lookups, lookups_task) = lookups::start(started.store.clone(), guard.clone(), control.clone())?;
@@ -184,7 +186,7 @@ impl Ready {
 }
 
 /// Opens database and log, and settles what an abrupt end left open.
-async fn recall(settings: &config::server::Server) -> anyhow::Result<Memory> {
+async fn recall(settings: &config::server::Server, shelf: &Shelf) -> anyhow::Result<Memory> {
     let data = &settings.folders.data;
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let memory = store::Settings { url: settings.database.clone(), log: data.join(LOG_FOLDER) };
@@ -192,7 +194,7 @@ async fn recall(settings: &config::server::Server) -> anyhow::Result<Memory> {
     if let Some(torn) = &started.torn {
         tracing::warn!(?torn, "the log's last line was cut off in the middle: it is dropped");
     }
-    let restored = started.store.restore(&started.journal, &settings.folders.recordings).await?;
+    let restored = started.store.restore(&started.journal, shelf).await?;
     let admin_key = setup::admin_key(data, &started.store).await?;
     Ok(Memory { started, restored, admin_key })
 }

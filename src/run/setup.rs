@@ -26,6 +26,7 @@ use crate::speech::prompts::Other;
 use crate::speech::{self, engines};
 use crate::store::{self, Store};
 use crate::telemetry::metrics;
+use crate::vault::{Keys, Shelf};
 
 /// Bytes of the secret that visitors' tokens are signed with.
 const SECRET_BYTES: usize = 32;
@@ -151,6 +152,14 @@ pub fn prompts(server: &Server) -> speech::prompts::Config {
     config
 }
 
+/// The recordings folder, and the keys that open it.
+///
+/// # Errors
+/// A key that is missing or is none.
+pub fn shelf(server: &Server) -> anyhow::Result<Shelf> {
+    Ok(Shelf { folder: server.folders.recordings.clone(), keys: Keys::read(&server.recordings.keys)? })
+}
+
 /// Private addresses that lookups may reach: hosts written into a plan or into the variables it uses, never a caller's words.
 #[must_use]
 pub fn reach(directory: &Directory) -> Vec<String> {
@@ -229,7 +238,7 @@ pub fn api_state(
     control: &ControlHandle,
     showing: Showing,
     counted: Counted,
-    cards: &[Scorecard],
+    (cards, shelf): (&[Scorecard], Shelf),
 ) -> anyhow::Result<api::ApiState> {
     let secret = read_or_make(&server.folders.data.join(VISITOR_SECRET_FILE), || {
         let mut bytes = [0u8; SECRET_BYTES];
@@ -242,7 +251,7 @@ pub fn api_state(
         control: control.clone(),
         directory: showing.directory,
         channels: showing.channels,
-        recordings: server.folders.recordings.clone(),
+        recordings: shelf,
         scorecards: cards.iter().map(shown).collect(),
         registry: Arc::new(metrics::registry(counted.media, kept(&counted.net))),
         visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),

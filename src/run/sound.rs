@@ -15,6 +15,7 @@ use crate::inlet::Inlet;
 use crate::media::rtp::dtls::Identity;
 use crate::media::{self, Report, disk, worker};
 use crate::speech;
+use crate::vault::Shelf;
 
 /// Media threads outrank recognition, where the system allows it.
 const MEDIA_NICE: i32 = -10;
@@ -33,8 +34,13 @@ pub struct Sound {
 ///
 /// # Errors
 /// A port that is taken, a folder that cannot be written, a configured model that does not load.
-pub fn start(server: &Server, directory: &mut Directory, engines: &Arc<speech::Engines>, door: &Inlet<Input>) -> anyhow::Result<Sound> {
-    let disk = start_disk(server, door.clone())?;
+pub fn start(
+    (server, shelf): (&Server, &Shelf),
+    directory: &mut Directory,
+    engines: &Arc<speech::Engines>,
+    door: &Inlet<Input>,
+) -> anyhow::Result<Sound> {
+    let disk = start_disk(shelf, door.clone())?;
     let recognizers = start_recognizers(server, engines, door)?;
     let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
     let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), threads: Vec::new() };
@@ -53,17 +59,17 @@ pub fn start(server: &Server, directory: &mut Directory, engines: &Arc<speech::E
     Ok(sound)
 }
 
-fn start_disk(server: &Server, door: Inlet<Input>) -> anyhow::Result<disk::Handle> {
-    let folder = server.folders.recordings.clone();
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the recordings folder {}", folder.display()))?;
-    let mended = disk::recover(&folder).with_context(|| format!("cannot read the recordings folder {}", folder.display()))?;
+fn start_disk(shelf: &Shelf, door: Inlet<Input>) -> anyhow::Result<disk::Handle> {
+    let folder = &shelf.folder;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the recordings folder {}", folder.display()))?;
+    let mended = disk::recover(folder, &shelf.keys).with_context(|| format!("cannot read the recordings folder {}", folder.display()))?;
     for file in mended {
         tracing::warn!(file = %file.display(), "a recording that was cut off has its header mended");
     }
     let report = move |report| {
         let _ = door.send(input(report));
     };
-    disk::start(folder, report).context("cannot start the disk thread")
+    disk::start_on(shelf.clone(), report).context("cannot start the disk thread")
 }
 
 fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Inlet<Input>) -> anyhow::Result<Vec<speech::Handle>> {

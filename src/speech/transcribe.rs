@@ -75,7 +75,14 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// # Errors
 /// [`TranscribeError`]. A piece that an engine refuses is left out; that is no error.
 pub fn recording(engines: &Arc<Engines>, path: &Path, lang: &Lang, progress: Progress<'_>) -> Result<Vec<Utterance>, TranscribeError> {
-    let wav = Wav::read(path)?;
+    wav(engines, &Wav::read(path)?, lang, progress)
+}
+
+/// The same of a recording in memory.
+///
+/// # Errors
+/// [`TranscribeError::NoEngine`].
+pub fn wav(engines: &Arc<Engines>, wav: &Wav, lang: &Lang, progress: Progress<'_>) -> Result<Vec<Utterance>, TranscribeError> {
     let sides: &[Side] = if wav.channels.len() >= 2 { &[Side::Customer, Side::Center] } else { &[Side::Only] };
     let channels: Vec<(Side, Vec<i16>)> = sides.iter().enumerate().map(|(at, side)| (*side, wav.channel(at, RATE))).collect();
     let mut pieces: Vec<(Side, Range<usize>, &[i16])> = Vec::new();

@@ -1,5 +1,6 @@
 //! Reading WAV files as they come: PCM 8 to 32 bit, float, G.711; also recordings whose header was never closed.
 
+use std::io::Read;
 use std::path::Path;
 
 use super::resample::resample;
@@ -55,6 +56,17 @@ impl Wav {
             return Err(form("the file is larger than 4 GiB"));
         }
         parse(&std::fs::read(path).map_err(disk)?).map_err(|why| form(&why))
+    }
+
+    /// Reads one that is opened already; `name` is for what is wrong with it.
+    ///
+    /// # Errors
+    /// As [`Wav::read`].
+    pub fn read_from(from: &mut impl Read, name: &str) -> Result<Wav, WavError> {
+        let mut bytes = Vec::new();
+        let disk = |source| WavError::Disk { path: name.to_owned(), source };
+        from.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(disk)?;
+        parse(&bytes).map_err(|why| WavError::Form { path: name.to_owned(), why })
     }
 
     /// One channel at the asked rate.

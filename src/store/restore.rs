@@ -1,10 +1,6 @@
 //! What a restart finds: sessions that an abrupt end left open, and the facts that settle what only the store can settle.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-
-use sha2::{Digest, Sha256};
+use std::io;
 
 use super::db::Row;
 use super::journal::Journal;
@@ -16,8 +12,7 @@ use crate::control::session::{Interrupted, Restored};
 use crate::control::time::Time;
 use crate::control::words::EventId;
 use crate::control::words::agent::AgentState;
-
-const READ_BYTES: usize = 1 << 16;
+use crate::vault::{self, Shelf};
 
 impl Store {
     /// What the rules need from before. First the store settles its own loose ends: offers that rang are withdrawn, agents are
@@ -25,7 +20,7 @@ impl Store {
     ///
     /// # Errors
     /// What the database or the log says.
-    pub async fn restore(&self, journal: &Journal, recordings: &Path) -> Result<Restored, Error> {
+    pub async fn restore(&self, journal: &Journal, recordings: &Shelf) -> Result<Restored, Error> {
         let mut facts = self.loose_offers().await?;
         facts.extend(self.loose_agents().await?);
         facts.extend(self.loose_recordings(recordings).await?);
@@ -65,14 +60,14 @@ impl Store {
         Ok(facts)
     }
 
-    async fn loose_recordings(&self, folder: &Path) -> Result<Vec<Fact>, Error> {
+    async fn loose_recordings(&self, shelf: &Shelf) -> Result<Vec<Fact>, Error> {
         let rows = self.db.rows("SELECT id, session, path FROM recordings WHERE state = 'recording'", args![]).await?;
         let mut facts = Vec::new();
         for row in &rows {
             let (Ok(recording), Ok(session)) = (row.text("id")?.parse(), row.text("session")?.parse()) else { continue };
             let path = row.text("path")?;
-            let file = folder.join(&path);
-            let read = tokio::task::spawn_blocking(move || measure(&file)).await;
+            let (shelf, below) = (shelf.clone(), path.clone());
+            let read = tokio::task::spawn_blocking(move || measure(&shelf, &below)).await;
             facts.push(match read {
                 Ok(Ok((duration_ms, bytes, sha256))) => Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 },
                 Ok(Err(why)) => Fact::RecordingFailed { recording, session, why: why.to_string() },
@@ -94,18 +89,13 @@ fn interrupted(row: &Row) -> Result<Option<Interrupted>, Error> {
     }))
 }
 
-/// Milliseconds of sound, bytes and SHA-256 of a WAV file.
-fn measure(path: &Path) -> io::Result<(u64, u64, String)> {
-    let wav = hound::WavReader::open(path).map_err(io::Error::other)?;
-    let duration_ms = u64::from(wav.duration()) * 1_000 / u64::from(wav.spec().sample_rate.max(1));
-    let (mut file, mut sum, mut bytes) = (File::open(path)?, Sha256::new(), 0u64);
-    let mut block = vec![0u8; READ_BYTES];
-    loop {
-        let read = file.read(&mut block)?;
-        if read == 0 {
-            return Ok((duration_ms, bytes, hex::encode(sum.finalize())));
-        }
-        bytes += read as u64;
-        sum.update(&block[..read]);
+/// Milliseconds of sound, bytes and SHA-256 of the plain file, closed at its last whole sound.
+fn measure(shelf: &Shelf, path: &str) -> io::Result<(u64, u64, String)> {
+    vault::repair(&shelf.folder.join(path), &shelf.keys)?;
+    let mut reader = shelf.open(path)?;
+    if reader.len() < vault::WAV_HEADER {
+        return Err(io::Error::other("there is no sound in it"));
     }
+    let sum = reader.sum()?;
+    Ok((DomainEvent::ms(reader.duration()), reader.len(), sum))
 }

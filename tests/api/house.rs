@@ -21,12 +21,16 @@ use hotline::lookups::{self, Guard};
 use hotline::qa::{Scorecard, Worker, scorecard};
 use hotline::store::journal::Journal;
 use hotline::store::{self, Settings, Store};
+use hotline::vault::{Key, Keys, Shelf};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
 /// What adapters of the channel `signed` sign with.
 pub const SIGNED: &[u8] = b"known to the adapter";
+
+/// What recordings are sealed with here.
+pub const RECORDING_KEY: [u8; 32] = [9; 32];
 
 /// Requests of one key a second.
 pub const RATE: u32 = 200;
@@ -90,7 +94,8 @@ impl House {
         let recordings = folder.join("recordings");
         std::fs::create_dir_all(&recordings).unwrap();
         let config = built_in();
-        let restored = started.store.restore(&started.journal, &recordings).await.unwrap();
+        let shelf = Shelf { folder: recordings.clone(), keys: Keys::new(vec![Key::new(RECORDING_KEY)]) };
+        let restored = started.store.restore(&started.journal, &shelf).await.unwrap();
         let switch = Switch::new(now(), 1, config.directory.clone(), restored);
         let control = rules(switch, &started.store, &started.journal);
         let cards: Arc<[Scorecard]> = Arc::from([scorecard::load("first.yaml", scorecard::FIRST).unwrap_or_else(|_| panic!("it loads"))]);
@@ -103,7 +108,7 @@ impl House {
             control,
             directory: watch::channel(config.directory.clone()).1,
             channels: watch::channel(Arc::new([("signed".to_owned(), Some(SIGNED.to_vec()))].into())).1,
-            recordings: recordings.clone(),
+            recordings: shelf,
             scorecards: Arc::from([]),
             registry: Arc::new(Registry::default()),
             visitors: VisitorSecret::new(vec![1; 32]),

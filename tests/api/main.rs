@@ -12,5 +12,6 @@ mod house;
 mod limits;
 mod postgres;
 mod quality;
+mod recordings;
 mod restart;
 mod stream;

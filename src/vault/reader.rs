@@ -1,0 +1,209 @@
+//! The one reader of recordings: the plain file, whether it lies sealed or not, from any place of it.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ring::aead::LessSafeKey;
+use sha2::{Digest, Sha256};
+
+use super::key::Keys;
+use super::seal::{BLOCK, CLOSING, Form, HEAD, Head, Record, SEAL, open, place};
+use super::{PAIR, RATE, VaultError, WAV_HEADER, wav_header};
+
+/// Bytes read for a sum at once.
+const SUM_STEP: usize = 1 << 16;
+
+/// A recording, to be read.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    file: File,
+    sealed: Option<Sealed>,
+    length: u64,
+    at: u64,
+}
+
+/// What a sealed file needs besides.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub head: Head,
+    pub key: LessSafeKey,
+    form: Form,
+    /// Bytes of sound.
+    pub data: u64,
+    pub closed: Closed,
+    /// The block that was opened last.
+    number: Option<u64>,
+    block: Vec<u8>,
+}
+
+/// Was the file ended by who wrote it, or by the repair?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Closed {
+    Yes,
+    No,
+}
+
+impl Reader {
+    /// Opens a recording.
+    ///
+    /// # Errors
+    /// [`VaultError`]: no file, no key for it, or a head that is none of ours.
+    pub fn open(path: &Path, keys: &Keys) -> Result<Reader, VaultError> {
+        let disk = |why| VaultError::Disk { path: path.to_owned(), why };
+        let form = |why| VaultError::Form { path: path.to_owned(), why };
+        let file = File::open(path).map_err(disk)?;
+        let length = file.metadata().map_err(disk)?.len();
+        let mut head = [0; HEAD];
+        let found = if length >= HEAD as u64 { file.read_exact_at(&mut head, 0).map(|()| Head::parse(head)).map_err(disk)? } else { None };
+        let Some(found) = found else { return Ok(Reader { path: path.to_owned(), file, sealed: None, length, at: 0 }) };
+        let (head, what) = found.map_err(form)?;
+        let missing = || VaultError::KeyMissing { path: path.to_owned(), key: hex::encode(head.key_id()) };
+        let key = head.file_key(keys.find(head.key_id()).ok_or_else(missing)?);
+        let (data, closed) = extent(&file, length, &head, &key).map_err(disk)?.ok_or_else(|| form("its length is not the one it was closed with"))?;
+        let sealed = Sealed { head, key, form: what, data, closed, number: None, block: Vec::with_capacity(BLOCK + SEAL) };
+        let length = data + if what == Form::Wav { WAV_HEADER } else { 0 };
+        Ok(Reader { path: path.to_owned(), file, sealed: Some(sealed), length, at: 0 })
+    }
+
+    /// Bytes of the plain file.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Is there nothing in it?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The name of the key it is sealed with; `None` when it lies plain.
+    #[must_use]
+    pub fn sealed_with(&self) -> Option<String> {
+        self.sealed.as_ref().map(|sealed| hex::encode(sealed.head.key_id()))
+    }
+
+    /// Sound in it, for a WAV of ours.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_micros(self.length.saturating_sub(WAV_HEADER) / PAIR * 1_000_000 / u64::from(RATE))
+    }
+
+    /// SHA-256 of the plain file from its beginning, hex.
+    ///
+    /// # Errors
+    /// What the disk says, or a block that was changed.
+    pub fn sum(&mut self) -> io::Result<String> {
+        self.rewind()?;
+        let (mut sum, mut step) = (Sha256::new(), vec![0; SUM_STEP]);
+        loop {
+            match self.read(&mut step)? {
+                0 => return Ok(hex::encode(sum.finalize())),
+                read => sum.update(&step[..read]),
+            }
+        }
+    }
+
+    pub(super) fn sealed(&self) -> Option<&Sealed> {
+        self.sealed.as_ref()
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.sealed.as_ref().map_or(Form::Bytes, |sealed| sealed.form)
+    }
+}
+
+/// Bytes of sound, and whether the file was closed; `None` when a closed file is longer or shorter than it was.
+fn extent(file: &File, length: u64, head: &Head, key: &LessSafeKey) -> io::Result<Option<(u64, Closed)>> {
+    let body = length - HEAD as u64;
+    let mut closing = [0; CLOSING];
+    if body >= CLOSING as u64 {
+        for record in [Record::Closing, Record::Repair] {
+            file.read_exact_at(&mut closing, length - CLOSING as u64)?;
+            if let Some(data) = open(key, head, record, &mut closing).and_then(|plain| plain.try_into().ok().map(u64::from_le_bytes)) {
+                return Ok((end_of(data) + CLOSING as u64 == length).then_some((data, Closed::Yes)));
+            }
+        }
+    }
+    let (full, tail) = (body / (BLOCK + SEAL) as u64, (body % (BLOCK + SEAL) as u64) as usize);
+    let mut last = vec![0; tail];
+    file.read_exact_at(&mut last, place(full))?;
+    // The last block stands without the closing record when the writer was killed between the two; else it is torn.
+    let tail = open(key, head, Record::Sound(full), &mut last).map_or(0, <[u8]>::len);
+    Ok(Some((full * BLOCK as u64 + tail as u64, Closed::No)))
+}
+
+/// Where the sound of so many bytes ends in the file.
+pub(super) fn end_of(data: u64) -> u64 {
+    let rest = data % BLOCK as u64;
+    place(data / BLOCK as u64) + if rest > 0 { rest + SEAL as u64 } else { 0 }
+}
+
+impl Sealed {
+    /// Bytes of the sound from `at` on, within one block.
+    fn read(&mut self, file: &File, path: &Path, at: u64, out: &mut [u8]) -> io::Result<usize> {
+        let number = at / BLOCK as u64;
+        if self.number != Some(number) {
+            self.load(file, path, number)?;
+        }
+        let from = (at % BLOCK as u64) as usize;
+        let count = out.len().min(self.block.len().saturating_sub(from));
+        out[..count].copy_from_slice(&self.block[from..from + count]);
+        Ok(count)
+    }
+
+    fn load(&mut self, file: &File, path: &Path, number: u64) -> io::Result<()> {
+        self.number = None;
+        let plain = (self.data - number * BLOCK as u64).min(BLOCK as u64) as usize;
+        self.block.resize(plain + SEAL, 0);
+        file.read_exact_at(&mut self.block, place(number))?;
+        if open(&self.key, &self.head, Record::Sound(number), &mut self.block).is_none() {
+            return Err(VaultError::Damaged { path: path.to_owned(), block: number }.into());
+        }
+        self.block.truncate(plain);
+        self.number = Some(number);
+        Ok(())
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let most = out.len().min(left);
+        let out = &mut out[..most];
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let read = match &mut self.sealed {
+            None => self.file.read_at(out, self.at)?,
+            Some(sealed) if sealed.form == Form::Wav && self.at < WAV_HEADER => {
+                let header = &wav_header(sealed.data)[self.at as usize..];
+                let count = out.len().min(header.len());
+                out[..count].copy_from_slice(&header[..count]);
+                count
+            }
+            Some(sealed) => {
+                let header = if sealed.form == Form::Wav { WAV_HEADER } else { 0 };
+                sealed.read(&self.file, &self.path, self.at - header, out)?
+            }
+        };
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let wanted = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = wanted.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the beginning of the recording"))?;
+        Ok(self.at)
+    }
+}
