@@ -17,11 +17,13 @@ use super::problem::{Problem, Refused};
 use super::{ApiState, reach, subtitles};
 use crate::store::page::{Page, Slice};
 use crate::store::recordings::{Recording, Transcript, TranscriptStanding};
-use crate::vault::{Reader, VaultError};
+use crate::vault::{Reader, VaultError, Waveform};
 
 const UNKNOWN: &str = "recording_unknown";
 /// Bytes read from the disk at once.
 const BLOCK: u64 = 1 << 16;
+const USUAL_POINTS: usize = 1_000;
+const MOST_POINTS: usize = 20_000;
 
 /// Which recordings.
 #[derive(Deserialize, IntoParams)]
@@ -70,19 +72,21 @@ async fn load(state: &ApiState, id: &str) -> Result<Recording, Problem> {
 async fn open(state: &ApiState, recording: &Recording) -> Result<Reader, Problem> {
     let (shelf, path) = (state.recordings.clone(), recording.path.clone());
     let opened = tokio::task::spawn_blocking(move || shelf.open(path)).await.map_err(|why| unreadable(&why))?;
-    opened.map_err(|why| {
-        tracing::warn!(id = recording.id, %why, "a recording's file cannot be opened");
-        match why {
-            VaultError::Disk { .. } => {
-                Problem::new(StatusCode::NOT_FOUND, "recording_file_missing", "the file of this recording is not on this server")
-            }
-            VaultError::KeyMissing { key, .. } => {
-                let detail = format!("it is sealed with the key {key}, which this server does not have ([recordings] keys)");
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recording_key_missing", detail)
-            }
-            VaultError::Damaged { .. } | VaultError::Form { .. } => unreadable(&why),
+    opened.map_err(|why| unopened(recording, why))
+}
+
+fn unopened(recording: &Recording, why: VaultError) -> Problem {
+    tracing::warn!(id = recording.id, %why, "a recording's file cannot be opened");
+    match why {
+        VaultError::Disk { .. } => {
+            Problem::new(StatusCode::NOT_FOUND, "recording_file_missing", "the file of this recording is not on this server")
         }
-    })
+        VaultError::KeyMissing { key, .. } => {
+            let detail = format!("it is sealed with the key {key}, which this server does not have ([recordings] keys)");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recording_key_missing", detail)
+        }
+        VaultError::Damaged { .. } | VaultError::Form { .. } => unreadable(&why),
+    }
 }
 
 fn unreadable(why: &dyn std::fmt::Display) -> Problem {
@@ -143,6 +147,44 @@ pub async fn audio(
     let part = if status == StatusCode::PARTIAL_CONTENT { Part::Some } else { Part::Whole };
     describe(response.headers_mut(), &recording, part, (first, last, bytes, length));
     Ok(response)
+}
+
+/// How many entries a waveform may have.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Points {
+    /// 1 to 20000, usually 1000.
+    pub points: Option<usize>,
+}
+
+/// How loud a recording is over time.
+#[derive(Serialize, ToSchema)]
+pub struct Loudness {
+    /// Milliseconds of one entry.
+    pub window_ms: u32,
+    /// The customer: the largest amplitude of each window, 0 to 255.
+    pub left: Vec<u8>,
+    /// What he heard.
+    pub right: Vec<u8>,
+}
+
+/// The waveform of a recording.
+#[utoipa::path(get, path = "/v1/recordings/{id}/peaks", tag = "recordings", params(("id" = String, Path), Points),
+    responses((status = 200, body = Loudness), Refused))]
+pub async fn peaks(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<Points>,
+) -> Result<Json<Loudness>, Problem> {
+    caller.may("recordings:read")?;
+    let recording = load(&state, &id).await?;
+    reach::within(&state, &caller, &recording.session, "the recording").await?;
+    let (shelf, path) = (state.recordings.clone(), recording.path.clone());
+    let most = query.points.unwrap_or(USUAL_POINTS).clamp(1, MOST_POINTS);
+    let read = tokio::task::spawn_blocking(move || Waveform::read(&shelf, path.as_ref(), most)).await.map_err(|why| unreadable(&why))?;
+    let Waveform { window_ms, left, right } = read.map_err(|why| unopened(&recording, why))?;
+    Ok(Json(Loudness { window_ms, left, right }))
 }
 
 /// What of the file is given.

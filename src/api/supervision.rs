@@ -10,9 +10,10 @@ use super::ApiState;
 use super::auth::Caller;
 use super::extract::{Body, id};
 use super::problem::{Problem, Refused};
-use super::reach::denied;
+use super::reach::{denied, within};
 use super::sessions::{UNKNOWN, load};
 use crate::control::words::agent::{AgentCommand, ConsultEnd, Supervision};
+use crate::control::words::media::Masking;
 use crate::control::words::{AgentId, SessionId};
 use crate::store::sessions::Session;
 
@@ -47,6 +48,14 @@ pub struct WishedSupervision {
 pub struct NewConsult {
     /// A user, an extension, a number or a SIP URI.
     pub to: String,
+}
+
+/// Is the recording to be masked?
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WishedMask {
+    /// Noise instead of what is said.
+    pub masked: bool,
 }
 
 async fn shown(state: &ApiState, text: &str, command: AgentCommand) -> Result<Json<Session>, Problem> {
@@ -114,6 +123,22 @@ async fn end(state: ApiState, caller: Caller, text: String, how: ConsultEnd) -> 
     caller.may("sessions:write")?;
     let session = known(&state, &text).await?;
     shown(&state, &text, AgentCommand::EndConsult { session, how }).await
+}
+
+/// Masks the recording from here on, or no more: noise stands in it, and `recording.masked` on the timeline.
+#[utoipa::path(put, path = "/v1/sessions/{id}/recording/mask", tag = "recordings", params(("id" = String, Path)), request_body = WishedMask,
+    responses((status = 200, body = Session), Refused))]
+pub async fn mask(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Body(wish): Body<WishedMask>,
+) -> Result<Json<Session>, Problem> {
+    caller.may("recordings:write")?;
+    let session = known(&state, &text).await?;
+    within(&state, &caller, &text, "the recording").await?;
+    let masking = if wish.masked { Masking::On } else { Masking::Off };
+    shown(&state, &text, AgentCommand::MaskRecording { session, masking }).await
 }
 
 /// Who was asked leaves; the agent has the customer again.

@@ -211,6 +211,9 @@ pub enum Fact {
     RecordingFinished { recording: RecordingId, session: SessionId, path: String, duration_ms: u64, bytes: u64, sha256: String },
     #[serde(rename = "recording.failed")]
     RecordingFailed { recording: RecordingId, session: SessionId, why: String },
+    /// Noise stands in the recording from here on, or no more; because of a `masked_slot`, or `asked`.
+    #[serde(rename = "recording.masked")]
+    RecordingMasked { recording: RecordingId, session: SessionId, masked: bool, why: String },
     #[serde(rename = "transcript.finished")]
     TranscriptFinished { recording: RecordingId, session: SessionId, engine: String, utterances: Value },
     #[serde(rename = "transcript.failed")]

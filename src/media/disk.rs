@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::lasting::{self, Order};
 use super::{FRAME, Report};
 use crate::control::words::{RecordingId, media};
-use crate::vault::{self, Form, Keys, Reader, Sealer, Shelf, WAV_HEADER, wav_header};
+use crate::vault::{self, Form, Keys, Peaks, Reader, Sealer, Shelf, WAV_HEADER, wav_header};
 
 /// 20 ms frames in one block: half a second.
 pub const BLOCK_FRAMES: usize = 25;
@@ -133,6 +133,7 @@ struct Open {
     path: PathBuf,
     file: Arc<File>,
     sink: Sink,
+    peaks: Peaks,
     spare: Sender<Box<Block>>,
 }
 
@@ -210,7 +211,7 @@ impl<F: FnMut(Report)> Disk<F> {
                 Sink::Plain(0)
             }
         };
-        Ok(Open { path: path.to_owned(), file, sink, spare })
+        Ok(Open { path: path.to_owned(), file, sink, peaks: Peaks::default(), spare })
     }
 
     fn write(&mut self, recording: RecordingId, work: impl FnOnce(&mut Open) -> io::Result<()>) {
@@ -223,7 +224,10 @@ impl<F: FnMut(Report)> Disk<F> {
     }
 
     fn close(&mut self, recording: RecordingId) {
-        let Some(Open { path, file, sink, .. }) = self.open.remove(&recording) else { return };
+        let Some(Open { path, file, sink, peaks, .. }) = self.open.remove(&recording) else { return };
+        if let Err(why) = peaks.keep(&self.shelf, &path) {
+            tracing::warn!(%recording, %why, "a recording has no waveform beside it; it will be made from the sound when it is asked for");
+        }
         let closed = match sink {
             Sink::Sealed(sealer) => sealer.close(),
             Sink::Plain(_) => Ok(()),
@@ -276,6 +280,7 @@ impl Open {
         for (pair, sample) in scratch[..bytes].chunks_exact_mut(SAMPLE_BYTES as usize).zip(&block.samples[..block.len]) {
             pair.copy_from_slice(&sample.to_le_bytes());
         }
+        self.peaks.add(&block.samples[..block.len]);
         block.len = 0;
         // Nobody waits for an empty block: when its worker is gone, it is freed here.
         let _ = self.spare.try_send(block);
@@ -285,6 +290,7 @@ impl Open {
 
     fn silence(&mut self, pairs: u64) -> io::Result<()> {
         let zeros = [0u8; SILENT_PAIRS * PAIR_BYTES as usize];
+        self.peaks.silence(pairs);
         let mut left = pairs * PAIR_BYTES;
         while left > 0 {
             let now = left.min(zeros.len() as u64);

@@ -134,6 +134,11 @@ impl Mixer {
             Command::Listen { leg, listening } => self.listen(leg, &listening),
             Command::StopListen { leg, turn } => self.stop_listening(leg, turn),
             Command::StartRecording { room, recording, customer, path } => self.record(room, recording, customer, path),
+            Command::MaskRecording { room, recording, masking } => {
+                if let Some(room) = self.room_of.get(&room).and_then(|at| self.rooms[*at as usize].as_mut()) {
+                    room.mask(recording, masking);
+                }
+            }
             Command::StopRecording { room, recording } => self.stop_recording(room, recording),
         }
         Door::Unchanged

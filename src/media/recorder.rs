@@ -8,12 +8,16 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::disk::{BLOCK_SAMPLES, Block, Job};
 use super::{FRAME, Pcm};
+use crate::control::words::media::Masking;
 use crate::control::words::{LegId, RecordingId};
 
 /// Blocks a recording owns from its start: one being filled, one on its way, one to spare.
 const BLOCKS: usize = 3;
 /// Blocks it may own while the disk is slow: 10 s of sound; beyond that there is a gap.
 const MOST_BLOCKS: usize = 20;
+/// A mask is heard as a soft hiss, 42 dB below full scale, so that nobody takes it for a fault.
+const NOISE_SPAN: u32 = 512;
+const NOISE_SEED: u32 = 0x9E37_79B9;
 
 /// A recording in progress.
 pub struct Recorder {
@@ -25,6 +29,9 @@ pub struct Recorder {
     owned: usize,
     /// Sample pairs that could not be handed over and still have to be written as silence.
     owed_silence: u64,
+    masking: Masking,
+    /// What the noise of a mask is made of.
+    noise: u32,
 }
 
 /// Why a recording could not begin.
@@ -43,7 +50,7 @@ impl Recorder {
             home.try_send(Block::boxed()).map_err(|_| OursDiskFull)?;
         }
         disk.try_send(Job::Open { recording, path, spare: home }).map_err(|_| OursDiskFull)?;
-        Ok(Recorder { recording, customer, disk, spare, block: Some(Block::boxed()), owned: BLOCKS, owed_silence: 0 })
+        Ok(Recorder { recording, customer, disk, spare, block: Some(Block::boxed()), owned: BLOCKS, owed_silence: 0, masking: Masking::Off, noise: NOISE_SEED })
     }
 
     /// Its name.
@@ -58,6 +65,11 @@ impl Recorder {
         self.customer
     }
 
+    /// Writes noise from here on, or what is said again.
+    pub fn mask(&mut self, masking: Masking) {
+        self.masking = masking;
+    }
+
     /// Adds 20 ms. Returns how many sample pairs were lost (to be written as silence).
     pub fn add(&mut self, says: &Pcm, hears: &Pcm) -> u64 {
         if self.block.is_none() {
@@ -68,9 +80,13 @@ impl Recorder {
             return FRAME as u64;
         };
         let place = &mut block.samples[block.len..block.len + 2 * FRAME];
-        for (pair, (left, right)) in place.chunks_exact_mut(2).zip(says.iter().zip(hears)) {
-            pair[0] = *left;
-            pair[1] = *right;
+        if self.masking == Masking::On {
+            place.iter_mut().for_each(|sample| *sample = hiss(&mut self.noise));
+        } else {
+            for (pair, (left, right)) in place.chunks_exact_mut(2).zip(says.iter().zip(hears)) {
+                pair[0] = *left;
+                pair[1] = *right;
+            }
         }
         block.len += 2 * FRAME;
         if block.len == BLOCK_SAMPLES { self.hand_over() } else { 0 }
@@ -123,6 +139,14 @@ impl Recorder {
         self.block = Some(block);
         pairs
     }
+}
+
+/// The next sample of a mask's noise (xorshift): soft, and the same whatever is said beneath it.
+fn hiss(state: &mut u32) -> i16 {
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    (*state % NOISE_SPAN) as i16 - (NOISE_SPAN / 2) as i16
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ use super::recorder::Recorder;
 use super::tap::Turned;
 use super::tone::power;
 use super::{FRAME, Pcm, Report};
-use crate::control::words::media::{BargeIn, Event, KeyWay, PlayOutcome};
+use crate::control::words::media::{BargeIn, Event, KeyWay, Masking, PlayOutcome};
 use crate::control::words::speech::{self, Nothing};
-use crate::control::words::{LegId, PlayId, RoomId};
+use crate::control::words::{LegId, PlayId, RecordingId, RoomId};
 
 /// A gain moves from 0 to 1 within 40 ms, so that nothing clicks.
 const RAMP: f32 = 0.5;
@@ -148,6 +148,11 @@ impl Room {
     pub fn record(&mut self, recorder: Recorder) {
         self.recorders.push(recorder);
         self.plan();
+    }
+
+    /// Masks a recording, or no more.
+    pub fn mask(&mut self, recording: RecordingId, masking: Masking) {
+        self.recorders.iter_mut().filter(|recorder| recorder.recording() == recording).for_each(|recorder| recorder.mask(masking));
     }
 
     /// Ends the recordings that `which` names.

@@ -13,13 +13,13 @@ use super::{PAIR, VaultError, WAV_HEADER, wav_header};
 
 /// `YYYY/MM/DD`, and room to spare.
 const DEPTH: usize = 8;
-/// What recordings are called.
-const EXTENSIONS: [&str; 2] = ["wav", "ogg"];
+/// What recordings are called, and what lies beside them.
+const EXTENSIONS: [&str; 2] = ["wav", "peaks"];
 /// What a file is called while it is sealed anew.
 const NEW: &str = "sealing";
 const STEP: usize = 1 << 16;
 
-/// All recordings below a folder, in order.
+/// All recordings below a folder and what lies beside them, in order.
 ///
 /// # Errors
 /// When the folder cannot be read.

@@ -14,6 +14,7 @@
 
 mod folder;
 mod key;
+mod peaks;
 mod reader;
 mod seal;
 
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use folder::{Kept, files, rekey, repair};
 pub use key::{Key, KeyError, Keys, Source};
+pub use peaks::{Peaks, WINDOW_MS, Waveform};
 pub use reader::Reader;
 pub use seal::{Form, Sealer};
 

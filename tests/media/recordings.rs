@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hotline::control::words::RecordingId;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, Masking};
 use hotline::media::tone::share;
 use hotline::media::{Audio, RATE, Report, disk};
 
@@ -64,4 +64,30 @@ fn a_recording_ends_with_its_customer() {
     });
     assert!(matches!(event, Event::RecordingFinished { .. }));
     assert_eq!(left.len(), 51 * 160);
+}
+
+#[test]
+fn s80_while_a_recording_is_masked_it_has_noise_instead_of_both_sides_and_no_sample_less() {
+    let (left, right, event) = recorded(|stage| {
+        let customer = stage.phone(1, Codec::Pcmu, Some(440.0));
+        let agent = stage.phone(2, Codec::Pcma, Some(1_000.0));
+        stage.bridge(customer, agent);
+        let (room, recording) = (ROOM, RecordingId(1));
+        stage.order(Command::StartRecording { room, recording, customer, path: "call.wav".into() });
+        for masking in [Masking::Off, Masking::On, Masking::Off] {
+            stage.order(Command::MaskRecording { room, recording, masking });
+            stage.run(2_000);
+        }
+        stage.order(Command::StopRecording { room, recording });
+    });
+    let Event::RecordingFinished { duration, .. } = event else { panic!("{event:?}") };
+    assert_eq!(duration, Duration::from_secs(6));
+    let second = |line: &[i16], at: usize| line[at * 8_000..(at + 1) * 8_000].to_vec();
+    for (line, hertz) in [(&left, 440.0), (&right, 1_000.0)] {
+        for (at, heard) in [(1, true), (2, false), (3, false), (5, true)] {
+            let part = second(line, at);
+            assert_eq!(purity(&part, hertz) > 0.9, heard, "{hertz} Hz in second {at}");
+            assert!(heard || part.iter().all(|sample| sample.unsigned_abs() <= 256) && part.iter().any(|sample| *sample != 0), "a soft hiss");
+        }
+    }
 }

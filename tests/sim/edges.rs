@@ -108,6 +108,10 @@ impl Media {
                 assert!(self.recordings.insert(recording, room).is_none(), "a recording was started twice");
                 Vec::new()
             }
+            Command::MaskRecording { recording, .. } => {
+                assert!(self.recordings.contains_key(&recording), "a recording is masked that does not run");
+                Vec::new()
+            }
             Command::StopRecording { recording, .. } => self.stop_recording(recording, random),
         }
     }

@@ -232,6 +232,7 @@ impl Call {
         for clock in [Clock::Plan, Clock::NoteLength, Clock::NoteSilence] {
             world.out.push(Effect::Clock(clock, None));
         }
+        self.mask_secrets(world);
     }
 
     fn on_overflow(&mut self, index: usize, world: &mut World<'_>) {

@@ -15,6 +15,7 @@ pub mod ending;
 mod hunt;
 mod leg;
 mod line;
+mod mask;
 mod moved;
 mod note;
 mod originate;

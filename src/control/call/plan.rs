@@ -24,6 +24,7 @@ impl Call {
         let Some(talk) = &mut self.talk else { return };
         talk.step(world.now, event, &mut wishes, world.out);
         self.carry_out(wishes, world);
+        self.mask_secrets(world);
     }
 
     pub(super) fn on_plan_clock(&mut self, world: &mut World<'_>) {
@@ -31,6 +32,7 @@ impl Call {
         let Some(talk) = &mut self.talk else { return };
         talk.handle_timeout(world.now, &mut wishes, world.out);
         self.carry_out(wishes, world);
+        self.mask_secrets(world);
     }
 
     /// A lookup of the plan was answered.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::leg::Sound;
+use super::mask::Masks;
 use super::note::Note;
 use super::{Call, Stage, World};
 use crate::control::dialplan::wish::Event;
@@ -41,6 +42,8 @@ pub struct CallSound {
     pub unfinished: Vec<RecordingId>,
     /// A message that is being recorded.
     pub note: Option<Note>,
+    /// Who wants the recording masked.
+    pub(super) masks: Masks,
     /// Was the customer told that he is recorded?
     pub told: Told,
 }
@@ -169,7 +172,9 @@ impl Call {
     /// Begins the recording of the call, unless it runs.
     pub(super) fn start_recording(&mut self, world: &mut World<'_>) {
         if self.sound.recording.is_none() {
+            self.sound.masks = Masks::default();
             self.sound.recording = Some(self.record_caller(world));
+            self.mask_secrets(world);
         }
     }
 

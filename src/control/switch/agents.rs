@@ -27,6 +27,9 @@ impl Switch {
             AgentCommand::EndSupervision { session, by } => self.in_call(now, session, |call, world| call.leave_supervision(by, world)),
             AgentCommand::Consult { session, to } => self.in_call(now, session, |call, world| call.consult(&to, world)),
             AgentCommand::EndConsult { session, how } => self.in_call(now, session, |call, world| call.end_consult(how, world)),
+            AgentCommand::MaskRecording { session, masking } => {
+                self.in_call(now, session, |call, world| call.mask_recording(masking, world))
+            }
             AgentCommand::Ready { agent } => self.known_agent(agent).map(|agent| {
                 self.distribute(|acd, _, out| acd.ready(now, agent, out));
                 Reply::Done

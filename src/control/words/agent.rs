@@ -2,6 +2,7 @@
 
 use super::chat::Content;
 use super::guard::{Ban, Source};
+use super::media::Masking;
 use super::seen::{Counts, Ladder};
 use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, TicketId};
 
@@ -120,6 +121,13 @@ pub enum AgentCommand {
         session: SessionId,
         /// How.
         how: ConsultEnd,
+    },
+    /// Masks a call's recording, or no more.
+    MaskRecording {
+        /// The session.
+        session: SessionId,
+        /// Noise or sound.
+        masking: Masking,
     },
     /// Ends wrap-up.
     Ready {

@@ -143,6 +143,16 @@ pub enum BargeIn {
     Words,
 }
 
+/// Is a recording masked?
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Masking {
+    /// Noise stands in it, as long as this lasts.
+    On,
+    /// It has what is said.
+    #[default]
+    Off,
+}
+
 /// A wish of the rules, carried out by the worker that owns the room.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
@@ -227,6 +237,15 @@ pub enum Command {
         customer: LegId,
         /// Below the recordings folder.
         path: PathBuf,
+    },
+    /// Writes noise instead of the sound from here on, or the sound again.
+    MaskRecording {
+        /// The room.
+        room: RoomId,
+        /// The recording.
+        recording: RecordingId,
+        /// Noise or sound.
+        masking: Masking,
     },
     /// Closes the recording; [`Event::RecordingFinished`] follows.
     StopRecording {
