@@ -20,20 +20,24 @@ const BAR: &str = "{bar:40} {pos}/{len} {eta}";
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    #[command(flatten)]
-    config: config::Args,
 }
 
 #[derive(clap::Subcommand, Debug)]
 enum Action {
     /// Reads every recording to its end: can it be opened, and is it what was sealed? Exit status 1 when one is not
     #[command(after_help = "Example:\n  hotline recordings verify --home /srv/hotline")]
-    Verify,
+    Verify {
+        #[command(flatten)]
+        config: config::Args,
+    },
     /// Seals every recording with the first of the keys, those that lie plain too; without keys all lie plain afterwards
     #[command(after_help = "Example:\n  hotline recordings rekey\n\n\
         To change the key: write the new one in front of the old ones in [recordings] keys, restart the server, run this beside it, and take\n\
         the old key away when it says that nothing is sealed with it any more. Sums and certificates stay as they are.")]
-    Rekey,
+    Rekey {
+        #[command(flatten)]
+        config: config::Args,
+    },
     /// Writes the plain file of a recording
     #[command(after_help = "Example:\n  hotline recordings export recordings/2026/11/21/rec_01.wav talk.wav")]
     Export {
@@ -41,6 +45,8 @@ enum Action {
         file: PathBuf,
         /// Where the plain file goes; it must not be there yet
         to: PathBuf,
+        #[command(flatten)]
+        config: config::Args,
     },
 }
 
@@ -49,16 +55,19 @@ enum Action {
 /// # Errors
 /// A configuration that cannot be used, a key that is missing, a disk that says no.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config: Config = config::load(&args.config, 0).map_err(|problems| {
-        super::check::print_problems(&problems);
-        anyhow!("the configuration has errors: `hotline check` lists them")
-    })?;
-    let shelf = setup::shelf(&config.server)?;
     match &args.action {
-        Action::Verify => verify(&shelf),
-        Action::Rekey => rekey(&shelf),
-        Action::Export { file, to } => export(&shelf, file, to),
+        Action::Verify { config } => verify(&shelf(config)?),
+        Action::Rekey { config } => rekey(&shelf(config)?),
+        Action::Export { file, to, config } => export(&shelf(config)?, file, to),
     }
+}
+
+fn shelf(args: &config::Args) -> anyhow::Result<Shelf> {
+    let config: Config = config::load(args, 0).map_err(|problems| {
+        super::check::print_problems(&problems);
+        anyhow!("the configuration has errors")
+    })?;
+    setup::shelf(&config.server)
 }
 
 fn all(shelf: &Shelf) -> anyhow::Result<Vec<PathBuf>> {

@@ -239,13 +239,16 @@ mod tests {
     #[test]
     fn s62_a_supervisor_leads_teams_that_have_people() {
         let mut out = Vec::new();
-        let text = format!("{ANNA}team = \"claims\"\n[agents.eva]\npassword = \"secret-2\"\nleads = [\"claim\", \"claims\"]\n[agents.otto]\npassword = \"secret-3\"\nleads = [\"*\"]\n");
+        let text = format!(
+            "{ANNA}team = \"claims\"\n[agents.eva]\npassword = \"secret-2\"\nleads = [\"claim\", \"claims\"]\n[agents.otto]\npassword = \"secret-3\"\nleads = [\"*\"]\n"
+        );
         let (phones, _) = read("phones.toml", &text, "hotline", &mut out);
         assert_eq!(out, []);
         check_teams(&phones, &mut out);
         assert_eq!(out.len(), 1);
         assert!(out[0].to_string().contains("nobody is in a team `claim`; did you mean `claims`?"), "{}", out[0]);
-        let directory = Directory { agents: phones.into_iter().map(|phone| (phone.agent.id, phone.agent)).collect(), ..Directory::default() };
+        let directory =
+            Directory { agents: phones.into_iter().map(|phone| (phone.agent.id, phone.agent)).collect(), ..Directory::default() };
         let [anna, eva, otto, zoe] = ["anna", "eva", "otto", "zoe"].map(AgentId::of_name);
         assert!(directory.leads(eva, anna) && directory.leads(otto, anna) && directory.leads(otto, eva));
         assert!(!directory.leads(anna, eva) && !directory.leads(eva, otto) && !directory.leads(otto, otto) && !directory.leads(zoe, anna));

@@ -49,10 +49,7 @@ mod tests {
         let (mut server, _) = server::read("hotline.toml", text, &mut out);
         assert_eq!(out, []);
         server.place_below(Path::new("/srv"));
-        assert_eq!(
-            server.recordings.keys,
-            [Source::Env("HOTLINE_RECORDING_KEY".to_owned()), Source::File("/srv/keys/2025.hex".into())]
-        );
+        assert_eq!(server.recordings.keys, [Source::Env("HOTLINE_RECORDING_KEY".to_owned()), Source::File("/srv/keys/2025.hex".into())]);
         server::read("hotline.toml", &format!("[recordings]\nkeys = [\"{}\"]\n", "ab".repeat(32)), &mut out);
         assert!(out[0].to_string().contains("only where it is"), "{}", out[0]);
     }

@@ -50,7 +50,17 @@ impl Recorder {
             home.try_send(Block::boxed()).map_err(|_| OursDiskFull)?;
         }
         disk.try_send(Job::Open { recording, path, spare: home }).map_err(|_| OursDiskFull)?;
-        Ok(Recorder { recording, customer, disk, spare, block: Some(Block::boxed()), owned: BLOCKS, owed_silence: 0, masking: Masking::Off, noise: NOISE_SEED })
+        Ok(Recorder {
+            recording,
+            customer,
+            disk,
+            spare,
+            block: Some(Block::boxed()),
+            owned: BLOCKS,
+            owed_silence: 0,
+            masking: Masking::Off,
+            noise: NOISE_SEED,
+        })
     }
 
     /// Its name.

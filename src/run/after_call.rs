@@ -11,8 +11,8 @@ use crate::qa::worker::{Transcribe, Unheard};
 use crate::qa::{Scorecard, Transcribed, Utterance, Worker, scorecard};
 use crate::speech::engines::Purpose;
 use crate::speech::transcribe::{self, Side};
-use crate::speech::{self, Engines};
 use crate::speech::wav::Wav;
+use crate::speech::{self, Engines};
 use crate::vault::{Keys, Reader, Shelf};
 use crate::{nlu, store};
 

@@ -113,7 +113,7 @@ impl Server {
         let bell = Bell::new().context("cannot make the bell of the control thread")?;
         let (wire, fresh, reports) = (bounded(SIP_DOOR), bounded(FRESH_DOOR), bounded(SOUND_DOOR));
         let mut directory = Directory::clone(&config.directory);
-        let sound = sound::start((&settings, &shelf), &mut directory, &engines, &Inlet::new(reports.0, &bell))?;
+        let sound = sound::start((&*settings, &shelf), &mut directory, &engines, &Inlet::new(reports.0, &bell))?;
         let lanes = net::Lanes { running: Inlet::new(wire.0, &bell), fresh: Inlet::new(fresh.0, &bell) };
         let (net, datagrams) = open_sockets(&settings, &mut directory, lanes)?;
         let directory = Arc::new(directory);
@@ -124,7 +124,7 @@ impl Server {
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
         let adapters = show.adapters.clone();
         let counted = setup::Counted { media: sound.counts.clone(), net: net.counts() };
-        let state = setup::api_state(&settings, &started, &control, show, counted, (&cards, shelf.clone()))?;
+        let state = setup::api_state(&settings, &started, &control, show, counted, (&cards[..], shelf.clone()))?;
         let after_call = after_call::worker(shelf, &started, &engines, cards);
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
         let guard = lookups::Guard::new(setup::reach(&directory));

@@ -63,7 +63,8 @@ impl Reader {
         let (head, what) = found.map_err(form)?;
         let missing = || VaultError::KeyMissing { path: path.to_owned(), key: hex::encode(head.key_id()) };
         let key = head.file_key(keys.find(head.key_id()).ok_or_else(missing)?);
-        let (data, closed) = extent(&file, length, &head, &key).map_err(disk)?.ok_or_else(|| form("its length is not the one it was closed with"))?;
+        let (data, closed) =
+            extent(&file, length, &head, &key).map_err(disk)?.ok_or_else(|| form("its length is not the one it was closed with"))?;
         let sealed = Sealed { head, key, form: what, data, closed, number: None, block: Vec::with_capacity(BLOCK + SEAL) };
         let length = data + if what == Form::Wav { WAV_HEADER } else { 0 };
         Ok(Reader { path: path.to_owned(), file, sealed: Some(sealed), length, at: 0 })

@@ -39,7 +39,12 @@ async fn s80_a_sealed_recording_is_served_as_the_plain_file_whole_and_in_parts()
     let whole = house.get(&format!("{path}/audio")).send().await.unwrap();
     assert_eq!((whole.status().as_u16(), whole.headers()["content-length"].to_str().unwrap()), (200, plain.len().to_string().as_str()));
     assert!(whole.bytes().await.unwrap() == plain);
-    for (range, from, to) in [("bytes=0-43", 0, 44), ("bytes=40-100", 40, 101), ("bytes=15000-40000", 15_000, 40_001), ("bytes=-9", plain.len() - 9, plain.len())] {
+    for (range, from, to) in [
+        ("bytes=0-43", 0, 44),
+        ("bytes=40-100", 40, 101),
+        ("bytes=15000-40000", 15_000, 40_001),
+        ("bytes=-9", plain.len() - 9, plain.len()),
+    ] {
         let part = house.get(&format!("{path}/audio")).header("Range", range).send().await.unwrap();
         let told = part.headers()["content-range"].to_str().unwrap().to_owned();
         assert_eq!((part.status().as_u16(), told), (206, format!("bytes {from}-{}/{}", to - 1, plain.len())), "{range}");

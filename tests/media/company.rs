@@ -62,7 +62,8 @@ fn s62_nothing_clicks_when_somebody_comes_in_changes_what_he_does_and_leaves() {
 #[test]
 fn s62_what_is_whispered_is_in_no_recording_and_what_all_hear_is() {
     let mut stage = Stage::new();
-    let [caller, agent, chief] = [(1, 440.0), (2, 1_000.0), (3, 2_000.0)].map(|(number, hertz)| stage.phone(number, Codec::Pcma, Some(hertz)));
+    let [caller, agent, chief] =
+        [(1, 440.0), (2, 1_000.0), (3, 2_000.0)].map(|(number, hertz)| stage.phone(number, Codec::Pcma, Some(hertz)));
     stage.bridge(caller, agent);
     stage.order(Command::StartRecording { room: ROOM, recording: RecordingId(1), customer: caller, path: "a.wav".into() });
     for mouth in [caller, agent] {

@@ -87,7 +87,10 @@ fn s80_while_a_recording_is_masked_it_has_noise_instead_of_both_sides_and_no_sam
         for (at, heard) in [(1, true), (2, false), (3, false), (5, true)] {
             let part = second(line, at);
             assert_eq!(purity(&part, hertz) > 0.9, heard, "{hertz} Hz in second {at}");
-            assert!(heard || part.iter().all(|sample| sample.unsigned_abs() <= 256) && part.iter().any(|sample| *sample != 0), "a soft hiss");
+            assert!(
+                heard || part.iter().all(|sample| sample.unsigned_abs() <= 256) && part.iter().any(|sample| *sample != 0),
+                "a soft hiss"
+            );
         }
     }
 }

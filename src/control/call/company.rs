@@ -114,10 +114,8 @@ impl Call {
         let before = self.company.hears.take().unwrap_or_else(|| Pairs::from([(self.caller, peer), (peer, self.caller)]));
         let live = |(ear, mouth): &&(LegId, LegId)| [ear, mouth].into_iter().all(|id| self.leg(*id).is_some_and(Leg::is_live));
         let changes = before.difference(&wanted).map(|pair| (pair, 0.0)).chain(wanted.difference(&before).map(|pair| (pair, 1.0)));
-        let commands: Vec<Command> = changes
-            .filter(|(pair, _)| live(pair))
-            .map(|(pair, gain)| Command::Hear { ear: pair.0, mouth: pair.1, gain })
-            .collect();
+        let commands: Vec<Command> =
+            changes.filter(|(pair, _)| live(pair)).map(|(pair, gain)| Command::Hear { ear: pair.0, mouth: pair.1, gain }).collect();
         for command in commands {
             self.media(command, world);
         }

@@ -180,7 +180,13 @@ impl Call {
         }
     }
 
-    pub(super) fn invite(&mut self, place: Place, headers: &[(String, String)], diverted: Option<&Diverted>, world: &mut World<'_>) -> Option<LegId> {
+    pub(super) fn invite(
+        &mut self,
+        place: Place,
+        headers: &[(String, String)],
+        diverted: Option<&Diverted>,
+        world: &mut World<'_>,
+    ) -> Option<LegId> {
         let id = LegId::new(world.now, world.random);
         let (from, headers) = (self.from(&place, world), self.headers(headers, &place, diverted, world));
         let Place { target, manner, uri, role, credentials, habits, trunk, .. } = place;

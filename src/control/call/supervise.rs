@@ -25,7 +25,9 @@ impl Call {
         let leads = world.directory.agents.get(&supervisor).is_some_and(|chief| !chief.team.leads.is_empty());
         if !leads || agent.is_some_and(|agent| !world.directory.leads(supervisor, agent)) {
             self.record_supervision((supervisor, mode), "denied", Some("not_of_his_team"), world);
-            return Err(Refusal::Forbidden("he does not supervise the team of the agent who speaks there (`leads` in phones.toml)".to_owned()));
+            return Err(Refusal::Forbidden(
+                "he does not supervise the team of the agent who speaks there (`leads` in phones.toml)".to_owned(),
+            ));
         }
         if agent.is_none() || !self.is_conversation() {
             return Err(Refusal::Conflict("no agent speaks with the customer now".to_owned()));
@@ -114,11 +116,7 @@ impl Call {
     }
 
     /// Writes down what becomes of the supervision that is.
-    pub(super) fn note_supervision(
-        &self,
-        state: &str, why: Option<&'static str>,
-        world: &mut World<'_>,
-    ) {
+    pub(super) fn note_supervision(&self, state: &str, why: Option<&'static str>, world: &mut World<'_>) {
         let Some(third) = &self.company.supervisor else { return };
         if let Some(who) = third.who {
             self.record_supervision((who, third.part), state, why, world);

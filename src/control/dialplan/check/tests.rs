@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{silent_prompts, unstaffed_queues};
 use crate::control::dialplan::plan::{Plan, Verb};
 use crate::control::dialplan::{Loaded, Problem, Source, load};
-use crate::control::words::directory::{Team, Agent, Forward, Ha1};
+use crate::control::words::directory::{Agent, Forward, Ha1, Team};
 use crate::control::words::{AgentId, Lang};
 
 const DESK: &str = include_str!("fixtures/desk.yaml");
