@@ -4,6 +4,7 @@
 use super::*;
 use crate::control::words::agent::{ConsultEnd, Supervision};
 use crate::control::words::directory::{Notices, Team};
+use crate::control::words::media::Masking;
 
 const MODES: [Supervision; 3] = [Supervision::Listen, Supervision::Whisper, Supervision::Barge];
 
@@ -383,6 +384,21 @@ fn s62_a_supervisor_hears_a_consultation_but_not_the_customer_who_waits() {
     assert_eq!(talk.end_consult(ConsultEnd::Transfer), Ok(Reply::Done));
     assert_eq!(talk.hearing(), [(CUSTOMER, THIRD), (THIRD, CUSTOMER)], "ben is of no team of hers");
     talk.end();
+}
+
+#[test]
+fn s80_whoever_speaks_with_the_customer_may_mask_the_recording_and_the_timeline_says_where() {
+    let mut talk = Talk::begin(house());
+    for masking in [Masking::On, Masking::On, Masking::Off] {
+        assert_eq!(talk.ask(AgentCommand::MaskRecording { session: talk.session, masking }), Ok(Reply::Done));
+    }
+    let told = |fact: &Fact| if let Fact::RecordingMasked { masked, why, .. } = fact { Some((*masked, why.clone())) } else { None };
+    let told: Vec<_> = talk.scene.facts.iter().filter_map(told).collect();
+    assert_eq!(told, [(true, "asked".to_owned()), (false, "asked".to_owned())], "once each");
+    talk.end();
+    let mut talk = Talk::begin(Directory { record_calls: false, ..house() });
+    let refused = talk.ask(AgentCommand::MaskRecording { session: talk.session, masking: Masking::On });
+    assert!(matches!(refused, Err(Refusal::Conflict(_))), "{refused:?}");
 }
 
 #[test]

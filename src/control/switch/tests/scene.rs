@@ -43,6 +43,27 @@ nodes:
     - leave_message: {mode: ticket, need: {any_of: [phone]}, max: 20s}
     - hangup: {zh-CN: "再见。", en-US: "Goodbye."}
 "#;
+/// A line that asks for what nobody may keep.
+const SECRET: &str = r#"
+dialplan: 1
+id: secret
+title: A secret
+languages: [en-US]
+numbers: ["4009"]
+start: ask
+slots:
+  card: {type: digits, length: 16, ask: "Your card number?", mask: true}
+  order: {type: digits, length: 4, ask: "Your order number?"}
+defaults:
+  match: local
+  no_input: {after: 60s, tries: 9, then: end}
+  no_match: {tries: 9, then: end}
+  error: end
+nodes:
+  ask:
+    - ask: [card, order]
+    - hangup: "Thank you."
+"#;
 pub(super) const DESK: &str = r#"
 calendars:
   desk: {tz: Asia/Shanghai, open: {daily: "00:00-24:00"}}
@@ -54,7 +75,7 @@ defaults: {max_wait: 60s}
 /// Trained once for all tests.
 pub(super) static PLANS: LazyLock<BTreeMap<String, Arc<Plan>>> = LazyLock::new(|| {
     let source = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
-    let loaded = load(&[source("desk.yaml", DESK), source("line.yaml", PLAN)], &BTreeMap::new());
+    let loaded = load(&[source("desk.yaml", DESK), source("line.yaml", PLAN), source("secret.yaml", SECRET)], &BTreeMap::new());
     assert!(!loaded.is_broken(), "{:?}", loaded.problems);
     loaded.plans
 });
@@ -111,6 +132,7 @@ pub(super) fn directory(agents: &[&str]) -> Directory {
         plans: PLANS.clone(),
         numbers: vec![
             Number { pattern: "4001010".to_owned(), target: Target::Plan("line".to_owned()) },
+            Number { pattern: "4009".to_owned(), target: Target::Plan("secret".to_owned()) },
             Number { pattern: "7000".to_owned(), target: Target::Queue(claims()) },
             Number { pattern: "9*".to_owned(), target: Target::Trunk("carrier".to_owned()) },
         ],
