@@ -16,7 +16,7 @@ use crate::control::words::directory::ALL_TEAMS;
 /// 403 `not_permitted`, with `access.denied` in the log.
 pub(super) async fn within(state: &ApiState, caller: &Caller, session: &str, what: &str) -> Result<(), Problem> {
     let Some(own) = caller.agent() else { return Ok(()) };
-    let served: Option<AgentId> = load(state, session).await?.agent.and_then(|agent| agent.parse().ok());
+    let served: Option<AgentId> = load(state, session).await?.whereabouts.agent.and_then(|agent| agent.parse().ok());
     let directory = state.directory();
     let reaches = match served {
         Some(agent) => agent == own || directory.leads(own, agent),
