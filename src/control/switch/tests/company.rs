@@ -414,6 +414,7 @@ fn s62_a_blind_transfer_or_a_move_to_a_line_ends_the_supervision() {
         }
         assert!(talk.is_hung_up(eva), "{phone}");
         assert_eq!(talk.written().last().map(String::as_str), Some("ended transferred"));
-        talk.end();
+        talk.hang_up(CALLER, talk.caller);
+        talk.scene.assert_at_rest();
     }
 }
