@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn shelf(args: &config::Args) -> anyhow::Result<Shelf> {
-    let config: Config = config::load(args, 0).map_err(|problems| {
+    let config: Config = config::load(args, config::Secrets::NONE).map_err(|problems| {
         super::check::print_problems(&problems);
         anyhow!("the configuration has errors")
     })?;

@@ -150,8 +150,19 @@ struct Closing {
     recording: RecordingId,
     path: PathBuf,
     file: Arc<File>,
-    reader: Reader,
+    /// Opened when its turn comes: many files may close together.
+    reader: Option<Reader>,
     sum: Sha256,
+}
+
+impl Closing {
+    fn read(&mut self, shelf: &Shelf, scratch: &mut [u8]) -> io::Result<usize> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => shelf.open(&self.path)?,
+        };
+        self.reader.insert(reader).read(scratch)
+    }
 }
 
 struct Disk<F> {
@@ -232,15 +243,15 @@ impl<F: FnMut(Report)> Disk<F> {
             Sink::Sealed(sealer) => sealer.close(),
             Sink::Plain(_) => Ok(()),
         };
-        match closed.and_then(|()| self.shelf.open(&path).map_err(io::Error::from)) {
-            Ok(reader) => self.closing.push_back(Closing { recording, path, file, reader, sum: Sha256::new() }),
+        match closed {
+            Ok(()) => self.closing.push_back(Closing { recording, path, file, reader: None, sum: Sha256::new() }),
             Err(why) => self.fail(recording, format!("{}: {why}", self.shelf.folder.join(path).display())),
         }
     }
 
     fn sum_a_step(&mut self, scratch: &mut [u8]) {
         let Some(closing) = self.closing.front_mut() else { return };
-        match closing.reader.read(scratch) {
+        match closing.read(&self.shelf, scratch) {
             Ok(0) => self.finish(),
             Ok(count) => closing.sum.update(&scratch[..count]),
             Err(why) => {
@@ -253,7 +264,7 @@ impl<F: FnMut(Report)> Disk<F> {
     }
 
     fn finish(&mut self) {
-        let Some(Closing { recording, path, file, reader, sum }) = self.closing.pop_front() else {
+        let Some(Closing { recording, path, file, reader: Some(reader), sum }) = self.closing.pop_front() else {
             return;
         };
         let (duration, bytes, sha256) = (reader.duration(), reader.len(), hex::encode(sum.finalize()));
