@@ -33,13 +33,13 @@ fn s62_listen_whisper_and_barge_by_tone_and_the_recording_has_what_the_customer_
     let mut facts = server.facts();
     let file = |name: &str| server.home().join(name);
     let (at_anna, at_eva) = (file("anna.wav"), file("eva.wav"));
-    let agent = anna(&server, &["--ring", "100ms", "--tone", "440:60s", "--record", &at_anna.display().to_string()]);
+    let agent = anna(&server, &["--ring", "100ms", "--wait", "0s", "--tone", "440:60s", "--record", &at_anna.display().to_string()]);
     let address = format!("{};transport=udp", server.sip("UDP"));
     let whose = ["--register", "--answer", "--user", "eva", "--password", "eva-secret", "--server", &address];
-    let how = ["--ring", "100ms", "--tone", "2000:60s", "--record", &at_eva.display().to_string()];
+    let how = ["--ring", "100ms", "--wait", "0s", "--tone", "2000:60s", "--record", &at_eva.display().to_string()];
     let eva = phone(&[&whose[..], &how[..]].concat());
     facts.wait_for(2, "agent.state", |data| data["state"] == "available");
-    let caller = phone(&["--to", &server.uri("line"), "--tone", "1000:60s"]);
+    let caller = phone(&["--to", &server.uri("line"), "--wait", "0s", "--tone", "1000:60s"]);
     let session = facts.wait("session.assigned", |_| true)["session"].as_str().unwrap().to_owned();
     let path = format!("/v1/sessions/{session}/supervision");
     for (mode, state) in [("listen", "joined"), ("whisper", "changed"), ("barge", "changed")] {
@@ -57,7 +57,8 @@ fn s62_listen_whisper_and_barge_by_tone_and_the_recording_has_what_the_customer_
     assert!(reports(caller).1 && reports(agent).1);
 
     let chief = heard(&at_eva);
-    assert!(seconds_of(CUSTOMER, &chief) > 4.0 && seconds_of(ANNA, &chief) > 4.0, "she hears both all the time");
+    let both = (seconds_of(CUSTOMER, &chief), seconds_of(ANNA, &chief));
+    assert!(both.0 > 4.0 && both.1 > 4.0, "she hears both all the time: {both:?} s");
     let whispered = seconds_of(CHIEF, &heard(&at_anna));
     assert!((2.5..5.0).contains(&whispered), "the agent hears her from the whisper on: {whispered} s");
     let (said, ear) = channels(&file("recordings").join(recorded["path"].as_str().unwrap()));
