@@ -1,15 +1,18 @@
 //! What a call's sound costs: one worker on real loopback sockets against phones that send and take a packet every 20 ms.
 //! `cargo bench --bench media -- [CALLS] [SECONDS] [scenario…]`; scenarios: play bridge transcode rec bridge_rec
-//! listen bridge_srtp bridge_gcm (both legs ciphered, AES_CM_128_HMAC_SHA1_80 and AEAD_AES_128_GCM).
+//! listen bridge_srtp bridge_gcm (both legs ciphered, AES_CM_128_HMAC_SHA1_80 and AEAD_AES_128_GCM); and
+//! `cargo bench --bench media -- codecs` for what each codec costs by itself.
 //! CPU is that of the media thread alone (and of the disk thread, apart), from the kernel's `schedstat`.
 
 #![allow(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
+
+mod codecs;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotline::control::words::media::{BargeIn, Codec, Command, KeyTones, Reports, Stream, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, KeyTones, Reports, Stream, Terms, WorkerId};
 use hotline::control::words::speech::{Expect, Hints, Job as SpeechJob, Listening};
 use hotline::control::words::srtp::{KeyChance, Security, SrtpKeys, Suite};
 use hotline::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
@@ -33,6 +36,9 @@ struct Phone {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if words.first().is_some_and(|word| word == "codecs") {
+        return codecs::measure();
+    }
     let number = |at: usize, or: u64| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(or);
     let (calls, seconds) = (number(0, 200) as usize, number(1, 10));
     let chosen: Vec<&str> = SCENARIOS.into_iter().filter(|name| words.len() < 3 || words[2..].iter().any(|word| word == name)).collect();
@@ -135,6 +141,7 @@ fn set_up(name: &str, worker: &Handle, phones: &[Phone]) {
             receive: true,
             security: keys(name).map_or(Security::Plain, |keys| Security::Keys(Arc::new(keys))),
             reports: Reports::default(),
+            terms: Terms::default(),
         };
         order(Command::OpenLeg { room, leg, stream }.into());
         let first = at % per_room == 0;

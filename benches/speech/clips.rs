@@ -73,7 +73,6 @@ fn biquad(sound: &mut [f64], hertz: f64, pass: Pass) {
 }
 
 fn mulaw_and_back(sample: i16) -> i16 {
-    use hotline::control::words::media::Codec;
-    use hotline::media::codec::g711;
-    g711::decode(Codec::Pcmu, g711::encode(Codec::Pcmu, sample))
+    use hotline::media::codec::g711::{self, Law};
+    g711::decode(Law::Mu, g711::encode(Law::Mu, sample))
 }

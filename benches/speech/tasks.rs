@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use hotline::control::words::media::Codec;
 use hotline::control::words::speech::Expect;
-use hotline::media::codec::g711;
+use hotline::media::codec::g711::{self, Law};
 use hotline::speech::engines::Engine;
 use hotline::speech::resample::resample;
 use hotline::speech::segment::voiced_ms;
@@ -204,18 +203,18 @@ fn words(engines: &Arc<Engines>, clips: &[Clip]) {
 fn mini(engines: &Arc<Engines>, data: &Path) {
     let folder = data.join("models/mini-whisper/wav");
     let Ok(list) = std::fs::read_to_string(folder.join("list.tsv")) else { return println!("mini-whisper: its recordings are missing") };
-    for codec in [Codec::Pcmu, Codec::Pcma] {
+    for law in [Law::Mu, Law::A] {
         let mut meter = Meter::new(engines, Engine::Whisper);
         let (mut right, mut all) = (0, 0);
         for line in list.lines().skip(1) {
             let fields: Vec<&str> = line.split('\t').collect();
             let narrow = Wav::read(&folder.join(fields[0])).expect("each recording of the list is there").mono(8_000);
-            let line: Vec<i16> = narrow.iter().map(|sample| g711::decode(codec, g711::encode(codec, *sample))).collect();
+            let line: Vec<i16> = narrow.iter().map(|sample| g711::decode(law, g711::encode(law, *sample))).collect();
             let heard = meter.hear(&resample(&line, 8_000, RATE), &terms(fields[1], Expect::Sentence, &[], None));
             all += 1;
             right += usize::from(heard.is_ok_and(|reading| reading.text == fields[2]));
         }
-        row(&format!("mini-whisper's sentences, synthetic voices, exact, {codec:?}"), right, all, ">= 99 %", &mut meter);
+        row(&format!("mini-whisper's sentences, synthetic voices, exact, {law:?}-law"), right, all, ">= 99 %", &mut meter);
     }
 }
 

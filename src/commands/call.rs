@@ -31,6 +31,8 @@ const EXAMPLES: &str = "Examples:
       presses 0 two seconds after the answer, into the prompt; reports as JSON
   hotline call show call_01JD2XH0ZK8M4V9Q6T3R5W7Y1B
       who said what to whom in a call of a running server; see hotline call show --help
+  hotline call --to sip:4001010@10.0.0.1 --codec opus,PCMU --tone 1000:3s
+      offers Opus before G.711; --json says which codec was agreed
   hotline call --to sips:4001010@10.0.0.1 --authorities data/tls/certificate.pem
       the same over TLS, to a server that made its certificate itself
 
@@ -118,7 +120,7 @@ struct MannerArgs {
     /// The longest call
     #[arg(long, default_value = "10m", value_parser = duration)]
     longest: Duration,
-    /// Codecs, best first
+    /// Codecs, best first: PCMU, PCMA, G722, opus, and towards this machine L16
     #[arg(long, value_delimiter = ',', default_value = "PCMU,PCMA", value_parser = codec)]
     codec: Vec<Codec>,
     /// Cipher the sound: off, offered or required
@@ -212,11 +214,7 @@ fn hang_up(text: &str) -> Result<HangUp, String> {
 }
 
 fn codec(text: &str) -> Result<Codec, String> {
-    match text.to_ascii_uppercase().as_str() {
-        "PCMU" => Ok(Codec::Pcmu),
-        "PCMA" => Ok(Codec::Pcma),
-        _ => Err("write PCMU or PCMA".into()),
-    }
+    Codec::named(text).ok_or_else(|| "write PCMU, PCMA, G722, opus or, towards this machine, L16".to_owned())
 }
 
 fn keying(text: &str) -> Result<Keying, String> {

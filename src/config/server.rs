@@ -236,7 +236,7 @@ impl Default for Server {
 
 impl Default for Calls {
     fn default() -> Calls {
-        let codecs = vec![Codec::Pcmu, Codec::Pcma];
+        let codecs = vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
         let (limits, defence) = (Limits::default(), Defence::default());
         let outbound = outbound::Read::default();
         Calls {
@@ -378,8 +378,7 @@ fn media(section: &mut Section<'_>, media: &mut Media, calls: &mut Calls, out: &
     media.bind = section.read("bind", media.bind, out, Value::ip);
     media.ports =
         section.read("ports", media.ports.clone(), out, |value| value.parsed("a range such as \"20000-23999\", or \"free:64\"", ports));
-    calls.codecs =
-        section.read("codecs", calls.codecs.clone(), out, |value| value.list(|entry| entry.parsed("\"PCMU\" or \"PCMA\"", codec)));
+    calls.codecs = section.read("codecs", calls.codecs.clone(), out, |value| value.list(|entry| entry.parsed(CODECS, codec)));
     calls.protection.srtp =
         section.read("srtp", calls.protection.srtp, out, |value| value.parsed("\"off\", \"offered\" or \"required\"", srtp));
     if section.read("srtp_over_plain_sip", false, out, Value::switch) {
@@ -419,12 +418,14 @@ fn ports(text: &str) -> Result<Ports, String> {
 /// # Errors
 /// When we do not have it.
 pub fn codec(text: &str) -> Result<Codec, String> {
-    match text.to_ascii_uppercase().as_str() {
-        "PCMU" => Ok(Codec::Pcmu),
-        "PCMA" => Ok(Codec::Pcma),
-        other => Err(format!("no codec `{other}` here")),
+    if text.eq_ignore_ascii_case("G729") {
+        return Err("there is no library for G.729 whose licence would let us".to_owned());
     }
+    Codec::named(text).ok_or_else(|| format!("`{text}` is no codec here; {}", did_you_mean(text, Codec::ALL.map(Codec::encoding))))
 }
+
+/// What [`codec`] reads.
+pub const CODECS: &str = "\"PCMU\", \"PCMA\", \"G722\", \"opus\" or, on one machine, \"L16\"";
 
 fn limits(section: &mut Section<'_>, calls: &mut Calls, out: &mut Vec<Problem>) {
     let count = |value: &Value<'_>| value.number(1..=MOST_CALLS).map(|number| usize::try_from(number).unwrap_or(usize::MAX));

@@ -10,7 +10,7 @@ use crate::control::words::srtp::{KeysInSdp, ProtectionRules, Srtp};
 use crate::control::words::trunk::{Bounds, Choice, Group, Habits, Keys, Numbers, Offer, Registers, Rewrite, Trunk, addresses};
 
 use super::problem::{Problem, did_you_mean};
-use super::server::{codec, srtp};
+use super::server::{CODECS, codec, srtp};
 use super::toml_file::{Section, TomlFile, Value};
 
 /// OPTIONS this often, when nothing else is said.
@@ -186,7 +186,7 @@ fn habits(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Habits {
         other => Err(format!("`{other}` is no time of an offer; {}", did_you_mean(other, ["early", "late"]))),
     };
     Habits {
-        codecs: section.read("codecs", Vec::new(), out, |value| value.list(|entry| entry.parsed("\"PCMU\" or \"PCMA\"", codec))),
+        codecs: section.read("codecs", Vec::new(), out, |value| value.list(|entry| entry.parsed(CODECS, codec))),
         keys: section.read("dtmf", Keys::Rfc4733, out, |value| value.parsed("\"rfc4733\", \"info\" or \"inband\"", keys)),
         advertise: section.maybe("advertise", out, Value::ip),
         offer: section.read("offer", Offer::Early, out, |value| value.parsed("\"early\" or \"late\"", offer)),
@@ -339,7 +339,9 @@ mod tests {
             ("kind = \"register\"", "needs a user and a password; write `user` and `password`"),
             ("expires = \"1m\"", "write kind = \"register\", or leave them out"),
             ("user = \"u\"", "`user` and `password` belong together; write both or none"),
-            ("codecs = [\"G729\"]", "write \"PCMU\" or \"PCMA\""),
+            ("codecs = [\"G729\"]", "no library for G.729"),
+            ("codecs = [\"oqus\"]", "did you mean `opus`?"),
+            ("codecs = [\"PCMA\", 9]", "write \"PCMU\", \"PCMA\", \"G722\", \"opus\" or"),
             ("dtmf = \"inbnd\"", "did you mean `inband`?"),
             ("offer = \"lat\"", "did you mean `late`?"),
             ("check = \"1s\"", "write a time from \"5s\" to \"1h\", or \"off\""),

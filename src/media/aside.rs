@@ -122,7 +122,7 @@ impl Leg {
     pub fn take_report(&mut self, now: Duration, from: SocketAddr, datagram: &mut [u8]) {
         let known = self.incoming.target().is_some_and(|target| target.ip() == from.ip());
         match self.aside.secrecy.open_rtcp(datagram) {
-            Ok(report) if known => self.aside.reporting.take(now, from, report, self.outgoing.source()),
+            Ok(report) if known => self.aside.reporting.take(now, from, report, self.outgoing.source(), self.stream.codec.clock()),
             Ok(_) | Err(_) => self.aside.refused += 1,
         }
     }

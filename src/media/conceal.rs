@@ -1,7 +1,9 @@
 //! Concealment of lost sound: the last pitch period goes on and fades out within 60 ms (after ITU-T G.711 Appendix I), then quiet
-//! noise as loud as the background was, so that a pause sounds like a pause.
+//! noise as loud as the background was, so that a pause sounds like a pause. Comfort noise (RFC 3389) is that noise at the level the
+//! peer names.
 
 use super::jitter::HALF;
+use super::stretch::PAST;
 
 const KEPT: usize = 400;
 const SHORTEST: usize = 40;
@@ -14,6 +16,10 @@ const FADED: usize = 480;
 const FLOOR_RISE: f32 = 1.02;
 /// Noise is never louder than −50 dBFS.
 const MOST_FLOOR: f32 = 100.0;
+/// A change to comfort noise takes 10 ms.
+const COMFORT_FADE: usize = 80;
+/// Comfort noise of level 0.
+const FULL_SCALE: f32 = 32_768.0;
 /// Uniform noise in ±1 has an RMS of 1/√3.
 const NOISE_SCALE: f32 = 1.732;
 
@@ -36,29 +42,46 @@ impl Default for Conceal {
 }
 
 impl Conceal {
-    /// Ten milliseconds came: joins them smoothly to what was made up and remembers them.
-    pub fn heard(&mut self, half: &mut [i16]) {
+    /// Sound came: joins it smoothly to what was made up and remembers it.
+    pub fn heard(&mut self, sound: &mut [i16]) {
         if self.made_up > 0 {
-            for (at, sample) in half.iter_mut().take(OVERLAP).enumerate() {
+            for (at, sample) in sound.iter_mut().take(OVERLAP).enumerate() {
                 let share = (at + 1) as f32 / OVERLAP as f32;
                 *sample = (f32::from(*sample) * share + self.next() * (1.0 - share)) as i16;
             }
             self.made_up = 0;
         }
-        self.measure(half);
-        self.remember(half);
+        sound.chunks(HALF).for_each(|half| self.measure(half));
+        self.remember(sound);
     }
 
-    /// Ten milliseconds are missing: makes them up. True once nothing but background noise is left.
-    pub fn missed(&mut self, half: &mut [i16]) -> bool {
+    /// Sound is missing: makes it up. True once nothing but background noise is left.
+    pub fn missed(&mut self, sound: &mut [i16]) -> bool {
         if self.made_up == 0 {
             self.find_period();
         }
-        for sample in half.iter_mut() {
+        for sample in sound.iter_mut() {
             *sample = self.next() as i16;
         }
-        self.remember(half);
+        self.remember(sound);
         self.made_up > FADED
+    }
+
+    /// The peer is silent, and its background so many decibels below full scale (RFC 3389 §3): makes that noise, faded in from the last
+    /// sound.
+    pub fn comfort(&mut self, below: u8, sound: &mut [i16]) {
+        if self.made_up == 0 {
+            self.find_period();
+        }
+        self.made_up = self.made_up.max(FADED - COMFORT_FADE);
+        self.floor = FULL_SCALE * 10f32.powf(-f32::from(below) / 20.0);
+        self.missed(sound);
+    }
+
+    /// The last sound, real or made up.
+    #[must_use]
+    pub fn past(&self) -> &[i16; PAST] {
+        self.past.last_chunk().expect("more is kept")
     }
 
     /// Forgets the past (another source).
@@ -84,14 +107,16 @@ impl Conceal {
 
     /// Follows the quietest level: down at once, up slowly.
     fn measure(&mut self, half: &[i16]) {
+        let length = half.len() as f32;
         let power: f32 = half.iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
-        let level = (power / HALF as f32).sqrt();
+        let level = (power / length).sqrt();
         self.floor = if level < self.floor { level } else { (self.floor * FLOOR_RISE + 0.01).min(level) }.min(MOST_FLOOR);
     }
 
-    fn remember(&mut self, half: &[i16]) {
-        self.past.copy_within(half.len().., 0);
-        self.past[KEPT - half.len()..].copy_from_slice(half);
+    fn remember(&mut self, sound: &[i16]) {
+        let newest = &sound[sound.len().saturating_sub(KEPT)..];
+        self.past.copy_within(newest.len().., 0);
+        self.past[KEPT - newest.len()..].copy_from_slice(newest);
     }
 
     /// The lag at which the newest sound is most like the sound before it, and one period of it that can follow itself.
@@ -158,5 +183,17 @@ mod tests {
         let mut half = [7; HALF];
         Conceal::default().missed(&mut half);
         assert_eq!(half, [0; HALF]);
+    }
+
+    #[test]
+    fn comfort_noise_has_the_level_the_peer_names() {
+        let mut conceal = Conceal::default();
+        for half in Audio::tone(300, 200).linear().chunks_exact(HALF) {
+            conceal.heard(&mut half.to_vec());
+        }
+        let mut noise = vec![0; 800];
+        conceal.comfort(50, &mut noise);
+        let level = 20.0 * (rms(&noise[160..]) / 32_768.0).log10();
+        assert!((level + 50.0).abs() < 1.0, "{level}");
     }
 }

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::control::random::Random;
     use crate::media::FRAME;
-    use crate::media::codec::g711;
+    use crate::media::codec::g711::{self, Law};
 
     /// How a pad presses: level of each sine (full scale 1.0), how far the column's is above the row's in dB, how far both are off in
     /// parts, and the noise's level.
@@ -191,10 +191,9 @@ mod tests {
 
     #[test]
     fn both_laws_of_g711_keep_keys() {
-        use crate::control::words::media::Codec;
-        for codec in [Codec::Pcmu, Codec::Pcma] {
+        for law in [Law::Mu, Law::A] {
             let line: Vec<i16> =
-                pressed(ALL, 60, 60, CLEAN).into_iter().map(|sample| g711::decode(codec, g711::encode(codec, sample))).collect();
+                pressed(ALL, 60, 60, CLEAN).into_iter().map(|sample| g711::decode(law, g711::encode(law, sample))).collect();
             assert_eq!(heard(&line), ALL);
         }
     }

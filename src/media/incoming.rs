@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Pcm;
-use super::conceal::Conceal;
-use super::jitter::{HALF, Inserted, Jitter, Present, Spurt};
+use super::jitter::{Inserted, Jitter, Spurt};
 use super::rtp::Header;
 use super::rtp::latch::{Latch, Verdict};
 use super::rtp::stats::{Arrival, Reception};
 use super::rtp::telephone_event::Keys;
-use crate::control::words::media::{Codec, LegStats, Stream};
+use crate::control::words::media::{Codec, Kind, LegStats, Stream};
 
 const PCMU: u8 = 0;
 const PCMA: u8 = 8;
+const G722: u8 = 9;
 /// Comfort noise (RFC 3389): the sender is silent but there.
 const COMFORT: u8 = 13;
+/// The part of a comfort noise packet that is its level.
+const COMFORT_LEVEL: u8 = 0x7F;
 
 /// What a datagram was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,13 +38,13 @@ enum Presence {
 }
 
 /// The incoming side of a leg.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Incoming {
     latch: Latch,
     reception: Reception,
     keys: Keys,
-    jitter: Jitter,
-    conceal: Conceal,
+    /// Made by the first packet that somebody listens to: legs whose packets are handed on, or that never send any, do without.
+    jitter: Option<Box<Jitter>>,
     heard_at: Duration,
     presence: Presence,
     late: u64,
@@ -57,8 +59,7 @@ impl Incoming {
             latch: Latch::default(),
             reception: Reception::default(),
             keys: Keys::default(),
-            jitter: Jitter::default(),
-            conceal: Conceal::default(),
+            jitter: None,
             heard_at: now,
             presence: Presence::Flowing,
             late: 0,
@@ -100,26 +101,23 @@ impl Incoming {
     /// Keeps sound until its turn comes.
     pub fn keep(&mut self, header: &Header, codec: Codec, payload: &[u8]) {
         let spurt = if header.marker { Spurt::First } else { Spurt::Within };
-        if self.jitter.insert(header.timestamp, codec, payload, spurt) == Inserted::Late {
-            self.late += 1;
+        match self.jitter.get_or_insert_default().insert(header.timestamp, codec, payload, spurt) {
+            Inserted::Stored => {}
+            Inserted::Late => self.late += 1,
+            Inserted::Unreadable => self.refused += 1,
         }
     }
 
     /// Nobody has listened for a while: what lies in the buffer is old.
     pub fn forget_sound(&mut self) {
-        self.jitter.restart();
-        self.conceal.restart();
+        self.jitter.iter_mut().for_each(|jitter| jitter.forget());
     }
 
     /// The next 20 ms of what the peer says, losses concealed.
     pub fn speak(&mut self, spoken: &mut Pcm) {
-        let Present(halves) = self.jitter.pop(spoken);
-        for (half, there) in spoken.chunks_exact_mut(HALF).zip(halves) {
-            if there {
-                self.conceal.heard(half);
-            } else {
-                self.conceal.missed(half);
-            }
+        match &mut self.jitter {
+            Some(jitter) => jitter.pop(spoken),
+            None => spoken.fill(0),
         }
     }
 
@@ -156,47 +154,52 @@ impl Incoming {
     }
 
     fn sort<'a>(&mut self, now: Duration, header: Header, payload: &'a [u8], stream: &Stream) -> Taken<'a> {
-        let kind = kind_of(header.payload_type, stream);
-        if kind == Kind::Unknown {
+        let Some(kind) = kind_of(header.payload_type, stream) else {
             self.refused += 1;
             return Taken::Nothing;
-        }
+        };
         self.heard_at = now;
         self.presence = Presence::Flowing;
         match self.reception.take(&header) {
             Arrival::Duplicate => return Taken::Nothing,
-            Arrival::Restart => self.jitter.restart(),
+            Arrival::Restart => self.jitter.iter_mut().for_each(|jitter| jitter.restart()),
             Arrival::Ahead(_) | Arrival::Reordered => {}
         }
         match kind {
-            Kind::Key => Taken::Key(header, self.keys.take(&header, payload)),
+            Kind::Keys => Taken::Key(header, self.keys.take(&header, payload)),
             Kind::Sound(codec) if stream.receive && !payload.is_empty() => {
-                self.reception.measure(&header, now);
+                self.reception.measure(&header, now, codec.clock());
                 Taken::Sound(header, codec, payload)
             }
-            Kind::Sound(_) | Kind::Comfort | Kind::Unknown => Taken::Nothing,
+            Kind::ComfortNoise => {
+                if let (Some(jitter), Some(level)) = (&mut self.jitter, payload.first()) {
+                    jitter.comfort(header.timestamp, level & COMFORT_LEVEL);
+                }
+                Taken::Nothing
+            }
+            Kind::Sound(_) => Taken::Nothing,
         }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Sound(Codec),
-    Key,
-    Comfort,
-    Unknown,
-}
-
-/// The agreed types; the other G.711 law too, since peers change it in mid-call.
-fn kind_of(payload_type: u8, stream: &Stream) -> Kind {
+/// What a payload type carries: as the peer announced it, as we did (it may use our numbers, RFC 3264 §5.1), or by RFC 3551's table,
+/// since peers change the codec in mid-call.
+fn kind_of(payload_type: u8, stream: &Stream) -> Option<Kind> {
     if payload_type == stream.payload_type {
-        return Kind::Sound(stream.codec);
+        return Some(Kind::Sound(stream.codec));
     }
-    match payload_type {
-        _ if Some(payload_type) == stream.telephone_event => Kind::Key,
-        PCMU => Kind::Sound(Codec::Pcmu),
-        PCMA => Kind::Sound(Codec::Pcma),
-        COMFORT => Kind::Comfort,
-        _ => Kind::Unknown,
+    if Some(payload_type) == stream.telephone_event {
+        return Some(Kind::Keys);
     }
+    if Some(payload_type) == stream.terms.comfort_noise {
+        return Some(Kind::ComfortNoise);
+    }
+    let ours = stream.terms.ours.iter().flatten().find(|(number, _)| *number == payload_type).map(|(_, kind)| *kind);
+    ours.or(match payload_type {
+        PCMU => Some(Kind::Sound(Codec::Pcmu)),
+        PCMA => Some(Kind::Sound(Codec::Pcma)),
+        G722 => Some(Kind::Sound(Codec::G722)),
+        COMFORT => Some(Kind::ComfortNoise),
+        _ => None,
+    })
 }

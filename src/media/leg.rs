@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::aside::Aside;
-use super::codec::g711;
+use super::codec::{self, Encoder, WIRE};
 use super::inband::Inband;
 use super::incoming::Incoming;
 use super::mixer::Wire;
@@ -14,17 +14,19 @@ use super::outgoing::Outgoing;
 use super::player::Player;
 use super::rtp::Header;
 use super::rtp::dtls::Identity;
-use super::rtp::telephone_event::Press;
+use super::rtp::telephone_event::{EVENT_BYTES, Press};
 use super::tap::Tap;
 use super::tone::KeyTone;
 use super::{FRAME, Pcm};
 use crate::control::words::LegId;
-use crate::control::words::media::{KeyTones, LegStats, Stream};
+use crate::control::words::media::{KeyClock, KeyTones, LegStats, Stream};
 
 /// Keys that may wait to be sent; more are dropped.
 const MOST_KEYS: usize = 64;
 /// While there is nothing to be heard, one silent packet a second keeps NATs open and the peer's time-out away.
 const KEEPALIVE_TICKS: u32 = 50;
+/// The background that a silent line has for a peer that takes comfort noise: −70 dB under full scale (RFC 3389 §3.1).
+const COMFORT_LEVEL: u8 = 70;
 
 /// Where the packets of an ear come from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +74,7 @@ pub struct Leg {
     pub heard: Pcm,
     /// What passes besides sound.
     pub aside: Aside,
+    encoder: Encoder,
     quiet_ticks: u32,
 }
 
@@ -82,7 +85,8 @@ impl Leg {
         let mut leg = Leg {
             id,
             incoming: Incoming::new(now, &stream),
-            outgoing: Outgoing::new(chance),
+            outgoing: Outgoing::new(stream.codec, chance),
+            encoder: Encoder::new(stream.codec, stream.terms.opus),
             player: None,
             tap: None,
             inband: ear_for_keys(&stream),
@@ -106,6 +110,10 @@ impl Leg {
         if stream.key_tones != self.stream.key_tones {
             self.inband = ear_for_keys(&stream);
         }
+        if (stream.codec, stream.terms.opus) != (self.stream.codec, self.stream.terms.opus) {
+            self.encoder = Encoder::new(stream.codec, stream.terms.opus);
+            self.outgoing.retune(stream.codec);
+        }
         self.stream = stream;
     }
 
@@ -116,7 +124,7 @@ impl Leg {
         LegStats { refused: stats.refused + self.aside.refused(), quality: self.aside.quality(), ..stats }
     }
 
-    /// Sends 20 ms in the wire codec.
+    /// Sends 20 ms that are in the wire codec already.
     pub fn send_sound(&mut self, payload: &[u8], wire: &mut Wire<'_>) {
         self.quiet_ticks = 0;
         if let Some(to) = self.open_target() {
@@ -124,18 +132,37 @@ impl Leg {
         }
     }
 
-    /// Nothing is to be heard: sends nothing, or a sign of life when it is time.
+    /// Encodes and sends 20 ms. An encoder that finds nothing in them worth a packet makes a pause.
+    pub fn send_linear(&mut self, sound: &Pcm, wire: &mut Wire<'_>) {
+        let mut payload = [0; WIRE];
+        match self.encoder.encode(sound, &mut payload) {
+            0 => self.outgoing.pause(),
+            length => self.send_sound(&payload[..length], wire),
+        }
+    }
+
+    /// Nothing is to be heard: sends nothing, or a sign of life when it is time; comfort noise where the peer takes it, from the start.
     pub fn send_nothing(&mut self, wire: &mut Wire<'_>) {
+        let begins = self.quiet_ticks == 0;
         self.quiet_ticks += 1;
-        if self.quiet_ticks >= KEEPALIVE_TICKS {
-            self.send_sound(&[g711::silence(self.stream.codec); FRAME], wire);
+        match (self.stream.terms.comfort_noise, self.open_target()) {
+            (Some(payload_type), Some(to)) if begins || self.quiet_ticks >= KEEPALIVE_TICKS => {
+                wire(self.stream.port, to, self.outgoing.sound(payload_type, &[COMFORT_LEVEL]));
+                self.quiet_ticks = 1;
+            }
+            _ if self.quiet_ticks >= KEEPALIVE_TICKS => {
+                self.quiet_ticks = 0;
+                self.send_linear(&[0; FRAME], wire);
+            }
+            _ => {}
         }
         self.outgoing.pause();
     }
 
     /// Hands on another's sound packet.
     pub fn hand_on_sound(&mut self, header: &Header, payload: &[u8], wire: &mut Wire<'_>) {
-        self.hand_on(header, self.stream.payload_type, payload, wire);
+        let samples = codec::samples(self.stream.codec, payload);
+        self.hand_on(header, self.stream.payload_type, payload, samples, wire);
     }
 
     /// Another's key packet stays here: the rules know whether the key is for this ear, and have it pressed anew.
@@ -153,7 +180,8 @@ impl Leg {
         match (self.stream.telephone_event, target) {
             (Some(payload_type), Some(to)) => {
                 if let Some(packet) = packet {
-                    wire(self.stream.port, to, self.outgoing.key(payload_type, packet.marker, &packet.payload));
+                    let event = in_clock(packet.payload, self.stream.terms.keys);
+                    wire(self.stream.port, to, self.outgoing.key(payload_type, packet.marker, &event));
                 }
             }
             (None, Some(_)) => {
@@ -161,9 +189,7 @@ impl Leg {
                 if was_down {
                     tone.fill(&mut sound);
                 }
-                let mut payload = [0; FRAME];
-                g711::encode_into(self.stream.codec, &sound, &mut payload);
-                self.send_sound(&payload, wire);
+                self.send_linear(&sound, wire);
             }
             (_, None) => {}
         }
@@ -172,10 +198,10 @@ impl Leg {
         }
     }
 
-    fn hand_on(&mut self, header: &Header, payload_type: u8, payload: &[u8], wire: &mut Wire<'_>) {
+    fn hand_on(&mut self, header: &Header, payload_type: u8, payload: &[u8], samples: usize, wire: &mut Wire<'_>) {
         self.quiet_ticks = 0;
         let Some(to) = self.open_target() else { return };
-        if let Some(packet) = self.outgoing.hand_on(header, payload_type, payload) {
+        if let Some(packet) = self.outgoing.hand_on(header, payload_type, payload, samples) {
             wire(self.stream.port, to, packet);
         }
     }
@@ -187,6 +213,13 @@ impl Leg {
 
 fn ear_for_keys(stream: &Stream) -> Option<Box<Inband>> {
     (stream.key_tones == KeyTones::Heard).then(Box::default)
+}
+
+/// The packet of a key with its duration (RFC 4733 §2.3.5), which we count in samples of 8 kHz, told in the peer's clock.
+fn in_clock(event: [u8; EVENT_BYTES], clock: KeyClock) -> [u8; EVENT_BYTES] {
+    let [key, volume, high, low] = event;
+    let [high, low] = u16::from_be_bytes([high, low]).saturating_mul(clock.ticks_a_sample()).to_be_bytes();
+    [key, volume, high, low]
 }
 
 /// Keys waiting to be sent, and the one that is down.

@@ -25,6 +25,7 @@ pub mod room;
 pub mod rtp;
 pub mod sockets;
 pub mod sound;
+pub mod stretch;
 pub mod tap;
 pub mod tone;
 pub mod vad;

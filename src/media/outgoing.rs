@@ -6,12 +6,13 @@ use super::rtp::packet::HEADER_BYTES;
 use super::rtp::rtcp::Sent;
 use super::rtp::secrecy;
 use super::rtp::srtp::LONGER;
+use crate::control::words::media::Codec;
 
 /// The longest payload that is handed on: 200 ms of G.711.
 const MOST_PAYLOAD: usize = 1_600;
 const TICK: u32 = FRAME as u32;
-/// Samples a frame handed on is taken to last when only its start is known.
-const REJOIN_GAP: i32 = 8_000;
+/// A packet handed on within a second of the one before is of the same time line.
+const REJOIN_GAP: u32 = 8_000;
 
 /// Sends one stream.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Outgoing {
     pub secrecy: secrecy::Outgoing,
     ssrc: u32,
     next_sequence: u16,
+    /// Ticks of the RTP clock in a sample of the inside format.
+    scale: u32,
     /// The timestamp of the present tick.
     clock: u32,
     /// Behind the last sample sent.
@@ -47,11 +50,12 @@ struct HandedOn {
 impl Outgoing {
     /// A stream that has sent nothing; `chance` makes its SSRC and first numbers (RFC 3550 §5.1).
     #[must_use]
-    pub fn new(chance: u64) -> Outgoing {
+    pub fn new(codec: Codec, chance: u64) -> Outgoing {
         Outgoing {
             secrecy: secrecy::Outgoing::default(),
             ssrc: (chance >> 32) as u32,
             next_sequence: (chance as u16) & 0x7FFF,
+            scale: codec.ticks_a_sample(),
             clock: (chance >> 8) as u32,
             end: (chance >> 8) as u32,
             paused: true,
@@ -60,6 +64,15 @@ impl Outgoing {
             sent: 0,
             octets: 0,
             packet: [0; HEADER_BYTES + MOST_PAYLOAD + LONGER],
+        }
+    }
+
+    /// Another codec from now on. With another clock it is another source (RFC 7160 §4.1): its SSRC is the next number.
+    pub fn retune(&mut self, codec: Codec) {
+        if self.scale != codec.ticks_a_sample() {
+            self.scale = codec.ticks_a_sample();
+            self.ssrc = self.ssrc.wrapping_add(1);
+            (self.end, self.handed_on, self.paused) = (self.clock, None, true);
         }
     }
 
@@ -86,7 +99,7 @@ impl Outgoing {
 
     /// Moves the time line by 20 ms: once a tick, whether something is sent or not.
     pub fn tick(&mut self) {
-        self.clock = self.clock.wrapping_add(TICK);
+        self.clock = self.clock.wrapping_add(TICK * self.scale);
     }
 
     /// A packet of our own sound for this tick.
@@ -94,7 +107,7 @@ impl Outgoing {
         self.own();
         let marker = std::mem::replace(&mut self.paused, false);
         let timestamp = self.clock;
-        self.end = timestamp.wrapping_add(payload.len() as u32);
+        self.end = timestamp.wrapping_add(TICK * self.scale);
         self.write(marker, payload_type, timestamp, payload)
     }
 
@@ -109,15 +122,16 @@ impl Outgoing {
         if first {
             self.press_start = self.clock;
         }
-        self.end = self.clock.wrapping_add(TICK);
+        self.end = self.clock.wrapping_add(TICK * self.scale);
         self.paused = true;
         self.write(first, payload_type, self.press_start, payload)
     }
 
-    /// Hands on a packet of another stream in the same codec: its order, losses and timing stay as they are.
+    /// Hands on a packet of another stream in the same codec, that lasts so many samples: its order, losses and timing stay as they are.
     /// `None` for a packet from before the handing on began, or one that is too long.
-    pub fn hand_on(&mut self, header: &Header, payload_type: u8, payload: &[u8]) -> Option<&[u8]> {
-        let fits = self.handed_on.filter(|on| on.ssrc == header.ssrc && near(header.timestamp, on.last_timestamp));
+    pub fn hand_on(&mut self, header: &Header, payload_type: u8, payload: &[u8], samples: usize) -> Option<&[u8]> {
+        let gap = (REJOIN_GAP * self.scale).cast_signed();
+        let fits = self.handed_on.filter(|on| on.ssrc == header.ssrc && near(header.timestamp, on.last_timestamp, gap));
         let mut on = fits.unwrap_or_else(|| self.begin(header));
         if header.sequence.wrapping_sub(on.first).cast_signed() < 0 || payload.len() > MOST_PAYLOAD {
             return None;
@@ -130,7 +144,7 @@ impl Outgoing {
             return None;
         }
         let timestamp = header.timestamp.wrapping_add(on.timestamp_offset);
-        let end = timestamp.wrapping_add(payload.len() as u32);
+        let end = timestamp.wrapping_add(samples as u32 * self.scale);
         if end.wrapping_sub(self.end).cast_signed() > 0 {
             self.end = end;
         }
@@ -189,9 +203,8 @@ impl Outgoing {
     }
 }
 
-/// Within a second of the packet before: the same time line.
-fn near(timestamp: u32, before: u32) -> bool {
-    timestamp.wrapping_sub(before).cast_signed().abs() <= REJOIN_GAP
+fn near(timestamp: u32, before: u32, gap: i32) -> bool {
+    timestamp.wrapping_sub(before).cast_signed().abs() <= gap
 }
 
 #[cfg(test)]
@@ -208,11 +221,11 @@ mod tests {
 
     #[test]
     fn own_sound_then_handed_on_packets_then_own_sound_is_one_steady_stream() {
-        let mut out = Outgoing::new(0x1234_5678_9ABC_DEF0);
+        let mut out = Outgoing::new(Codec::Pcmu, 0x1234_5678_9ABC_DEF0);
         let mut seen = Vec::new();
         for n in 0..30u16 {
             out.tick();
-            let packet = if (10..20).contains(&n) { out.hand_on(&theirs(n), 0, &[1; 160]).unwrap() } else { out.sound(0, &[2; 160]) };
+            let packet = if (10..20).contains(&n) { out.hand_on(&theirs(n), 0, &[1; 160], 160).unwrap() } else { out.sound(0, &[2; 160]) };
             seen.push(read(packet));
         }
         assert!(seen.windows(2).all(|pair| pair[1].sequence == pair[0].sequence.wrapping_add(1) && pair[0].ssrc == pair[1].ssrc));
@@ -223,21 +236,21 @@ mod tests {
 
     #[test]
     fn losses_and_reordering_of_the_handed_on_stream_stay_visible() {
-        let mut out = Outgoing::new(7);
+        let mut out = Outgoing::new(Codec::Pcmu, 7);
         out.tick();
-        let first = read(out.hand_on(&theirs(5), 0, &[1; 160]).unwrap());
-        let third = read(out.hand_on(&theirs(7), 0, &[1; 160]).unwrap());
-        let second = read(out.hand_on(&theirs(6), 0, &[1; 160]).unwrap());
+        let first = read(out.hand_on(&theirs(5), 0, &[1; 160], 160).unwrap());
+        let third = read(out.hand_on(&theirs(7), 0, &[1; 160], 160).unwrap());
+        let second = read(out.hand_on(&theirs(6), 0, &[1; 160], 160).unwrap());
         assert_eq!((third.sequence.wrapping_sub(first.sequence), second.sequence.wrapping_sub(first.sequence)), (2, 1));
         assert_eq!(third.timestamp.wrapping_sub(first.timestamp), 320);
-        assert!(out.hand_on(&theirs(4), 0, &[1; 160]).is_none(), "from before the beginning");
+        assert!(out.hand_on(&theirs(4), 0, &[1; 160], 160).is_none(), "from before the beginning");
         out.tick();
         assert_eq!(read(out.sound(0, &[0; 160])).sequence, third.sequence.wrapping_add(1));
     }
 
     #[test]
     fn packets_of_a_key_share_a_timestamp_and_sound_follows_behind() {
-        let mut out = Outgoing::new(7);
+        let mut out = Outgoing::new(Codec::Pcmu, 7);
         let mut stamps = Vec::new();
         for n in 0..3 {
             out.tick();
@@ -248,5 +261,25 @@ mod tests {
         let sound = read(out.sound(0, &[0; 160]));
         assert_eq!(sound.timestamp.wrapping_sub(stamps[0]), 480);
         assert!(sound.marker);
+    }
+
+    #[test]
+    fn a_codec_with_another_clock_is_another_source_and_counts_in_its_clock() {
+        let mut out = Outgoing::new(Codec::Pcmu, 7);
+        out.tick();
+        let narrow = read(out.sound(0, &[0; 160]));
+        out.retune(Codec::Opus);
+        let wide: Vec<Header> = (0..2)
+            .map(|_| {
+                out.tick();
+                read(out.sound(107, &[0; 40]))
+            })
+            .collect();
+        assert!(wide[0].ssrc != narrow.ssrc && wide[0].marker && !wide[1].marker);
+        assert_eq!(wide[1].timestamp.wrapping_sub(wide[0].timestamp), 960);
+        assert_eq!(wide[0].sequence, narrow.sequence.wrapping_add(1));
+        out.retune(Codec::G722);
+        out.retune(Codec::Pcma);
+        assert_eq!(read(out.sound(8, &[0; 160])).ssrc, wide[0].ssrc.wrapping_add(1));
     }
 }

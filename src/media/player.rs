@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::codec::g711;
+use super::codec::g711::{self, Law};
 use super::{FRAME, Pcm, Sound};
 use crate::control::words::PlayId;
-use crate::control::words::media::{BargeIn, Codec, PlayOutcome};
+use crate::control::words::media::{BargeIn, PlayOutcome};
 
 /// A prompt ducks to this share (−18 dB) within 60 ms.
 const DUCKED: f32 = 0.125;
@@ -96,9 +96,9 @@ impl Player {
     }
 
     /// The next 20 ms in the wire codec; silence where a sound is not there yet or the last one ends within the tick.
-    pub fn fill_wire(&mut self, codec: Codec, wire: &mut [u8; FRAME]) -> Played {
-        self.fill(|audio, from, range| wire[range.clone()].copy_from_slice(&audio.wire(codec)[from..from + range.len()]))
-            .pad(|rest| wire[rest..].fill(g711::silence(codec)))
+    pub fn fill_wire(&mut self, law: Law, wire: &mut [u8; FRAME]) -> Played {
+        self.fill(|audio, from, range| wire[range.clone()].copy_from_slice(&audio.wire(law)[from..from + range.len()]))
+            .pad(|rest| wire[rest..].fill(g711::silence(law)))
     }
 
     /// The next 20 ms in linear samples, with the ducking applied.
@@ -111,14 +111,14 @@ impl Player {
     }
 
     /// Both forms at once (the wire form is only right while the player is not ducked).
-    pub fn fill_both(&mut self, codec: Codec, wire: &mut [u8; FRAME], linear: &mut Pcm) -> Played {
+    pub fn fill_both(&mut self, law: Law, wire: &mut [u8; FRAME], linear: &mut Pcm) -> Played {
         self.fill(|audio, from, range| {
             linear[range.clone()].copy_from_slice(&audio.linear()[from..from + range.len()]);
-            wire[range.clone()].copy_from_slice(&audio.wire(codec)[from..from + range.len()]);
+            wire[range.clone()].copy_from_slice(&audio.wire(law)[from..from + range.len()]);
         })
         .pad(|rest| {
             linear[rest..].fill(0);
-            wire[rest..].fill(g711::silence(codec));
+            wire[rest..].fill(g711::silence(law));
         })
     }
 
@@ -221,11 +221,11 @@ mod tests {
 
     #[test]
     fn the_wire_form_is_the_sound_kept_in_that_codec() {
-        for codec in [Codec::Pcmu, Codec::Pcma] {
+        for law in [Law::Mu, Law::A] {
             let mut wire = [0; FRAME];
-            player(vec![constant(1_000, 100)], Repeat::Once).fill_wire(codec, &mut wire);
-            assert_eq!(wire[99], g711::encode(codec, 1_000));
-            assert_eq!(wire[100], g711::silence(codec));
+            player(vec![constant(1_000, 100)], Repeat::Once).fill_wire(law, &mut wire);
+            assert_eq!(wire[99], g711::encode(law, 1_000));
+            assert_eq!(wire[100], g711::silence(law));
         }
     }
 

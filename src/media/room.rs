@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::codec::g711;
 use super::disk;
 use super::incoming::Taken;
 use super::leg::{Leg, Needs, Route};
 use super::mixer::Wire;
-use super::player::Played;
+use super::player::{Played, Player};
 use super::quality_counts::QualityTally;
 use super::recorder::Recorder;
 use super::tap::Turned;
@@ -266,7 +265,9 @@ impl Room {
         }
         let mixes = self.heard_by(ear).next().is_some();
         let leg = &self.members[ear];
-        let linear = mixes || leg.needs.hearing || leg.tap.is_some() || leg.player.as_ref().is_some_and(|player| player.is_ducked());
+        let kept = leg.stream.codec.law().is_some();
+        let ducked = leg.player.as_ref().is_some_and(Player::is_ducked);
+        let linear = mixes || leg.needs.hearing || leg.tap.is_some() || ducked || !kept;
         if linear { self.serve_linear(ear, mixes, out) } else { self.serve_wire(ear, out) }
     }
 
@@ -274,8 +275,8 @@ impl Room {
     fn serve_wire(&mut self, ear: usize, out: &mut Out<'_>) -> f32 {
         let leg = &mut self.members[ear];
         let mut wire = [0; FRAME];
-        let codec = leg.stream.codec;
-        match leg.player.as_mut().map(|player| player.fill_wire(codec, &mut wire)) {
+        let Some(law) = leg.stream.codec.law() else { return 0.0 };
+        match leg.player.as_mut().map(|player| player.fill_wire(law, &mut wire)) {
             Some(Played::Sound) => leg.send_sound(&wire, out.wire),
             Some(Played::Waiting) | None => leg.send_nothing(out.wire),
             Some(Played::Over(outcome)) => self.played_out(ear, outcome, out),
@@ -285,13 +286,14 @@ impl Room {
 
     fn serve_linear(&mut self, ear: usize, mixes: bool, out: &mut Out<'_>) -> f32 {
         let leg = &mut self.members[ear];
-        let codec = leg.stream.codec;
         let mut wire = [0; FRAME];
         let mut played = [0; FRAME];
-        let ducked = leg.player.as_ref().is_some_and(|player| player.is_ducked());
-        let step = leg.player.as_mut().map(|player| match mixes || ducked {
-            true => player.fill_linear(&mut played),
-            false => player.fill_both(codec, &mut wire, &mut played),
+        let ducked = leg.player.as_ref().is_some_and(Player::is_ducked);
+        // A prompt alone is sent as it is kept, where it is kept in the wire codec.
+        let law = if mixes || ducked { None } else { leg.stream.codec.law() };
+        let step = leg.player.as_mut().map(|player| match law {
+            Some(law) => player.fill_both(law, &mut wire, &mut played),
+            None => player.fill_linear(&mut played),
         });
         if let Some(Played::Over(outcome)) = step {
             self.played_out(ear, outcome, out);
@@ -302,11 +304,10 @@ impl Room {
         }
         let leg = &mut self.members[ear];
         leg.heard = played;
-        if mixes || ducked {
-            g711::encode_into(codec, &played, &mut wire);
-        }
-        if mixes || step == Some(Played::Sound) {
+        if law.is_some() && step == Some(Played::Sound) {
             leg.send_sound(&wire, out.wire);
+        } else if mixes || step == Some(Played::Sound) {
+            leg.send_linear(&played, out.wire);
         } else if !matches!(step, Some(Played::Over(_))) {
             leg.send_nothing(out.wire);
         }
@@ -360,13 +361,13 @@ impl Room {
             Turned::Nothing => return false,
             Turned::Started => out.report(Event::SpeechStarted { leg: leg.id, turn }),
             Turned::Ended => {
-                leg.player.iter_mut().for_each(super::player::Player::speech_ended);
+                leg.player.iter_mut().for_each(Player::speech_ended);
                 return false;
             }
             Turned::Overloaded => {
                 out.tally.speech_overloads += 1;
                 out.reports.push_back(Report::Speech(speech::Event::Nothing { leg: leg.id, turn, why: Nothing::Overloaded }));
-                leg.player.iter_mut().for_each(super::player::Player::resume);
+                leg.player.iter_mut().for_each(Player::resume);
                 return false;
             }
         }
@@ -376,7 +377,7 @@ impl Room {
                 out.reports.push_back(finished(leg.id, play, PlayOutcome::Stopped));
                 return true;
             }
-            Some((BargeIn::Words, _)) => leg.player.iter_mut().for_each(super::player::Player::duck),
+            Some((BargeIn::Words, _)) => leg.player.iter_mut().for_each(Player::duck),
             _ => {}
         }
         false

@@ -4,8 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::RATE;
-use super::codec::g711;
-use crate::control::words::media::Codec;
+use super::codec::g711::{self, Law};
 
 const HALF_AMPLITUDE: f64 = 12_000.0;
 const MILLIS: u64 = 1_000;
@@ -51,8 +50,8 @@ impl Audio {
     /// Takes linear samples at 8 kHz.
     #[must_use]
     pub fn new(linear: Vec<i16>) -> Audio {
-        let encode = |codec| linear.iter().map(|sample| g711::encode(codec, *sample)).collect();
-        Audio { pcmu: encode(Codec::Pcmu), pcma: encode(Codec::Pcma), linear: linear.into() }
+        let encode = |law| linear.iter().map(|sample| g711::encode(law, *sample)).collect();
+        Audio { pcmu: encode(Law::Mu), pcma: encode(Law::A), linear: linear.into() }
     }
 
     /// A sine of `hertz` for `ms` milliseconds at −9 dBFS.
@@ -74,12 +73,12 @@ impl Audio {
         &self.linear
     }
 
-    /// The sound in a wire codec, one byte a sample.
+    /// The sound in a law of G.711, one byte a sample.
     #[must_use]
-    pub fn wire(&self, codec: Codec) -> &[u8] {
-        match codec {
-            Codec::Pcmu => &self.pcmu,
-            Codec::Pcma => &self.pcma,
+    pub fn wire(&self, law: Law) -> &[u8] {
+        match law {
+            Law::Mu => &self.pcmu,
+            Law::A => &self.pcma,
         }
     }
 
@@ -111,7 +110,7 @@ mod tests {
     fn a_sound_is_as_long_in_every_codec() {
         let audio = Audio::tone(440, 30);
         assert_eq!(audio.linear().len(), 240);
-        assert_eq!(audio.wire(Codec::Pcmu).len(), 240);
-        assert_eq!(audio.wire(Codec::Pcma).len(), 240);
+        assert_eq!(audio.wire(Law::Mu).len(), 240);
+        assert_eq!(audio.wire(Law::A).len(), 240);
     }
 }

@@ -7,9 +7,8 @@ use hound::{SampleFormat, WavReader};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
 
-use super::codec::g711;
+use super::codec::g711::{self, Law};
 use super::{Audio, RATE};
-use crate::control::words::media::Codec;
 
 /// The largest file that is read: an hour of 8 kHz stereo.
 const MOST_BYTES: u64 = 128 * 1024 * 1024;
@@ -125,19 +124,19 @@ fn linear(bytes: &[u8]) -> Result<Raw, String> {
     Ok(Raw { samples, channels: usize::from(spec.channels), rate: spec.sample_rate })
 }
 
-fn law_of(bytes: &[u8]) -> Result<Option<Codec>, String> {
+fn law_of(bytes: &[u8]) -> Result<Option<Law>, String> {
     if bytes.len() < RIFF_HEAD || &bytes[..4] != b"RIFF" || &bytes[8..12] != b"WAVE" {
         return Err("no RIFF/WAVE file".to_owned());
     }
     let format = chunk(bytes, b"fmt ").filter(|format| format.len() >= FMT_BYTES).ok_or("it has no fmt chunk")?;
     Ok(match u16::from_le_bytes([format[0], format[1]]) {
-        TAG_ALAW => Some(Codec::Pcma),
-        TAG_ULAW => Some(Codec::Pcmu),
+        TAG_ALAW => Some(Law::A),
+        TAG_ULAW => Some(Law::Mu),
         _ => None,
     })
 }
 
-fn companded(bytes: &[u8], law: Codec) -> Result<Raw, String> {
+fn companded(bytes: &[u8], law: Law) -> Result<Raw, String> {
     let format = chunk(bytes, b"fmt ").ok_or("it has no fmt chunk")?;
     let data = chunk(bytes, b"data").ok_or("it has no data chunk")?;
     Ok(Raw {
@@ -185,7 +184,7 @@ mod tests {
         bytes.into_inner()
     }
 
-    fn law_wav(law: Codec, tag: u16) -> Vec<u8> {
+    fn law_wav(law: Law, tag: u16) -> Vec<u8> {
         let data: Vec<u8> = sine(8_000, 1).iter().map(|sample| g711::encode(law, (sample * 32_767.0) as i16)).collect();
         let mut out = b"RIFF\0\0\0\0WAVEfmt \x12\0\0\0".to_vec();
         out.extend(tag.to_le_bytes());
@@ -218,8 +217,8 @@ mod tests {
             let audio = decode(&wav(rate, channels, bits, format)).unwrap();
             is_one_second_of_1_khz(&audio, &format!("{rate} Hz × {channels}, {bits} bits"));
         }
-        is_one_second_of_1_khz(&decode(&law_wav(Codec::Pcmu, TAG_ULAW)).unwrap(), "µ-law");
-        is_one_second_of_1_khz(&decode(&law_wav(Codec::Pcma, TAG_ALAW)).unwrap(), "A-law");
+        is_one_second_of_1_khz(&decode(&law_wav(Law::Mu, TAG_ULAW)).unwrap(), "µ-law");
+        is_one_second_of_1_khz(&decode(&law_wav(Law::A, TAG_ALAW)).unwrap(), "A-law");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::control::sdp::{self, Direction, Local};
 use crate::control::sip::endpoint::{Endpoint, Outgoing, Registration};
 use crate::control::sip::happening::{Happening, Invited};
 use crate::control::time::Time;
-use crate::control::words::media::{BargeIn, Codec, Command, Event as Sound, LegStats, Prompt, Stream};
+use crate::control::words::media::{BargeIn, Command, Event as Sound, LegStats, Prompt, Stream};
 use crate::control::words::sip::{Transmit, Whereabouts};
 use crate::control::words::speech::{Expect, Listening};
 use crate::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
@@ -348,10 +348,7 @@ impl Line {
     }
 
     fn talk(&mut self, now: Time, leg: LegId, stream: Stream) {
-        let codec = match stream.codec {
-            Codec::Pcmu => "PCMU",
-            Codec::Pcma => "PCMA",
-        };
+        let codec = stream.codec.encoding();
         let (room, recording) = (RoomId::new(now, &mut self.random), RecordingId::new(now, &mut self.random));
         let path = PathBuf::from(format!("{recording}.wav"));
         self.answered = Some(now);

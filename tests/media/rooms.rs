@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, Kind, OpusTerms, PlayOutcome};
 use hotline::control::words::{PlayId, RecordingId};
+use hotline::media::codec::{Encoder, WIRE};
 use hotline::media::rtp::Header;
 use hotline::media::tone::{KeyTone, rms, share};
 use hotline::media::{Audio, FRAME, RATE, Sound, disk};
 
 use crate::counting::allocations;
-use crate::stage::{KEY_TYPE, Network, Stage, TIMEOUT};
+use crate::stage::{KEY_TYPE, Network, Stage, TIMEOUT, payload_type};
 
 #[test]
 fn s62_a_bridge_lets_each_hear_the_other_and_nobody_himself() {
@@ -25,6 +26,89 @@ fn s62_a_bridge_lets_each_hear_the_other_and_nobody_himself() {
         assert!(share(&stage.heard(agent, 400), RATE, 440.0) > 0.95, "{one:?} {other:?}");
         assert!(!stage.hears(caller, 440.0) && !stage.hears(agent, 1_000.0));
     }
+}
+
+#[test]
+fn s86_any_codec_is_heard_in_any_other_at_its_level_and_pitch() {
+    for (one, other) in Codec::ALL.into_iter().flat_map(|one| Codec::ALL.map(|other| (one, other))) {
+        let mut stage = Stage::new();
+        let caller = stage.phone(1, one, Some(440.0));
+        let agent = stage.phone(2, other, Some(1_000.0));
+        stage.bridge(caller, agent);
+        stage.run(2_000);
+        for (ear, hertz) in [(caller, 1_000.0), (agent, 440.0)] {
+            let heard = stage.heard(ear, 1_000);
+            let level = 20.0 * (rms(&heard) / (8_000.0 / 2f64.sqrt())).log10();
+            assert!(level.abs() < 1.5, "{one:?} {other:?} {hertz} Hz: {level:.2} dB");
+            assert!(share(&heard, RATE, hertz) > 0.95, "{one:?} {other:?} {hertz} Hz: {}", share(&heard, RATE, hertz));
+        }
+    }
+}
+
+#[test]
+fn prompts_and_keys_reach_a_phone_of_any_codec_in_its_clock() {
+    for codec in Codec::ALL {
+        let mut stage = Stage::new();
+        let caller = stage.phone(1, codec, None);
+        stage.play(caller, 1, Audio::tone(700, 1_000), false, BargeIn::Off);
+        stage.run(1_000);
+        assert!(share(&stage.heard(caller, 600), RATE, 700.0) > 0.95, "{codec:?}");
+        stage.run(100);
+        stage.forget_heard();
+        stage.order(Command::SendKeys { leg: caller, keys: "5".to_owned() });
+        stage.run(400);
+        let lasted: Vec<u16> = stage.phones[0]
+            .heard
+            .iter()
+            .filter(|(header, _)| header.payload_type == KEY_TYPE)
+            .map(|(_, event)| u16::from_be_bytes([event[2], event[3]]))
+            .collect();
+        let wide = u16::try_from(codec.ticks_a_sample()).unwrap();
+        assert_eq!(lasted, [160, 320, 480, 640, 800, 800, 800].map(|samples| samples * wide), "{codec:?}");
+    }
+}
+
+#[test]
+fn a_codec_that_changes_in_mid_call_is_spoken_from_then_on() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(440.0));
+    let agent = stage.phone(2, Codec::Pcma, Some(1_000.0));
+    stage.bridge(caller, agent);
+    stage.run(1_000);
+    for codec in [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Opus, Codec::Pcmu] {
+        stage.speak_from_now_on(1, codec);
+        stage.run(1_500);
+        assert!(share(&stage.heard(caller, 1_000), RATE, 1_000.0) > 0.95, "{codec:?}");
+        assert!(share(&stage.heard(agent, 1_000), RATE, 440.0) > 0.95, "{codec:?}");
+    }
+}
+
+#[test]
+fn a_peer_may_send_under_our_own_numbers() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, None);
+    let agent = stage.phone(2, Codec::Pcma, None);
+    stage.hear(agent, caller, 1.0);
+    let mut stream = stage.stream(1);
+    stream.terms.ours[0] = Some((107, Kind::Sound(Codec::Opus)));
+    stage.order(Command::UpdateLeg { leg: caller, stream });
+    stage.phones[0].says = Some(440.0);
+    stage.phones[0].speak(Codec::Opus);
+    stage.run(1_000);
+    assert!(share(&stage.heard(agent, 500), RATE, 440.0) > 0.95);
+}
+
+#[test]
+fn a_silent_line_is_comfort_noise_where_the_peer_takes_it() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, None);
+    let mut stream = stage.stream(1);
+    stream.terms.comfort_noise = Some(13);
+    stage.order(Command::UpdateLeg { leg: caller, stream });
+    stage.run(3_000);
+    let heard = &stage.phones[0].heard;
+    assert!((3..=5).contains(&heard.len()), "{}", heard.len());
+    assert!(heard.iter().all(|(header, payload)| header.payload_type == 13 && payload == &[70]));
 }
 
 #[test]
@@ -234,7 +318,7 @@ fn tones(on: u64) -> Vec<i16> {
 
 #[test]
 fn every_key_comes_once_as_a_tone_where_nothing_else_was_agreed_with_lost_doubled_late_and_reordered_packets() {
-    let clean = Network { loss: 0.0, jitter_ms: 0.0, reordered: 0.0, doubled: 0.0 };
+    let clean = Network::default();
     for network in
         [clean, Network { loss: 0.02, ..clean }, Network { doubled: 0.3, ..clean }, Network { jitter_ms: 15.0, reordered: 0.05, ..clean }]
     {
@@ -324,10 +408,14 @@ fn a_closed_leg_gives_its_counts_and_leaves_nothing_behind() {
     assert_eq!(stage.mixer.open_legs_and_rooms(), (0, 0));
 }
 
+/// The codecs of busy legs: bridges of two of a kind and transcoding ones.
+const NARROW: [Codec; 8] = [Codec::Pcmu, Codec::Pcmu, Codec::Pcmu, Codec::Pcma, Codec::Pcmu, Codec::Pcmu, Codec::Pcmu, Codec::Pcmu];
+const EVERY: [Codec; 8] = [Codec::Opus, Codec::G722, Codec::L16, Codec::Opus, Codec::Pcmu, Codec::Opus, Codec::G722, Codec::L16];
+
 /// Eight legs that do all there is: bridges, a transcoding one, a monitor, music, a turn, keys, an echo, a recording.
-fn busy_stage() -> Stage {
+fn busy_stage(codecs: [Codec; 8]) -> Stage {
     let mut stage = Stage::new();
-    let legs: Vec<_> = (1..=8).map(|n| stage.phone(n, if n == 4 { Codec::Pcma } else { Codec::Pcmu }, Some(440.0))).collect();
+    let legs: Vec<_> = (1u16..).zip(codecs).map(|(n, codec)| stage.phone(n, codec, Some(440.0))).collect();
     stage.bridge(legs[0], legs[1]);
     stage.bridge(legs[2], legs[3]);
     stage.hear(legs[4], legs[0], 1.0);
@@ -343,32 +431,43 @@ fn busy_stage() -> Stage {
 }
 
 /// Twenty milliseconds of the busy stage, from buffers that are there; returns the packets sent. One packet in 17 is lost.
-fn busy_tick(stage: &mut Stage, n: u32, datagram: &mut [u8; 172]) -> u64 {
+fn busy_tick(stage: &mut Stage, n: u32, datagram: &mut [u8; 12 + WIRE], sound: &[([u8; WIRE], usize)]) -> u64 {
     let now = Duration::from_micros(stage.now + u64::from(n) * 20_000);
     let mut sent = 0;
-    for (at, phone) in (1u32..).zip(&stage.phones).filter(|(at, _)| n % 17 != *at) {
-        let (sequence, timestamp) = (phone.sequence.wrapping_add(n as u16), phone.timestamp.wrapping_add(n * 160));
-        datagram[..12].copy_from_slice(&Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: at * 1_000 }.print());
-        stage.mixer.receive(now, phone.port, phone.address, datagram, &mut |_, _, _| sent += 1);
+    for ((at, phone), (wire, length)) in (1u32..).zip(&stage.phones).zip(sound).filter(|((at, _), _)| n % 17 != *at) {
+        let timestamp = phone.timestamp.wrapping_add(n * 160 * phone.codec.ticks_a_sample());
+        let (sequence, payload_type) = (phone.sequence.wrapping_add(n as u16), payload_type(phone.codec));
+        datagram[..12].copy_from_slice(&Header { marker: false, payload_type, sequence, timestamp, ssrc: at * 1_000 }.print());
+        datagram[12..12 + *length].copy_from_slice(&wire[..*length]);
+        stage.mixer.receive(now, phone.port, phone.address, &mut datagram[..12 + *length], &mut |_, _, _| sent += 1);
     }
     stage.mixer.tick(now, &mut |_, _, _| sent += 1);
     while stage.mixer.next_report().is_some() {}
     sent
 }
 
-#[test]
-fn a_tick_allocates_nothing_after_warm_up() {
-    let mut stage = busy_stage();
+/// Twenty milliseconds of a sine in a codec.
+fn spoken(codec: Codec) -> ([u8; WIRE], usize) {
+    let mut encoder = Encoder::new(codec, OpusTerms::default());
+    let mut wire = [0; WIRE];
+    let length = encoder.encode(Audio::tone(400, 20).linear().try_into().unwrap(), &mut wire);
+    (wire, length)
+}
+
+/// Lets a busy stage work for so many ticks after a second; gives the packets sent and what was allocated meanwhile.
+fn work(codecs: [Codec; 8], ticks: u32) -> (u64, u64) {
+    let mut stage = busy_stage(codecs);
     let opened = stage.disk.try_iter().find_map(|job| match job {
         disk::Job::Open { spare, .. } => Some(spare),
         _ => None,
     });
     let home = opened.unwrap();
-    let mut datagram = [0u8; 172];
+    let mut datagram = [0u8; 12 + WIRE];
+    let sound: Vec<([u8; WIRE], usize)> = stage.phones.iter().map(|phone| spoken(phone.codec)).collect();
     let mut sent = 0;
     let before = allocations();
-    for n in 0..20_000 {
-        sent += busy_tick(&mut stage, n, &mut datagram);
+    for n in 0..ticks {
+        sent += busy_tick(&mut stage, n, &mut datagram, &sound);
         stage.speech.try_iter().for_each(drop);
         for job in stage.disk.try_iter() {
             if let disk::Job::Append { mut block, .. } = job {
@@ -377,6 +476,19 @@ fn a_tick_allocates_nothing_after_warm_up() {
             }
         }
     }
-    assert_eq!(allocations() - before, 0, "in 20,000 ticks that sent {sent} packets");
+    (sent, allocations() - before)
+}
+
+#[test]
+fn a_tick_allocates_nothing_after_warm_up() {
+    let (sent, allocated) = work(NARROW, 20_000);
+    assert_eq!(allocated, 0, "in 20,000 ticks that sent {sent} packets");
     assert!(sent > 120_000);
+}
+
+#[test]
+fn a_tick_allocates_nothing_after_warm_up_in_any_codec() {
+    let (sent, allocated) = work(EVERY, 3_000);
+    assert_eq!(allocated, 0, "in 3,000 ticks that sent {sent} packets");
+    assert!(sent > 15_000);
 }

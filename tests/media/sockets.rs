@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome, Reports, Stream, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome, Reports, Stream, Terms, WorkerId};
 use hotline::control::words::srtp::Security;
 use hotline::control::words::{LegId, PlayId, RecordingId, RoomId};
 use hotline::media::tone::share;
@@ -44,6 +44,7 @@ fn stream(port: u16, remote: u16) -> Stream {
         receive: true,
         security: Security::Plain,
         reports: Reports::default(),
+        terms: Terms::default(),
     }
 }
 

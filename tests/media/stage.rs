@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use hotline::control::random::Random;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, Reports, Stream};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyClock, KeyTones, OpusTerms, Reports, Stream, Terms};
 use hotline::control::words::srtp::{Security, SrtpKeys};
 use hotline::control::words::{LegId, PlayId, RoomId, speech};
-use hotline::media::codec::g711;
+use hotline::media::codec::{Decoder, Encoder, MOST_SAMPLES, WIRE};
 use hotline::media::mixer::{Mixer, Settings};
 use hotline::media::rtp::Header;
 use hotline::media::rtp::packet::is_rtcp;
@@ -25,6 +25,8 @@ const STEP: u64 = 20_000;
 /// Ticks stand 7 ms behind the packets of an undisturbed network.
 const PHASE: u64 = 7_000;
 pub const KEY_TYPE: u8 = 101;
+/// Packets lost in a row.
+const BURST: u32 = 3;
 
 /// What the network does to packets on their way to us.
 #[derive(Clone, Copy, Default)]
@@ -33,6 +35,18 @@ pub struct Network {
     pub jitter_ms: f64,
     pub reordered: f64,
     pub doubled: f64,
+    /// The share of packets with which a row of three lost ones begins.
+    pub bursts: f64,
+    /// How much slower than ours the phone's clock runs, in millionths. For a fast one `delay_ms` is used up.
+    pub ppm: f64,
+    pub delay_ms: f64,
+}
+
+impl Network {
+    /// How long a packet sent at `now` (microseconds) is on its way, in microseconds, as far as that is no chance.
+    pub fn shift(&self, now: u64) -> f64 {
+        self.delay_ms * 1_000.0 + now as f64 * self.ppm * 1e-6
+    }
 }
 
 pub struct Phone {
@@ -47,8 +61,11 @@ pub struct Phone {
     pub reads: std::collections::VecDeque<i16>,
     pub sequence: u16,
     pub timestamp: u32,
-    ssrc: u32,
+    pub ssrc: u32,
     said: u64,
+    encoder: Encoder,
+    /// Packets that are still lost in a row.
+    burst: u32,
     /// Everything it got: header and payload.
     pub heard: Vec<(Header, Vec<u8>)>,
     /// As the other side of its leg's security.
@@ -103,10 +120,17 @@ pub fn leg(number: u128) -> LegId {
     LegId(number)
 }
 
-fn payload_type(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
+/// What the phones say of Opus.
+const OPUS: OpusTerms = OpusTerms { fec: true, dtx: false, most_bitrate: None };
+
+pub fn payload_type(codec: Codec) -> u8 {
+    codec.static_payload_type().unwrap_or(if codec == Codec::Opus { 107 } else { 118 })
+}
+
+impl Phone {
+    /// Speaks another codec from now on.
+    pub fn speak(&mut self, codec: Codec) {
+        (self.codec, self.encoder) = (codec, Encoder::new(codec, OPUS));
     }
 }
 
@@ -160,6 +184,8 @@ impl Stage {
             timestamp: 0xFFFF_0000 + u32::from(number),
             ssrc: u32::from(number) * 1_000,
             said: 0,
+            encoder: Encoder::new(codec, OPUS),
+            burst: 0,
             heard: Vec::new(),
             cipher,
         });
@@ -181,6 +207,11 @@ impl Stage {
             receive: true,
             security: phone.cipher.security.clone(),
             reports: Reports::default(),
+            terms: Terms {
+                opus: OPUS,
+                keys: if phone.codec == Codec::Opus { KeyClock::Wide } else { KeyClock::Narrow },
+                ..Terms::default()
+            },
         }
     }
 
@@ -210,6 +241,14 @@ impl Stage {
     pub fn play_sound(&mut self, leg: LegId, play: u128, sound: Arc<Sound>) {
         let command = Command::Play { leg, play: PlayId(play), prompts: Vec::new(), repeat: false, barge_in: BargeIn::Dtmf };
         self.give(Job { command, sounds: vec![sound] });
+    }
+
+    /// A phone changes its codec, and so does its leg.
+    pub fn speak_from_now_on(&mut self, number: u16, codec: Codec) {
+        self.phones[usize::from(number) - 1].speak(codec);
+        self.phones[usize::from(number) - 1].heard.clear();
+        let (leg, stream) = (leg(u128::from(number)), self.stream(number));
+        self.order(Command::UpdateLeg { leg, stream });
     }
 
     /// Puts a packet of a phone on its way now, as it is.
@@ -271,12 +310,16 @@ impl Stage {
         let sound: Vec<_> = phone.heard.iter().filter(|(header, _)| header.payload_type != KEY_TYPE).collect();
         let Some((last, _)) = sound.last() else { return Vec::new() };
         let length = ms * RATE as usize / 1_000;
-        let start = last.timestamp.wrapping_add(FRAME as u32).wrapping_sub(u32::try_from(length).unwrap());
+        let scale = phone.codec.ticks_a_sample();
+        let start = last.timestamp.wrapping_add(FRAME as u32 * scale).wrapping_sub(u32::try_from(length).unwrap() * scale);
         let mut line = vec![0i16; length];
+        let mut decoder = Decoder::new(phone.codec);
         for (header, payload) in sound {
-            let at = header.timestamp.wrapping_sub(start) as usize;
-            if let Some(place) = line.get_mut(at..at + payload.len()) {
-                g711::decode_into(phone.codec, payload, place);
+            let mut sound = [0; MOST_SAMPLES];
+            let count = decoder.decode(payload, &mut sound);
+            let at = (header.timestamp.wrapping_sub(start) / scale) as usize;
+            if let Some(place) = line.get_mut(at..at + count) {
+                place.copy_from_slice(&sound[..count]);
             }
         }
         line
@@ -293,27 +336,40 @@ impl Stage {
     }
 
     fn speak(&mut self, phone: usize) {
-        let Phone { says, reads, said, codec, network, port, address, sequence, timestamp, ssrc, cipher, .. } = &mut self.phones[phone];
+        let Phone { says, reads, said, codec, network, port, address, sequence, timestamp, ssrc, encoder, cipher, .. } =
+            &mut self.phones[phone];
+        let lasts = FRAME as u32 * codec.ticks_a_sample();
         if says.is_none() && reads.is_empty() {
-            *timestamp = timestamp.wrapping_add(FRAME as u32);
+            *timestamp = timestamp.wrapping_add(lasts);
             return;
         }
         let header = Header { marker: false, payload_type: payload_type(*codec), sequence: *sequence, timestamp: *timestamp, ssrc: *ssrc };
         *sequence = sequence.wrapping_add(1);
-        *timestamp = timestamp.wrapping_add(FRAME as u32);
+        *timestamp = timestamp.wrapping_add(lasts);
         let mut bytes = header.print().to_vec();
-        for _ in 0..FRAME {
+        let mut sound = [0; FRAME];
+        for sample in &mut sound {
             let angle = std::f64::consts::TAU * says.unwrap_or(0.0) * (*said as f64) / f64::from(RATE);
-            bytes.push(g711::encode(*codec, reads.pop_front().unwrap_or((angle.sin() * 8_000.0) as i16)));
+            *sample = reads.pop_front().unwrap_or((angle.sin() * 8_000.0) as i16);
             *said += 1;
         }
+        let mut wire = [0; WIRE];
+        let length = encoder.encode(&sound, &mut wire);
+        bytes.extend_from_slice(&wire[..length]);
         let (port, address, network) = (*port, *address, *network);
         let bytes = cipher.seal(bytes);
+        if self.random.unit() < network.bursts {
+            self.phones[phone].burst = BURST;
+        }
+        if self.phones[phone].burst > 0 {
+            self.phones[phone].burst -= 1;
+            return;
+        }
         if self.random.unit() < network.loss {
             return;
         }
         let late = if self.random.unit() < network.reordered { 30.0 } else { self.random.unit() * network.jitter_ms };
-        let at = self.now + (late * 1_000.0) as u64;
+        let at = self.now + (late * 1_000.0 + network.shift(self.now)) as u64;
         if self.random.unit() < network.doubled {
             self.fly(at + 1_000, port, address, bytes.clone());
         }

@@ -2,15 +2,18 @@
 
 use std::fmt::Write;
 
+use super::formats::Formats;
 use super::{Direction, Local};
 use crate::control::words::media::Codec;
+
+/// We use the copies that follow a frame, and want silence sent: recognizers and recordings hear it (RFC 7587 §6.1).
+const OPUS_TERMS: &str = "useinbandfec=1;usedtx=0";
 
 /// An accepted or offered audio line.
 pub(super) struct Audio<'a> {
     pub port: u16,
     pub proto: &'a str,
-    pub formats: &'a [(u8, Codec)],
-    pub telephone_event: Option<u8>,
+    pub formats: &'a Formats,
     pub ptime: u8,
     pub direction: Direction,
 }
@@ -27,19 +30,23 @@ pub(super) fn session(local: &Local) -> String {
 
 /// One audio line with its attributes.
 pub(super) fn audio(text: &mut String, audio: &Audio<'_>) {
+    let Formats { sound, keys, comfort_noise } = audio.formats;
     put(text, format_args!("m=audio {} {}", audio.port, audio.proto));
-    for (payload_type, _) in audio.formats {
-        put(text, format_args!(" {payload_type}"));
-    }
-    if let Some(event) = audio.telephone_event {
-        put(text, format_args!(" {event}"));
+    for number in sound.iter().map(|(number, _)| number).chain(comfort_noise).chain(keys.iter().map(|(number, _)| number)) {
+        put(text, format_args!(" {number}"));
     }
     text.push_str("\r\n");
-    for (payload_type, codec) in audio.formats {
-        put(text, format_args!("a=rtpmap:{payload_type} {}/8000\r\n", codec.encoding()));
+    for (number, codec) in sound {
+        put(text, format_args!("a=rtpmap:{number} {}\r\n", codec.map()));
+        if *codec == Codec::Opus {
+            put(text, format_args!("a=fmtp:{number} {OPUS_TERMS}\r\n"));
+        }
     }
-    if let Some(event) = audio.telephone_event {
-        put(text, format_args!("a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n"));
+    if let Some(number) = comfort_noise {
+        put(text, format_args!("a=rtpmap:{number} CN/8000\r\n"));
+    }
+    for (number, clock) in keys {
+        put(text, format_args!("a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-15\r\n"));
     }
     put(text, format_args!("a=ptime:{}\r\na={}\r\n", audio.ptime, audio.direction.token()));
 }

@@ -3,6 +3,7 @@
 mod crypto;
 mod describe;
 mod dtls;
+mod formats;
 mod negotiate;
 mod rtcp;
 
@@ -12,6 +13,8 @@ use negotiate::{plain, refused};
 use std::net::IpAddr;
 
 use bytes::Bytes;
+
+use formats::Formats;
 
 use super::words::media::Codec;
 use super::words::srtp::Protection;
@@ -105,28 +108,6 @@ pub struct Refused {
     pub warning: String,
 }
 
-impl Codec {
-    /// Its static RTP payload type (RFC 3551).
-    #[must_use]
-    pub fn static_payload_type(self) -> u8 {
-        match self {
-            Codec::Pcmu => 0,
-            Codec::Pcma => 8,
-        }
-    }
-
-    /// Its name in `rtpmap`.
-    #[must_use]
-    pub fn encoding(self) -> &'static str {
-        match self {
-            Codec::Pcmu => "PCMU",
-            Codec::Pcma => "PCMA",
-        }
-    }
-}
-
-/// The payload type of telephone-event in our offers.
-const OUR_TELEPHONE_EVENT: u8 = 101;
 /// Milliseconds a packet, when nothing else is asked for.
 const USUAL_PTIME: u8 = 20;
 
@@ -134,7 +115,7 @@ const USUAL_PTIME: u8 = 20;
 #[must_use]
 pub fn offer(local: &Local) -> Bytes {
     let mut text = describe::session(local);
-    put_offer(&mut text, local);
+    put_offer(&mut text, local, &Formats::offered(local, None));
     Bytes::from(text)
 }
 
@@ -148,7 +129,7 @@ pub fn offer_again(local: &Local, last: &[u8]) -> Bytes {
     let mut text = describe::session(local);
     for (at, line) in lines.iter().enumerate() {
         if at == ours {
-            put_offer(&mut text, local);
+            put_offer(&mut text, local, &Formats::offered(local, Some(line)));
         } else {
             describe::rejected(&mut text, line);
         }
@@ -156,16 +137,9 @@ pub fn offer_again(local: &Local, last: &[u8]) -> Bytes {
     Bytes::from(text)
 }
 
-fn put_offer(text: &mut String, local: &Local) {
-    let formats: Vec<(u8, Codec)> = local.codecs.iter().map(|codec| (codec.static_payload_type(), *codec)).collect();
-    let audio = describe::Audio {
-        port: local.port,
-        proto: if dtls::is_ours(local).is_some() { dtls::PROFILE } else { crypto::profile(local) },
-        formats: &formats,
-        telephone_event: (local.keys == Keys::Rfc4733).then_some(OUR_TELEPHONE_EVENT),
-        ptime: USUAL_PTIME,
-        direction: local.direction,
-    };
+fn put_offer(text: &mut String, local: &Local, formats: &Formats) {
+    let proto = if dtls::is_ours(local).is_some() { dtls::PROFILE } else { crypto::profile(local) };
+    let audio = describe::Audio { port: local.port, proto, formats, ptime: USUAL_PTIME, direction: local.direction };
     describe::audio(text, &audio);
     text.push_str(rtcp::OFFERED);
     match dtls::is_ours(local) {

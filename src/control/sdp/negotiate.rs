@@ -8,8 +8,9 @@ use sdp_types::{Attribute, Media, Session};
 use super::crypto::{self, Way};
 use super::describe::{self, Audio};
 use super::dtls;
+use super::formats::{self, Formats, Found, Order};
 use super::{Direction, Local, Refused, USUAL_PTIME, rtcp};
-use crate::control::words::media::{Codec, KeyTones, Reports, Stream};
+use crate::control::words::media::{KeyTones, Reports, Stream};
 use crate::control::words::srtp::Security;
 use crate::control::words::trunk::Keys;
 
@@ -26,9 +27,7 @@ fn broken(text: &str) -> Refused {
 
 /// What a peer's audio line says.
 struct Wanted {
-    codec: Codec,
-    payload_type: u8,
-    telephone_event: Option<u8>,
+    found: Found,
     remote: Option<SocketAddr>,
     direction: Direction,
     ptime: u8,
@@ -43,22 +42,19 @@ pub fn answer(local: &Local, offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
     let session = parse(offer)?;
     let (chosen, wanted, way) = choose(local, &session)?;
     let direction = local.direction.beside(wanted.direction);
+    let formats = wanted.found.answered();
     let mut text = describe::session(local);
     for (at, media) in session.medias.iter().enumerate() {
         if at == chosen {
-            let formats = [(wanted.payload_type, wanted.codec)];
-            let (telephone_event, ptime) = (wanted.telephone_event, wanted.ptime);
-            describe::audio(
-                &mut text,
-                &Audio { port: local.port, proto: &media.proto, formats: &formats, telephone_event, ptime, direction },
-            );
+            let ptime = wanted.ptime;
+            describe::audio(&mut text, &Audio { port: local.port, proto: &media.proto, formats: &formats, ptime, direction });
             rtcp::put_answer(&mut text, &wanted.reports);
             text.push_str(&way.line);
         } else {
             describe::rejected(&mut text, media);
         }
     }
-    Ok((Bytes::from(text), stream(local, &wanted, way.security)))
+    Ok((Bytes::from(text), stream(local, &wanted, &formats, way.security)))
 }
 
 /// What the peer's answer to our offer agreed.
@@ -66,7 +62,7 @@ pub fn answer(local: &Local, offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
 /// # Errors
 /// [`Refused`] when the answer is broken or rejects the audio.
 pub fn accept(local: &Local, answer: &[u8]) -> Result<Stream, Refused> {
-    accept_line(local, 0, answer)
+    accept_line(local, 0, &Formats::offered(local, None), answer)
 }
 
 /// What the peer's answer to [`super::offer_again`] agreed: our audio line may stand behind rejected ones.
@@ -75,41 +71,43 @@ pub fn accept(local: &Local, answer: &[u8]) -> Result<Stream, Refused> {
 /// [`Refused`] when the answer is broken or rejects the audio.
 pub fn accept_again(local: &Local, offer: &[u8], answer: &[u8]) -> Result<Stream, Refused> {
     let lines = parse(offer).map(|session| session.medias).unwrap_or_default();
-    accept_line(local, lines.iter().position(|line| line.media == "audio" && line.port != 0).unwrap_or(0), answer)
+    let at = lines.iter().position(|line| line.media == "audio" && line.port != 0).unwrap_or(0);
+    accept_line(local, at, &Formats::offered(local, lines.get(at)), answer)
 }
 
-fn accept_line(local: &Local, at: usize, answer: &[u8]) -> Result<Stream, Refused> {
+fn accept_line(local: &Local, at: usize, ours: &Formats, answer: &[u8]) -> Result<Stream, Refused> {
     let session = parse(answer)?;
     let audio = session.medias.get(at).filter(|media| media.media == "audio").ok_or_else(|| broken("the answer has no audio line"))?;
     if audio.port == 0 {
         return Err(refused(304, "the answer rejects the audio"));
     }
-    let wanted = wanted(local, &session, audio)?;
+    let wanted = wanted(local, &session, audio, Order::Theirs)?;
     let security = match dtls::is_ours(local) {
         Some(_) => dtls::accept(&session, audio)?,
         None => crypto::accept(local, audio)?,
     };
-    Ok(stream(local, &wanted, security))
+    Ok(stream(local, &wanted, ours, security))
 }
 
 fn parse(text: &[u8]) -> Result<Session, Refused> {
     Session::parse(text).map_err(|why| broken(&format!("the session description cannot be read: {}", plain(&why.to_string()))))
 }
 
-fn stream(local: &Local, wanted: &Wanted, security: Security) -> Stream {
+fn stream(local: &Local, wanted: &Wanted, ours: &Formats, security: Security) -> Stream {
     let direction = local.direction.beside(wanted.direction);
     Stream {
         port: local.port,
         remote: wanted.remote,
-        codec: wanted.codec,
-        payload_type: wanted.payload_type,
-        telephone_event: wanted.telephone_event,
-        key_tones: if local.keys != Keys::Info && wanted.telephone_event.is_none() { KeyTones::Heard } else { KeyTones::Ignored },
+        codec: wanted.found.codec,
+        payload_type: wanted.found.payload_type,
+        telephone_event: wanted.found.keys.map(|(number, _)| number),
+        key_tones: if local.keys != Keys::Info && wanted.found.keys.is_none() { KeyTones::Heard } else { KeyTones::Ignored },
         ptime_ms: wanted.ptime,
         send: direction.sends(),
         receive: direction.receives(),
         security,
         reports: wanted.reports,
+        terms: wanted.found.terms(ours),
     }
 }
 
@@ -120,7 +118,7 @@ fn choose(local: &Local, session: &Session) -> Result<(usize, Wanted, Way), Refu
         if media.media != "audio" || media.port == 0 {
             continue;
         }
-        match way(local, session, media).and_then(|way| Ok((wanted(local, session, media)?, way))) {
+        match way(local, session, media).and_then(|way| Ok((wanted(local, session, media, Order::Ours)?, way))) {
             Ok((wanted, way)) => return Ok((at, wanted, way)),
             Err(refused) => why = refused,
         }
@@ -133,28 +131,25 @@ fn way(local: &Local, session: &Session, media: &Media) -> Result<Way, Refused> 
     if dtls::is_asked(session, media) { dtls::answer(local, session, media) } else { crypto::answer(local, media) }
 }
 
-fn wanted(local: &Local, session: &Session, media: &Media) -> Result<Wanted, Refused> {
-    let formats: Vec<u8> = media.fmt.split_ascii_whitespace().filter_map(|format| format.parse().ok()).collect();
-    let fits =
-        |payload_type: &u8| codec_of(media, *payload_type).filter(|codec| local.codecs.contains(codec)).map(|codec| (*payload_type, codec));
-    let no_codec = || refused(305, "no codec in common: G.711 (PCMU or PCMA) is served");
-    let (payload_type, codec) = formats.iter().find_map(fits).ok_or_else(no_codec)?;
-    let events = || formats.iter().copied().find(|payload_type| is_telephone_event(media, *payload_type));
-    let telephone_event = if local.keys == Keys::Rfc4733 { events() } else { None };
+fn wanted(local: &Local, session: &Session, media: &Media, order: Order) -> Result<Wanted, Refused> {
+    let found = Found::in_line(local, media, order).ok_or_else(|| refused(305, &no_codec(local)))?;
     let place = address(session, media)?;
     let said = direction(session, media);
     let held = place.is_some_and(|ip| ip.is_unspecified());
     let remote = place.filter(|ip| !ip.is_unspecified()).map(|ip| SocketAddr::new(ip, media.port));
     Ok(Wanted {
-        codec,
-        payload_type,
-        telephone_event,
+        found,
         remote,
         // RFC 2543 hold: nowhere to send to.
         direction: if held { Direction::SendOnly.beside(flipped(said)) } else { said },
         ptime: ptime(media),
         reports: rtcp::wanted(media, remote),
     })
+}
+
+fn no_codec(local: &Local) -> String {
+    let served: Vec<&str> = formats::served(local).iter().map(|codec| codec.encoding()).collect();
+    format!("no codec in common: {} served here", served.join(", "))
 }
 
 /// As the other side sees it.
@@ -174,32 +169,6 @@ pub(super) fn plain(text: &str) -> String {
 
 /// So much of what the peer wrote is repeated in a Warning, in characters.
 const SHOWN: usize = 120;
-
-/// What a payload type means: by its rtpmap, else by RFC 3551's static table.
-fn codec_of(media: &Media, payload_type: u8) -> Option<Codec> {
-    const KNOWN: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
-    match rtpmap(media, payload_type) {
-        Some((name, clock, channels)) => {
-            let fits = |codec: &Codec| name.eq_ignore_ascii_case(codec.encoding()) && clock == "8000" && matches!(channels, "" | "1");
-            KNOWN.into_iter().find(fits)
-        }
-        None => KNOWN.into_iter().find(|codec| codec.static_payload_type() == payload_type),
-    }
-}
-
-fn is_telephone_event(media: &Media, payload_type: u8) -> bool {
-    rtpmap(media, payload_type).is_some_and(|(name, clock, _)| name.eq_ignore_ascii_case("telephone-event") && clock == "8000")
-}
-
-/// Name, clock rate and channels of a payload type.
-fn rtpmap(media: &Media, payload_type: u8) -> Option<(&str, &str, &str)> {
-    let values =
-        media.attributes.iter().filter(|attribute| attribute.attribute == "rtpmap").filter_map(|attribute| attribute.value.as_deref());
-    values.filter_map(|value| value.trim().split_once(' ')).find(|(number, _)| number.parse() == Ok(payload_type)).map(|(_, map)| {
-        let mut parts = map.trim().split('/');
-        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
-    })
-}
 
 /// The peer's address; `None` for a host name, where the first packet tells.
 fn address(session: &Session, media: &Media) -> Result<Option<IpAddr>, Refused> {

@@ -2,6 +2,7 @@
 
 use super::Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
 use super::*;
+use crate::control::words::media::{KeyClock, Kind, OpusTerms};
 
 fn local(direction: Direction) -> Local {
     Local {
@@ -39,10 +40,13 @@ fn our_offer_is_what_we_would_accept() {
 }
 
 #[test]
-fn the_offerers_order_wins_and_static_types_need_no_rtpmap() {
-    let (reply, stream) = answer(&local(SendRecv), &peer("m=audio 5000 RTP/AVP 18 0 8\r\n")).unwrap();
-    assert_eq!((stream.codec, stream.payload_type, stream.telephone_event), (Codec::Pcmu, 0, None));
-    assert!(text(&reply).contains("m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"));
+fn an_offer_is_answered_in_our_order_and_an_answer_read_in_theirs_and_static_types_need_no_rtpmap() {
+    let theirs = peer("m=audio 5000 RTP/AVP 18 0 8\r\n");
+    let (reply, stream) = answer(&local(SendRecv), &theirs).unwrap();
+    assert_eq!((stream.codec, stream.payload_type, stream.telephone_event), (Codec::Pcma, 8, None));
+    assert!(text(&reply).contains("m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"));
+    let stream = accept(&local(SendRecv), &theirs).unwrap();
+    assert_eq!((stream.codec, stream.payload_type), (Codec::Pcmu, 0));
 }
 
 #[test]
@@ -53,6 +57,71 @@ fn dynamic_types_are_answered_with_the_offerers_numbers() {
     let (reply, stream) = answer(&local(SendRecv), &offer).unwrap();
     assert_eq!((stream.codec, stream.payload_type, stream.telephone_event), (Codec::Pcma, 97, Some(96)));
     assert!(text(&reply).contains("m=audio 4000 RTP/AVP 97 96\r\na=rtpmap:97 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n"));
+}
+
+fn every(codecs: &[Codec]) -> Local {
+    Local { codecs: codecs.to_vec(), ..local(SendRecv) }
+}
+
+#[test]
+fn s86_every_codec_is_offered_with_its_clock_and_telephone_event_for_each_clock() {
+    let offer = text(&offer(&every(&[Codec::Opus, Codec::G722, Codec::L16, Codec::Pcmu])));
+    let audio = "m=audio 4000 RTP/AVP 107 9 0 101 102\r\na=rtpmap:107 opus/48000/2\r\na=fmtp:107 useinbandfec=1;usedtx=0\r\n\
+        a=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
+        a=rtpmap:102 telephone-event/48000\r\na=fmtp:102 0-15\r\n";
+    assert!(offer.contains(audio), "{offer}");
+    let here = Local { address: "127.0.0.1".parse().unwrap(), ..every(&[Codec::L16]) };
+    assert!(text(&super::offer(&here)).contains("m=audio 4000 RTP/AVP 118 101\r\na=rtpmap:118 L16/8000\r\n"), "on one machine");
+}
+
+#[test]
+fn s86_opus_is_agreed_with_what_the_peer_says_of_it_and_keys_in_its_clock() {
+    let lines = "a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1; usedtx=1;maxaveragebitrate=16000\r\n";
+    let keys = "a=rtpmap:97 telephone-event/8000\r\na=rtpmap:98 telephone-event/48000\r\n";
+    let opus = OpusTerms { fec: true, dtx: true, most_bitrate: Some(16_000) };
+    for (formats, expected) in [("96 97 98", Some((98, KeyClock::Wide))), ("96 97", Some((97, KeyClock::Narrow))), ("96", None)] {
+        let (reply, stream) = answer(&every(&[Codec::Opus]), &peer(&format!("m=audio 5000 RTP/AVP {formats}\r\n{lines}{keys}"))).unwrap();
+        assert_eq!((stream.codec, stream.payload_type, stream.terms.opus), (Codec::Opus, 96, opus));
+        assert_eq!(stream.telephone_event.map(|number| (number, stream.terms.keys)), expected, "{formats}");
+        assert!(text(&reply).contains("a=rtpmap:96 opus/48000/2\r\n"));
+    }
+    let mono = peer("m=audio 5000 RTP/AVP 96\r\na=rtpmap:96 opus/48000\r\n");
+    assert_eq!(answer(&every(&[Codec::Opus]), &mono).unwrap_err().warning, "305 hotline \"no codec in common: opus served here\"");
+}
+
+#[test]
+fn an_answer_may_name_other_numbers_and_ours_are_understood_too() {
+    let reply = peer("m=audio 5000 RTP/AVP 111 97\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:97 telephone-event/48000\r\n");
+    let stream = accept(&every(&[Codec::Opus, Codec::Pcmu]), &reply).unwrap();
+    assert_eq!((stream.payload_type, stream.telephone_event), (111, Some(97)));
+    let ours: Vec<(u8, Kind)> = stream.terms.ours.into_iter().flatten().collect();
+    assert_eq!(ours, [(107, Kind::Sound(Codec::Opus)), (101, Kind::Keys), (102, Kind::Keys)]);
+}
+
+#[test]
+fn a_number_keeps_its_meaning_in_later_offers() {
+    let theirs = peer("m=audio 5000 RTP/AVP 101 107\r\na=rtpmap:101 opus/48000/2\r\na=rtpmap:107 telephone-event/48000\r\n");
+    let (answered, _) = answer(&every(&[Codec::Opus]), &theirs).unwrap();
+    let again = text(&offer_again(&every(&[Codec::Opus, Codec::Pcmu]), &answered));
+    assert!(again.contains("m=audio 4000 RTP/AVP 101 0 96 107\r\na=rtpmap:101 opus/48000/2\r\n"), "{again}");
+    assert!(again.contains("a=rtpmap:96 telephone-event/8000\r\n") && again.contains("a=rtpmap:107 telephone-event/48000\r\n"));
+}
+
+#[test]
+fn comfort_noise_is_agreed_where_it_is_offered_beside_a_codec_of_its_clock() {
+    let (reply, stream) = answer(&every(&[Codec::G722]), &peer("m=audio 5000 RTP/AVP 9 13\r\n")).unwrap();
+    assert_eq!(stream.terms.comfort_noise, Some(13));
+    assert!(text(&reply).contains("m=audio 4000 RTP/AVP 9 13\r\na=rtpmap:9 G722/8000\r\na=rtpmap:13 CN/8000\r\n"));
+    let wide = peer("m=audio 5000 RTP/AVP 96 13\r\na=rtpmap:96 opus/48000/2\r\n");
+    assert_eq!(answer(&every(&[Codec::Opus]), &wide).unwrap().1.terms.comfort_noise, None);
+}
+
+#[test]
+fn l16_never_leaves_the_machine() {
+    let theirs = peer("m=audio 5000 RTP/AVP 118\r\na=rtpmap:118 L16/8000\r\n");
+    assert_eq!(answer(&every(&[Codec::L16]), &theirs).unwrap_err().status, 488);
+    let here = Local { address: "127.0.0.1".parse().unwrap(), ..every(&[Codec::L16]) };
+    assert_eq!(answer(&here, &theirs).unwrap().1.codec, Codec::L16);
 }
 
 #[test]
@@ -126,7 +195,7 @@ fn a_later_offer_of_ours_keeps_the_lines_of_the_session_in_their_places() {
 fn the_codec_may_change_in_mid_call_from_either_side() {
     // Each offer is answered by itself: what was agreed before binds nobody (RFC 3264 §8.3.2).
     for (formats, codec, payload_type) in
-        [("8 0", Codec::Pcma, 8), ("0", Codec::Pcmu, 0), ("0 8", Codec::Pcmu, 0), ("18 8", Codec::Pcma, 8)]
+        [("8 0", Codec::Pcma, 8), ("0", Codec::Pcmu, 0), ("18 8", Codec::Pcma, 8), ("9 0", Codec::Pcmu, 0)]
     {
         let offer = peer(&format!("m=audio 5000 RTP/AVP {formats}\r\n"));
         let (reply, stream) = answer(&local(SendRecv), &offer).unwrap();

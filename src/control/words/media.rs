@@ -20,6 +20,96 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law, RTP payload type 8.
     Pcma,
+    /// G.722 at 64 kbit/s, RTP payload type 9.
+    G722,
+    /// Opus (RFC 7587), a dynamic payload type.
+    Opus,
+    /// Linear 16 bits at 8 kHz, a dynamic payload type: 128 kbit/s, for loopback addresses only.
+    L16,
+}
+
+/// Hertz of the inside format, in which sound is counted.
+const INSIDE: u32 = 8_000;
+
+impl Codec {
+    /// All of them.
+    pub const ALL: [Codec; 5] = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus, Codec::L16];
+
+    /// Hertz of its RTP clock: 8,000 for G.722 too, though that samples at 16 kHz (RFC 3551 §4.5.2), 48,000 for Opus (RFC 7587 §4.1).
+    #[must_use]
+    pub const fn clock(self) -> u32 {
+        match self {
+            Codec::Opus => 48_000,
+            Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::L16 => INSIDE,
+        }
+    }
+
+    /// Ticks of its RTP clock in one sample of the inside format.
+    #[must_use]
+    pub const fn ticks_a_sample(self) -> u32 {
+        self.clock() / INSIDE
+    }
+}
+
+/// What else was said about the agreed stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Terms {
+    /// Dynamic payload types of our description: the peer may use them though it named other numbers (RFC 3264 §5.1).
+    pub ours: [Option<(u8, Kind)>; Terms::MOST],
+    /// The clock of telephone-event.
+    pub keys: KeyClock,
+    /// Under which payload type the peer takes comfort noise (RFC 3389).
+    pub comfort_noise: Option<u8>,
+    /// What the peer said of Opus.
+    pub opus: OpusTerms,
+}
+
+impl Terms {
+    /// The most payload types of a description of ours.
+    pub const MOST: usize = 8;
+}
+
+/// The RTP clock in which keys tell their duration: the codec's (RFC 4733 §2.1), where the peer knows that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum KeyClock {
+    /// 8 kHz.
+    #[default]
+    Narrow,
+    /// 48 kHz.
+    Wide,
+}
+
+impl KeyClock {
+    /// Its ticks in one sample of the inside format.
+    #[must_use]
+    pub const fn ticks_a_sample(self) -> u16 {
+        match self {
+            KeyClock::Narrow => 1,
+            KeyClock::Wide => 6,
+        }
+    }
+}
+
+/// What a payload type carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Sound.
+    Sound(Codec),
+    /// Keys.
+    Keys,
+    /// How loud the background is.
+    ComfortNoise,
+}
+
+/// What a peer's `fmtp` says of Opus (RFC 7587 §6.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OpusTerms {
+    /// `useinbandfec`: it can use the copies that follow a frame.
+    pub fec: bool,
+    /// `usedtx`: it prefers that silence is not sent.
+    pub dtx: bool,
+    /// `maxaveragebitrate`, bits a second.
+    pub most_bitrate: Option<u32>,
 }
 
 /// Are keys heard in a leg's sound?
@@ -67,6 +157,8 @@ pub struct Stream {
     pub security: Security,
     /// Where reports about it go.
     pub reports: Reports,
+    /// What else was said.
+    pub terms: Terms,
 }
 
 /// Reports about a stream (RTCP).

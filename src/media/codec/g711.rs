@@ -1,6 +1,13 @@
 //! G.711 (ITU-T, 1988): µ-law and A-law by tables that the compiler makes from the segments.
 
-use crate::control::words::media::Codec;
+/// One of the two laws.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Law {
+    /// µ-law, RTP payload type 0.
+    Mu,
+    /// A-law, RTP payload type 8.
+    A,
+}
 
 const BIAS: i32 = 0x84;
 const CLIP: i32 = 32_635;
@@ -15,46 +22,46 @@ static ALAW_DECODE: [i16; 256] = alaw_decode_table();
 /// One linear sample (16 bits, full scale) to one byte.
 #[inline]
 #[must_use]
-pub fn encode(codec: Codec, sample: i16) -> u8 {
-    match codec {
-        Codec::Pcmu => ULAW_ENCODE[usize::from(sample.cast_unsigned() >> (16 - ULAW_BITS))],
-        Codec::Pcma => ALAW_ENCODE[usize::from(sample.cast_unsigned() >> (16 - ALAW_BITS))],
+pub fn encode(law: Law, sample: i16) -> u8 {
+    match law {
+        Law::Mu => ULAW_ENCODE[usize::from(sample.cast_unsigned() >> (16 - ULAW_BITS))],
+        Law::A => ALAW_ENCODE[usize::from(sample.cast_unsigned() >> (16 - ALAW_BITS))],
     }
 }
 
 /// One byte to one linear sample.
 #[inline]
 #[must_use]
-pub fn decode(codec: Codec, byte: u8) -> i16 {
-    match codec {
-        Codec::Pcmu => ULAW_DECODE[usize::from(byte)],
-        Codec::Pcma => ALAW_DECODE[usize::from(byte)],
+pub fn decode(law: Law, byte: u8) -> i16 {
+    match law {
+        Law::Mu => ULAW_DECODE[usize::from(byte)],
+        Law::A => ALAW_DECODE[usize::from(byte)],
     }
 }
 
 /// Encodes as many samples as both slices hold.
-pub fn encode_into(codec: Codec, linear: &[i16], wire: &mut [u8]) {
-    match codec {
-        Codec::Pcmu => wire.iter_mut().zip(linear).for_each(|(byte, sample)| *byte = encode(Codec::Pcmu, *sample)),
-        Codec::Pcma => wire.iter_mut().zip(linear).for_each(|(byte, sample)| *byte = encode(Codec::Pcma, *sample)),
+pub fn encode_into(law: Law, linear: &[i16], wire: &mut [u8]) {
+    match law {
+        Law::Mu => wire.iter_mut().zip(linear).for_each(|(byte, sample)| *byte = encode(Law::Mu, *sample)),
+        Law::A => wire.iter_mut().zip(linear).for_each(|(byte, sample)| *byte = encode(Law::A, *sample)),
     }
 }
 
 /// Decodes as many samples as both slices hold.
-pub fn decode_into(codec: Codec, wire: &[u8], linear: &mut [i16]) {
-    let table = match codec {
-        Codec::Pcmu => &ULAW_DECODE,
-        Codec::Pcma => &ALAW_DECODE,
+pub fn decode_into(law: Law, wire: &[u8], linear: &mut [i16]) {
+    let table = match law {
+        Law::Mu => &ULAW_DECODE,
+        Law::A => &ALAW_DECODE,
     };
     linear.iter_mut().zip(wire).for_each(|(sample, byte)| *sample = table[usize::from(*byte)]);
 }
 
 /// The byte of digital silence.
 #[must_use]
-pub const fn silence(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcmu => 0xFF,
-        Codec::Pcma => 0xD5,
+pub const fn silence(law: Law) -> u8 {
+    match law {
+        Law::Mu => 0xFF,
+        Law::A => 0xD5,
     }
 }
 
@@ -146,44 +153,44 @@ mod tests {
     fn ulaw_matches_the_segments_of_the_recommendation() {
         for (end, code) in ULAW_SEGMENT_ENDS {
             let last = i16::try_from((end - 1) * 4).unwrap();
-            assert_eq!(encode(Codec::Pcmu, last), code, "just below {end}");
-            assert_eq!(encode(Codec::Pcmu, -last), code & 0x7F, "just above -{end}");
+            assert_eq!(encode(Law::Mu, last), code, "just below {end}");
+            assert_eq!(encode(Law::Mu, -last), code & 0x7F, "just above -{end}");
         }
-        let outputs = [0xFF, 0xEF, 0xDF, 0xCF, 0xBF, 0xAF, 0x9F, 0x8F].map(|code| decode(Codec::Pcmu, code) / 4);
+        let outputs = [0xFF, 0xEF, 0xDF, 0xCF, 0xBF, 0xAF, 0x9F, 0x8F].map(|code| decode(Law::Mu, code) / 4);
         assert_eq!(outputs, [0, 33, 99, 231, 495, 1023, 2079, 4191]);
-        assert_eq!(decode(Codec::Pcmu, 0x80) / 4, 8031);
-        assert_eq!(decode(Codec::Pcmu, 0x00) / 4, -8031);
+        assert_eq!(decode(Law::Mu, 0x80) / 4, 8031);
+        assert_eq!(decode(Law::Mu, 0x00) / 4, -8031);
     }
 
     #[test]
     fn alaw_matches_the_segments_of_the_recommendation() {
         // Table 1a: the outputs of the first interval of each segment (12 bits and sign, doubled to 13).
-        let outputs = [0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0].map(|code: u8| decode(Codec::Pcma, code ^ 0x55) / 8);
+        let outputs = [0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0].map(|code: u8| decode(Law::A, code ^ 0x55) / 8);
         assert_eq!(outputs, [1, 33, 66, 132, 264, 528, 1056, 2112]);
-        assert_eq!(decode(Codec::Pcma, 0xFF ^ 0x55), 4032 * 8);
-        assert_eq!(decode(Codec::Pcma, 0x7F ^ 0x55), -4032 * 8);
-        assert_eq!(encode(Codec::Pcma, i16::MAX), 0xFF ^ 0x55);
-        assert_eq!(encode(Codec::Pcma, i16::MIN), 0x7F ^ 0x55);
-        assert_eq!(encode(Codec::Pcma, 0), 0xD5);
+        assert_eq!(decode(Law::A, 0xFF ^ 0x55), 4032 * 8);
+        assert_eq!(decode(Law::A, 0x7F ^ 0x55), -4032 * 8);
+        assert_eq!(encode(Law::A, i16::MAX), 0xFF ^ 0x55);
+        assert_eq!(encode(Law::A, i16::MIN), 0x7F ^ 0x55);
+        assert_eq!(encode(Law::A, 0), 0xD5);
     }
 
     #[test]
     fn every_code_survives_decoding_and_encoding() {
-        for codec in [Codec::Pcmu, Codec::Pcma] {
+        for law in [Law::Mu, Law::A] {
             for code in 0..=255u8 {
-                let again = encode(codec, decode(codec, code));
-                let negative_zero = codec == Codec::Pcmu && code == 0x7F;
-                assert!(again == code || negative_zero, "{codec:?} {code:#04x} came back as {again:#04x}");
+                let again = encode(law, decode(law, code));
+                let negative_zero = law == Law::Mu && code == 0x7F;
+                assert!(again == code || negative_zero, "{law:?} {code:#04x} came back as {again:#04x}");
             }
         }
     }
 
     #[test]
     fn the_error_stays_within_half_a_step_of_the_segment() {
-        for codec in [Codec::Pcmu, Codec::Pcma] {
+        for law in [Law::Mu, Law::A] {
             for sample in (-32_000i32..=32_000).step_by(7) {
-                let back = i32::from(decode(codec, encode(codec, i16::try_from(sample).unwrap())));
-                assert!((back - sample).abs() <= sample.abs() / 32 + 12, "{codec:?} {sample} -> {back}");
+                let back = i32::from(decode(law, encode(law, i16::try_from(sample).unwrap())));
+                assert!((back - sample).abs() <= sample.abs() / 32 + 12, "{law:?} {sample} -> {back}");
             }
         }
     }

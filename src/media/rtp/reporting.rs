@@ -8,7 +8,6 @@ use super::rtcp::{Got, Heard, Sends, Sent, Writer, read};
 use super::stats::Reception;
 use crate::control::random::Random;
 use crate::control::words::media::{Patch, Quality};
-use crate::media::RATE;
 
 /// The least time between two reports (RFC 3550 §6.2), and so the length of a patch.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -108,14 +107,14 @@ impl Reporting {
         writer
     }
 
-    /// Reads the peer's report. What is no report changes nothing.
-    pub fn take(&mut self, now: Duration, from: SocketAddr, packet: &[u8], ours: u32) {
+    /// Reads the peer's report about our source, whose RTP clock in hertz is given. What is no report changes nothing.
+    pub fn take(&mut self, now: Duration, from: SocketAddr, packet: &[u8], ours: u32, clock: u32) {
         let Some(read) = read(packet, ours) else { return };
         self.from = Some(from);
         self.theirs = read.sender.map(|time| (time, now)).or(self.theirs);
         if let Some(block) = read.block {
             self.trip = block.round_trip(now).or(self.trip);
-            let jitter = block.jitter as f32 * 1_000.0 / RATE as f32;
+            let jitter = block.jitter as f32 * 1_000.0 / clock as f32;
             self.patches.far(f32::from(block.fraction_lost) * 100.0 / PARTS, jitter);
         }
     }
@@ -155,6 +154,7 @@ impl Reporting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::RATE;
     use crate::media::rtp::Header;
 
     const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4_001);
@@ -178,10 +178,10 @@ mod tests {
         }
         let at = Duration::from_secs(5);
         let first = bytes(here.write(at, &sent(1, 100), &Reception::default(), None));
-        there.take(at + way, HERE, &first, 2);
+        there.take(at + way, HERE, &first, 2, RATE);
         let answered = at + way + Duration::from_secs(3);
         let answer = bytes(there.write(answered, &sent(2, 0), &heard, None));
-        here.take(answered + way, HERE, &answer, 1);
+        here.take(answered + way, HERE, &answer, 1, RATE);
         let trip = here.trip.unwrap().as_millis();
         assert!((79..=81).contains(&trip), "{trip} ms");
         let _ = here.patches.end(at, &heard, 0, here.trip);

@@ -36,6 +36,8 @@ pub struct Reception {
     settled_expected: u64,
     transit: Option<f64>,
     jitter: f64,
+    /// Ticks of the timestamp in a sample of 8 kHz.
+    scale: f64,
 }
 
 impl Reception {
@@ -64,10 +66,11 @@ impl Reception {
         Arrival::Reordered
     }
 
-    /// Measures the jitter of an audio packet that came at `now`.
-    pub fn measure(&mut self, header: &Header, now: Duration) {
+    /// Measures the jitter of an audio packet that came at `now`, its RTP clock in hertz given.
+    pub fn measure(&mut self, header: &Header, now: Duration, clock: u32) {
         let arrival = now.as_micros() as f64 * f64::from(RATE) / MICROS;
-        let transit = arrival - f64::from(header.timestamp);
+        self.scale = f64::from(clock) / f64::from(RATE);
+        let transit = arrival - f64::from(header.timestamp) / self.scale;
         if let Some(before) = self.transit.replace(transit) {
             let change = (transit - before).abs();
             // A new talk spurt or a wrap of the timestamp says nothing about the network.
@@ -110,7 +113,7 @@ impl Reception {
     /// Interarrival jitter in units of the timestamp.
     #[must_use]
     pub fn jitter_units(&self) -> u32 {
-        self.jitter as u32
+        (self.jitter * self.scale) as u32
     }
 
     fn expected(&self) -> u64 {
@@ -166,8 +169,8 @@ mod tests {
         let mut uneven = Reception::default();
         for at in 0..500u16 {
             let ideal = Duration::from_millis(20 * u64::from(at));
-            even.measure(&packet(at), ideal);
-            uneven.measure(&packet(at), ideal + Duration::from_millis(u64::from(at % 2) * 10));
+            even.measure(&packet(at), ideal, RATE);
+            uneven.measure(&packet(at), ideal + Duration::from_millis(u64::from(at % 2) * 10), RATE);
         }
         assert!(even.jitter_ms() < 0.01);
         assert!((uneven.jitter_ms() - 10.0).abs() < 0.1, "{}", uneven.jitter_ms());

@@ -5,7 +5,8 @@ use super::Header;
 const END: u8 = 0x80;
 const VOLUME: u8 = 10;
 const KEYS: &[u8; 16] = b"0123456789*#ABCD";
-const EVENT_BYTES: usize = 4;
+/// Bytes of a payload.
+pub const EVENT_BYTES: usize = 4;
 const LAST_PACKETS: u8 = 3;
 const REMEMBERED: usize = 8;
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::control::sip::endpoint::{self, Manner};
 use crate::control::sip::{Message, Received};
 use crate::control::words::directory::Listener;
+use crate::control::words::media::Codec;
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::trunk::Keys;
 use crate::phone::script::HangUp;
