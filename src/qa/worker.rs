@@ -20,8 +20,10 @@ use crate::store::recordings::Recording;
 use crate::store::sessions::{Session, Transcripts};
 use crate::store::{Error, Store};
 
-/// Work looked up at once.
-const BATCH: i64 = 32;
+/// Recordings looked up at once: each takes seconds.
+const RECORDINGS: i64 = 32;
+/// Sessions looked up at once: with [`PACE`], 500 a second can be measured.
+const SESSIONS: i64 = 256;
 /// A prompt begins so soon after its line was written, and pauses so long within it.
 const PROMPT_SLACK_MS: u64 = 1_500;
 const LINE_END: &str = "\n";
@@ -145,12 +147,12 @@ impl Worker {
         let mut done = 0;
         let transcripts = if self.transcribe.is_some() { Transcripts::Wanted } else { Transcripts::None };
         if let Some(transcribe) = &self.transcribe {
-            for recording in self.store.untranscribed(now(), BATCH).await? {
+            for recording in self.store.untranscribed(now(), RECORDINGS).await? {
                 self.transcribe(transcribe, recording).await?;
                 done += 1;
             }
         }
-        let (sessions, mut facts) = (self.store.unmeasured(transcripts, BATCH).await?, Vec::new());
+        let (sessions, mut facts) = (self.store.unmeasured(transcripts, SESSIONS).await?, Vec::new());
         for session in &sessions {
             for card in self.cards.iter() {
                 if !self.store.needs_no_measuring(&session.id, &card.id).await? {
