@@ -5,7 +5,9 @@
 
 mod center;
 mod chats;
+mod counting;
 mod edges;
+mod flat;
 mod ledger;
 mod network;
 mod phones;
