@@ -142,7 +142,7 @@ enum Sink {
     /// So many bytes of it, behind a header that is rolled forward with each block.
     Plain(u64),
     /// Sealed.
-    Sealed(Sealer),
+    Sealed(Box<Sealer>),
 }
 
 /// A file that is complete; its sum is made in steps between other work.
@@ -216,7 +216,7 @@ impl<F: FnMut(Report)> Disk<F> {
         }
         let file = Arc::new(OpenOptions::new().read(true).write(true).create_new(true).open(whole)?);
         let sink = match self.shelf.keys.first() {
-            Some(key) => Sink::Sealed(Sealer::begin(Arc::clone(&file), key, Form::Wav)?),
+            Some(key) => Sink::Sealed(Box::new(Sealer::begin(Arc::clone(&file), key, Form::Wav)?)),
             None => {
                 file.write_all_at(&wav_header(0), 0)?;
                 Sink::Plain(0)

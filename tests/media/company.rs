@@ -7,6 +7,9 @@ use hotline::media::{Audio, RATE};
 
 use crate::stage::{ROOM, Stage};
 
+/// Ear, mouth and gain.
+type Hear = (LegId, LegId, f32);
+
 /// Everybody says a sine so slow that it moves so little from sample to sample.
 const SLOW: f64 = 200.0;
 const SLOWEST: i32 = 1_260;
@@ -41,7 +44,7 @@ fn largest_step(stage: &Stage, ear: LegId, ms: usize) -> i32 {
 fn s62_nothing_clicks_when_somebody_comes_in_changes_what_he_does_and_leaves() {
     for recorded in [true, false] {
         let Call { mut stage, caller, agent, chief } = call(recorded);
-        let changes: [(&str, &[(LegId, LegId, f32)]); 5] = [
+        let changes: [(&str, &[Hear]); 5] = [
             ("listen", &[(chief, caller, 1.0), (chief, agent, 1.0)]),
             ("whisper", &[(agent, chief, 1.0)]),
             ("barge", &[(caller, chief, 1.0)]),

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hotline::control::switch::Switch;
 use hotline::control::random::Random;
 use hotline::control::session::Restored;
 use hotline::control::sip::Received;
 use hotline::control::sip::message::Message;
 use hotline::control::surface::{Input, Output};
+use hotline::control::switch::Switch;
 use hotline::control::time::Time;
 use hotline::control::words::lookup::Finding;
 use hotline::control::words::media::{Command, Event, LegStats, PlayOutcome};
@@ -41,7 +41,13 @@ struct Line {
 impl Line {
     fn new() -> Line {
         let directory = center::directory(&mut Random::new(3));
-        Line { switch: Switch::new(START, 7, directory, Restored::default()), now: START, served: 0, answers: VecDeque::new(), to: String::new() }
+        Line {
+            switch: Switch::new(START, 7, directory, Restored::default()),
+            now: START,
+            served: 0,
+            answers: VecDeque::new(),
+            to: String::new(),
+        }
     }
 
     /// One call: answered, acknowledged, ended. Each has a caller, a Call-ID and tags of its own when `callers` says so.

@@ -185,8 +185,12 @@ fn s86_another_codec_in_mid_stream_is_understood() {
 #[test]
 fn every_codec_loses_what_the_network_loses_and_a_little_that_comes_late() {
     let mut random = Random::new(62);
-    let network: Vec<(f64, usize)> =
-        (0..1_500).filter_map(|n| (random.unit() >= 0.05).then(|| (n as f64 * 20.0 + random.unit() * 60.0, n))).collect();
+    let mut network: Vec<(f64, usize)> = Vec::new();
+    for n in 0..1_500 {
+        if random.unit() >= 0.05 {
+            network.push((n as f64 * 20.0 + random.unit() * 60.0, n));
+        }
+    }
     let missing = (1_500 - network.len()) * FRAME;
     for codec in Codec::ALL {
         let mut encoder = Encoder::new(codec, OpusTerms { fec: true, ..OpusTerms::default() });
