@@ -92,6 +92,8 @@ pub struct Handshaking {
     endpoint: Endpoint,
     anchor: Instant,
     sources: Vec<SocketAddr>,
+    /// From where whom we asked answers, when that is another address.
+    answers: Option<SocketAddr>,
 }
 
 impl std::fmt::Debug for Handshaking {
@@ -107,7 +109,7 @@ impl Handshaking {
         let server = (terms.role == Setup::Passive).then(|| Arc::clone(&identity.server));
         // The endpoint keeps its own address for its reports only.
         let endpoint = Endpoint::new(SocketAddr::from(([0, 0, 0, 0], 0)), Default::default(), server);
-        Handshaking { terms, identity: Arc::clone(identity), endpoint, anchor: Instant::now(), sources: Vec::new() }
+        Handshaking { terms, identity: Arc::clone(identity), endpoint, anchor: Instant::now(), sources: Vec::new(), answers: None }
     }
 
     /// On which terms?
@@ -136,12 +138,7 @@ impl Handshaking {
 
     /// Takes a record; the keys, when it was the last one needed and the certificate is the one of the description.
     pub fn take(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Option<SrtpKeys> {
-        if !self.sources.contains(&from) {
-            if self.sources.len() >= MOST_SOURCES {
-                return None;
-            }
-            self.sources.push(from);
-        }
+        let from = self.peer_at(from)?;
         let events = match self.endpoint.read(self.anchor + now, from, None, BytesMut::from(datagram)) {
             Ok(events) => events,
             Err(why) => {
@@ -151,6 +148,23 @@ impl Handshaking {
         };
         let complete = events.iter().any(|event| matches!(event, EndpointEvent::HandshakeComplete));
         if complete { self.keys(from) } else { None }
+    }
+
+    /// The peer that a source stands for. A host of several addresses may answer from another one than we asked: the first that answers
+    /// is taken for it, and its certificate tells.
+    fn peer_at(&mut self, from: SocketAddr) -> Option<SocketAddr> {
+        if self.sources.contains(&from) {
+            return Some(from);
+        }
+        if self.terms.role == Setup::Active {
+            let asked = self.sources.last().copied()?;
+            return (*self.answers.get_or_insert(from) == from).then_some(asked);
+        }
+        if self.sources.len() >= MOST_SOURCES {
+            return None;
+        }
+        self.sources.push(from);
+        Some(from)
     }
 
     /// The next record to send.
@@ -197,6 +211,7 @@ mod tests {
         told: (Fingerprint, Fingerprint),
         identities: (&Arc<Identity>, &Arc<Identity>),
         lost: f64,
+        answers_from: SocketAddr,
     ) -> (Option<SrtpKeys>, Option<SrtpKeys>) {
         let mut here = Handshaking::new(Handshake { role: Setup::Active, theirs: told.0 }, identities.0);
         let mut there = Handshaking::new(Handshake { role: Setup::Passive, theirs: told.1 }, identities.1);
@@ -212,7 +227,7 @@ mod tests {
             }
             while let Some((_, record)) = there.next_record() {
                 if random.unit() >= lost {
-                    ours = here.take(now, at(2), &record).or(ours);
+                    ours = here.take(now, answers_from, &record).or(ours);
                 }
             }
             if ours.is_some() && theirs.is_some() {
@@ -225,8 +240,8 @@ mod tests {
     #[test]
     fn s80_both_sides_come_to_the_same_keys_even_over_a_lossy_way() {
         let (one, other) = (Arc::new(Identity::make().unwrap()), Arc::new(Identity::make().unwrap()));
-        for lost in [0.0, 0.2] {
-            let (here, there) = agree((other.fingerprint, one.fingerprint), (&one, &other), lost);
+        for (lost, answers_from) in [(0.0, at(2)), (0.2, at(2)), (0.0, SocketAddr::from(([127, 0, 0, 1], 2)))] {
+            let (here, there) = agree((other.fingerprint, one.fingerprint), (&one, &other), lost, answers_from);
             let (here, there) = (here.unwrap(), there.unwrap());
             assert_eq!((here.suite, &here.ours, &here.theirs), (there.suite, &there.theirs, &there.ours), "{lost} of the records lost");
         }
@@ -235,7 +250,7 @@ mod tests {
     #[test]
     fn s80_a_certificate_that_the_description_does_not_name_gets_no_keys() {
         let (one, other) = (Arc::new(Identity::make().unwrap()), Arc::new(Identity::make().unwrap()));
-        let (here, there) = agree((other.fingerprint, Fingerprint([7; 32])), (&one, &other), 0.0);
+        let (here, there) = agree((other.fingerprint, Fingerprint([7; 32])), (&one, &other), 0.0, at(2));
         assert!(here.is_some() && there.is_none());
     }
 
