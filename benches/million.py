@@ -7,7 +7,7 @@ One server on core 0, SIPp on core 1: calls that are answered and ended at once.
 beside the calls served so far. What counts is the slope of a line through all points after the first part, in bytes a call: tables that
 fill up to their bound, and pages that the allocator keeps, belong to the first part.
 """
-import argparse, json, os, shutil, subprocess, sys, tempfile, time
+import argparse, os, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run as bench
@@ -24,20 +24,10 @@ def main():
     ap.add_argument("--warm", type=float, default=0.2, help="the part of the calls that is not looked at")
     ap.add_argument("--out", default="")
     a = ap.parse_args()
-    for tool in ("sipp", "taskset"):
-        if not shutil.which(tool):
-            print(f"SKIPPED: {tool} is missing; run `make setup`")
-            return 0
-    state = tempfile.mkdtemp(prefix="hotline-million-")
-    json.dump({"binary": os.path.abspath(a.binary), "record": False}, open(os.path.join(state, "state.json"), "w"))
-    try:
-        bench.start(state)
-        rows, failed = serve(state, a)
-    finally:
-        bench.stop(state)
-        shutil.rmtree(state, ignore_errors=True)
-    if a.out:
-        open(a.out, "w").write("".join(json.dumps(row) + "\n" for row in rows))
+    rows = bench.on_a_fresh_server("million", a.binary, a.out, lambda state: serve(state, a))
+    if not rows:
+        return 0
+    failed = rows[-1]["failed"]
     steady = [(row["calls"], row["anon_kb"] * 1024) for row in rows if row["calls"] >= a.warm * a.calls]
     grows = slope(steady)
     print(f"{rows[-1]['calls']} calls, {failed} failed; {grows:.2f} bytes a call after the first {a.warm:.0%} ({len(steady)} points)")
@@ -54,11 +44,11 @@ def serve(state, a):
     rows, begun = [], time.monotonic()
     while crowd.poll() is None:
         time.sleep(EVERY)
-        calls, _ = so_far(folder)
-        row = dict(seconds=round(time.monotonic() - begun), calls=calls, anon_kb=anonymous(server), cpu_ms=cpu(server))
+        calls, failed = so_far(folder)
+        row = dict(seconds=round(time.monotonic() - begun), calls=calls, failed=failed, anon_kb=anonymous(server), cpu_ms=cpu(server))
         rows.append(row)
         print(f"{row['seconds']:>6} s {row['calls']:>9} calls {row['anon_kb'] / 1024:>8.1f} MB {row['cpu_ms'] / max(1, calls):>7.3f} ms a call", flush=True)
-    return rows, so_far(folder)[1]
+    return rows
 
 
 def so_far(folder):

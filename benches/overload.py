@@ -8,7 +8,7 @@ One server on core 0, SIPp on core 1. First the rate is raised until calls fail 
 rate at which it was reached the capacity. Then 1, 2 and 4 times the capacity, each followed by 5 s of rest and a probe at half the
 capacity. A line each: goodput against the peak, how long the refused waited for their 503, what failed otherwise, and the probe.
 """
-import argparse, csv, glob, json, os, shutil, subprocess, sys, tempfile, time
+import argparse, csv, glob, os, shutil, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run as bench
@@ -29,20 +29,7 @@ def main():
     ap.add_argument("--hold", type=int, default=1000, help="how long a call lasts, in milliseconds")
     ap.add_argument("--out", default="")
     a = ap.parse_args()
-    for tool in ("sipp", "taskset"):
-        if not shutil.which(tool):
-            print(f"SKIPPED: {tool} is missing; run `make setup`")
-            return 0
-    state = tempfile.mkdtemp(prefix="hotline-overload-")
-    json.dump({"binary": os.path.abspath(a.binary), "record": False}, open(os.path.join(state, "state.json"), "w"))
-    try:
-        bench.start(state)
-        rows = measure(a)
-    finally:
-        bench.stop(state)
-        shutil.rmtree(state, ignore_errors=True)
-    if a.out:
-        open(a.out, "w").write("".join(json.dumps(row) + "\n" for row in rows))
+    rows = bench.on_a_fresh_server("overload", a.binary, a.out, lambda _: measure(a)) or []
     return 0 if all(row.get("good", True) for row in rows) else 1
 
 

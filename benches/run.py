@@ -117,6 +117,24 @@ def run_step(a, state, out, name, step, args):
     return [line for line in lines if "scenario" in line and "pass" in line]
 
 
+def on_a_fresh_server(name, binary, out, measure):
+    """What `measure`, given the state folder, found on a server of its own: its rows also go to `out`. None where a tool is missing."""
+    for tool in ("sipp", "taskset"):
+        if not shutil.which(tool):
+            return print(f"SKIPPED: {tool} is missing; run `make setup`")
+    state = tempfile.mkdtemp(prefix=f"hotline-{name}-")
+    json.dump({"binary": os.path.abspath(binary), "record": False}, open(os.path.join(state, "state.json"), "w"))
+    try:
+        start(state)
+        rows = measure(state)
+    finally:
+        stop(state)
+        shutil.rmtree(state, ignore_errors=True)
+    if out:
+        open(out, "w").write("".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
 def start(state):
     """bench.py's --restart: a fresh server with the bench plan; the last word printed is its process id."""
     stop(state)

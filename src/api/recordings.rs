@@ -68,6 +68,13 @@ async fn load(state: &ApiState, id: &str) -> Result<Recording, Problem> {
     state.store.recording(id).await?.ok_or_else(|| Problem::unknown(UNKNOWN, id))
 }
 
+/// A recording of which the caller may have `what`.
+async fn within_reach(state: &ApiState, caller: &Caller, id: &str, what: &str) -> Result<Recording, Problem> {
+    let recording = load(state, id).await?;
+    reach::within(state, caller, &recording.session, what).await?;
+    Ok(recording)
+}
+
 /// The plain file, whether it lies sealed or not.
 async fn open(state: &ApiState, recording: &Recording) -> Result<Reader, Problem> {
     let (shelf, path) = (state.recordings.clone(), recording.path.clone());
@@ -107,8 +114,7 @@ pub async fn list(State(state): State<ApiState>, caller: Caller, Query(query): Q
     responses((status = 200, body = Recording), Refused))]
 pub async fn one(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Recording>, Problem> {
     caller.may("recordings:read")?;
-    let recording = load(&state, &id).await?;
-    reach::within(&state, &caller, &recording.session, "the recording").await?;
+    let recording = within_reach(&state, &caller, &id, "the recording").await?;
     Ok(Json(recording))
 }
 
@@ -124,8 +130,7 @@ pub async fn audio(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.may("recordings:audio")?;
-    let recording = load(&state, &id).await?;
-    reach::within(&state, &caller, &recording.session, "the recording").await?;
+    let recording = within_reach(&state, &caller, &id, "the recording").await?;
     let mut reader = open(&state, &recording).await?;
     let bytes = reader.len();
     let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
@@ -178,8 +183,7 @@ pub async fn peaks(
     Query(query): Query<Points>,
 ) -> Result<Json<Loudness>, Problem> {
     caller.may("recordings:read")?;
-    let recording = load(&state, &id).await?;
-    reach::within(&state, &caller, &recording.session, "the recording").await?;
+    let recording = within_reach(&state, &caller, &id, "the recording").await?;
     let (shelf, path) = (state.recordings.clone(), recording.path.clone());
     let most = query.points.unwrap_or(USUAL_POINTS).clamp(1, MOST_POINTS);
     let read = tokio::task::spawn_blocking(move || Waveform::read(&shelf, path.as_ref(), most)).await.map_err(|why| unreadable(&why))?;
@@ -263,8 +267,7 @@ fn blocks(reader: Reader, begins: Vec<u8>, length: u64) -> impl stream::Stream<I
     responses((status = 200, body = Certificate), Refused))]
 pub async fn certificate(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Certificate>, Problem> {
     caller.may("recordings:read")?;
-    let recording = load(&state, &id).await?;
-    reach::within(&state, &caller, &recording.session, "the recording").await?;
+    let recording = within_reach(&state, &caller, &id, "the recording").await?;
     let Some(sha256) = recording.sha256.clone() else {
         return Err(Problem::conflict("recording_unfinished", format!("the recording is {}", recording.state)));
     };
@@ -297,8 +300,7 @@ pub async fn transcript(
     Query(form): Query<Form>,
 ) -> Result<Response, Problem> {
     caller.may("transcripts:read")?;
-    let recording = load(&state, &id).await?;
-    reach::within(&state, &caller, &recording.session, "the transcript").await?;
+    let recording = within_reach(&state, &caller, &id, "the transcript").await?;
     let transcript = state.store.transcript(&id).await?.ok_or_else(|| without(&id, &recording.transcript))?;
     let lines = subtitles::lines(&transcript.utterances);
     let (kind, text) = match form.format.as_deref().unwrap_or("json") {

@@ -43,6 +43,12 @@ impl Aside {
     }
 }
 
+fn send_records(handshaking: &mut Handshaking, port: u16, wire: &mut Wire<'_>) {
+    while let Some((to, record)) = handshaking.next_record() {
+        wire(port, to, &record);
+    }
+}
+
 /// The last report of a leg that is closed.
 #[derive(Debug)]
 pub struct Farewell {
@@ -86,17 +92,13 @@ impl Leg {
     pub fn shake_hands(&mut self, now: Duration, wire: &mut Wire<'_>) {
         let Some(handshaking) = &mut self.aside.handshaking else { return };
         handshaking.drive(now, self.incoming.target());
-        while let Some((to, record)) = handshaking.next_record() {
-            wire(self.stream.port, to, &record);
-        }
+        send_records(handshaking, self.stream.port, wire);
     }
 
     fn take_record(&mut self, now: Duration, from: SocketAddr, datagram: &[u8], wire: &mut Wire<'_>) {
         let Some(handshaking) = &mut self.aside.handshaking else { return self.aside.refused += 1 };
         let keys = handshaking.take(now, from, datagram);
-        while let Some((to, record)) = handshaking.next_record() {
-            wire(self.stream.port, to, &record);
-        }
+        send_records(handshaking, self.stream.port, wire);
         if let Some(keys) = keys {
             tracing::debug!(leg = %self.id, suite = keys.suite.name(), "a handshake gave keys");
             self.cipher(&Security::Keys(Arc::new(keys)));

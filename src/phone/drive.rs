@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
-use crate::control::sdp::{Direction, Local};
+use crate::control::sdp::Local;
 use crate::control::sip::endpoint::{self, Endpoint, Outgoing, Registration};
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Listener};
@@ -286,21 +286,9 @@ impl Station {
         };
         let port = self.media.ports.first().copied().unwrap_or(0);
         let address = self.listener.bound.ip();
-        let local = Local {
-            address,
-            port,
-            codecs: options.codecs.clone(),
-            session: session >> 1,
-            version: 1,
-            direction: Direction::SendRecv,
-            keys: crate::control::words::trunk::Keys::Rfc4733,
-            protection: Protection {
-                srtp: options.srtp,
-                keys: keys_in_sdp(options, target.transport),
-                chance,
-                fingerprint: Some(self.fingerprint),
-            },
-        };
+        let keys = keys_in_sdp(options, target.transport);
+        let protection = Protection { srtp: options.srtp, keys, chance, fingerprint: Some(self.fingerprint) };
+        let local = Local { session: session >> 1, protection, ..Local::plain(address, port, options.codecs.clone()) };
         Settings { task, registration, local, steps: options.steps.clone(), manners: options.manners, pause: options.pause }
     }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::recognizer::{Recognizer, Terms};
+use super::recognizer::{Hearing, Recognizer, Terms};
 use super::remote::{Far, Remote};
 use super::sphinx;
+use super::tones::only_voices;
 use super::whisper::{self, Whisper};
 use super::zipformer::{self, Zipformer};
 use crate::control::words::Lang;
@@ -265,6 +266,15 @@ impl Bench {
     pub fn choose(&mut self, terms: &Terms) -> Result<&mut dyn Recognizer, Nothing> {
         let engine = self.engines.choose(terms, self.purpose).ok_or(Nothing::NoEngine)?;
         self.recognizer(engine, &terms.lang)
+    }
+
+    /// An ear for these terms that believes voices only, and whose it is.
+    ///
+    /// # Errors
+    /// `NoEngine` when none serves the language, `Failed` when it cannot be made, or the engine's own reason.
+    pub fn listen(&mut self, terms: &Terms) -> Result<(Box<dyn Hearing>, Arc<str>), Nothing> {
+        let recognizer = self.choose(terms)?;
+        Ok((only_voices(recognizer.hear(terms)?), recognizer.name().clone()))
     }
 
     /// One recognizer by kind, whatever the order says.

@@ -86,26 +86,28 @@ pub fn check(text: &str, confidence: f32, seconds: f32) -> Result<String, Doubt>
     if is_loop(&bare) {
         return Err(Doubt::Loop);
     }
-    let weight: f32 = bare.chars().map(|c| if c.is_ascii() { 1.0 } else { 3.0 }).sum();
-    if weight > GRACE + FASTEST * seconds {
+    if weight(&bare, 1.0) > GRACE + FASTEST * seconds {
         return Err(Doubt::TooMuch);
     }
-    let words: f32 = bare
-        .chars()
+    if seconds >= LONG && weight(&bare, DIGIT) < SLOWEST * seconds {
+        return Err(Doubt::TooLittle);
+    }
+    Ok(spoken)
+}
+
+/// How much there is to say: letters, each digit as so many of them, each character of another script as three.
+fn weight(bare: &str, digit: f32) -> f32 {
+    bare.chars()
         .map(|c| {
             if c.is_ascii_digit() {
-                DIGIT
+                digit
             } else if c.is_ascii() {
                 1.0
             } else {
                 3.0
             }
         })
-        .sum();
-    if seconds >= LONG && words < SLOWEST * seconds {
-        return Err(Doubt::TooLittle);
-    }
-    Ok(spoken)
+        .sum()
 }
 
 /// Takes out `[BLANK_AUDIO]`, `(music)`, `*coughs*` and notes of music.

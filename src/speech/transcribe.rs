@@ -9,7 +9,6 @@ use super::RATE;
 use super::engines::{Bench, Engines, Purpose};
 use super::recognizer::{Reading, Terms};
 use super::segment::{Cut, millis, utterances};
-use super::tones::only_voices;
 use super::wav::{Wav, WavError};
 use crate::control::words::Lang;
 use crate::control::words::speech::Nothing;
@@ -114,9 +113,7 @@ fn no_engine(engines: &Engines, lang: &Lang) -> TranscribeError {
 }
 
 fn hear(bench: &mut Bench, terms: &Terms, pcm: &[i16]) -> Result<(Reading, Arc<str>), Nothing> {
-    let recognizer = bench.choose(terms)?;
-    let mut hearing = only_voices(recognizer.hear(terms)?);
-    let engine = recognizer.name().clone();
+    let (mut hearing, engine) = bench.listen(terms)?;
     for frame in pcm.chunks(FRAME) {
         hearing.push(frame);
     }

@@ -10,7 +10,6 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::RATE;
 use super::engines::{Bench, Engines, Purpose};
 use super::recognizer::{Errand, Hearing, Reading, Terms};
-use super::tones::only_voices;
 use crate::clock;
 use crate::control::time::Time;
 use crate::control::words::speech::{Event, Heard, Job, Listening, Nothing};
@@ -160,9 +159,8 @@ impl Worker {
     }
 
     fn open_ear(&mut self, terms: &Terms, offset: Duration) -> Result<Utterance, Nothing> {
-        let recognizer = self.bench.choose(terms)?;
-        let hearing = only_voices(recognizer.hear(terms)?);
-        Ok(Utterance { hearing, engine: recognizer.name().clone(), lang: terms.lang.clone(), offset, samples: 0 })
+        let (hearing, engine) = self.bench.listen(terms)?;
+        Ok(Utterance { hearing, engine, lang: terms.lang.clone(), offset, samples: 0 })
     }
 
     fn frames(&mut self, leg: LegId, turn: TurnId, pcm: &[i16]) {

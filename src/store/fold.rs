@@ -352,21 +352,25 @@ mod tests {
                 }
                 22 => Fact::RecordingFailed { recording, session, why: word },
                 23 => Fact::TrunkState { trunk: word, state: "up".into(), why: None },
-                _ => Fact::MessageCreated {
-                    message,
-                    session,
-                    author: Author::Customer,
-                    agent: None,
-                    content: Content::Text { text: word.clone() },
-                    lang: None,
-                    client_id: Some(word.clone()),
-                    external_id: (number < 9).then_some(word),
-                    offset_ms: Some(number),
-                    duration_ms: None,
-                    confidence: Some(0.5),
-                    source: None,
-                    buttons: Vec::new(),
-                },
+                _ => Pool::message(message, session, word, number),
+            }
+        }
+
+        fn message(message: MessageId, session: SessionId, word: String, number: u64) -> Fact {
+            Fact::MessageCreated {
+                message,
+                session,
+                author: Author::Customer,
+                agent: None,
+                content: Content::Text { text: word.clone() },
+                lang: None,
+                client_id: Some(word.clone()),
+                external_id: (number < 9).then_some(word),
+                offset_ms: Some(number),
+                duration_ms: None,
+                confidence: Some(0.5),
+                source: None,
+                buttons: Vec::new(),
             }
         }
 

@@ -89,18 +89,16 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
     match fact {
         Fact::RecordingStarted { recording, session, path } => {
             to.add(&STARTED, args![*recording, *session, path, "recording", place.at]);
-            Ok(())
         }
         Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 } => {
             to.set(&FINISHED, args![*recording, *session, path, *duration_ms, *bytes, sha256, place.at]);
-            Ok(())
         }
         Fact::RecordingFailed { recording, session, why } => {
             to.set(&FAILED, args![*recording, *session, why, place.at]);
-            Ok(())
         }
-        _ => transcribed(to, place, fact).await,
+        _ => transcribed(to, place, fact).await?,
     }
+    Ok(())
 }
 
 async fn transcribed(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Error> {

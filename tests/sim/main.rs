@@ -5,6 +5,7 @@
 
 mod center;
 mod chats;
+#[path = "../media/counting.rs"]
 mod counting;
 mod edges;
 mod flat;

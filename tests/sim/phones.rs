@@ -153,16 +153,8 @@ impl Phone {
 
     fn local(&mut self) -> Local {
         self.next_port = if self.next_port >= 60_000 { 10_000 } else { self.next_port + 2 };
-        Local {
-            address: self.at.ip(),
-            port: self.next_port,
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
-            session: u64::from(self.next_port),
-            version: 1,
-            direction: Direction::SendRecv,
-            keys: hotline::control::words::trunk::Keys::Rfc4733,
-            protection: hotline::control::words::srtp::Protection::default(),
-        }
+        let plain = Local::plain(self.at.ip(), self.next_port, vec![Codec::Pcmu, Codec::Pcma]);
+        Local { session: u64::from(self.next_port), ..plain }
     }
 }
 

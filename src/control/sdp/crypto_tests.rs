@@ -1,20 +1,11 @@
 //! Keys in offers and answers as tables (RFC 4568).
 
-use super::Direction::SendRecv;
 use super::*;
 use crate::control::words::srtp::{Fingerprint, Handshake, KeyChance, KeysInSdp, Security, Setup, Srtp, Suite};
 
 fn local(srtp: Srtp, keys: KeysInSdp) -> Local {
-    Local {
-        address: "192.0.2.1".parse().unwrap(),
-        port: 4_000,
-        codecs: vec![Codec::Pcma],
-        session: 7,
-        version: 1,
-        direction: SendRecv,
-        keys: Keys::Rfc4733,
-        protection: Protection { srtp, keys, chance: KeyChance([3; 32]), fingerprint: None },
-    }
+    let protection = Protection { srtp, keys, chance: KeyChance([3; 32]), fingerprint: None };
+    Local { session: 7, protection, ..Local::plain([192, 0, 2, 1], 4_000, vec![Codec::Pcma]) }
 }
 
 /// Another one with chance of his own.

@@ -41,6 +41,23 @@ pub struct Local {
     pub protection: Protection,
 }
 
+impl Local {
+    /// The first description of a session both of whose sides send in clear; keys go as telephone-events.
+    #[must_use]
+    pub fn plain(address: impl Into<IpAddr>, port: u16, codecs: Vec<Codec>) -> Local {
+        Local {
+            address: address.into(),
+            port,
+            codecs,
+            session: 1,
+            version: 1,
+            direction: Direction::SendRecv,
+            keys: Keys::default(),
+            protection: Protection::default(),
+        }
+    }
+}
+
 /// Who may send (RFC 8866 §6.7), from the side of the one who says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {

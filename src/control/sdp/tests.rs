@@ -5,16 +5,7 @@ use super::*;
 use crate::control::words::media::{KeyClock, Kind, OpusTerms};
 
 fn local(direction: Direction) -> Local {
-    Local {
-        address: "192.0.2.1".parse().unwrap(),
-        port: 4_000,
-        codecs: vec![Codec::Pcma, Codec::Pcmu],
-        session: 7,
-        version: 1,
-        direction,
-        keys: crate::control::words::trunk::Keys::Rfc4733,
-        protection: Protection::default(),
-    }
+    Local { session: 7, direction, ..Local::plain([192, 0, 2, 1], 4_000, vec![Codec::Pcma, Codec::Pcmu]) }
 }
 
 fn peer(lines: &str) -> Vec<u8> {

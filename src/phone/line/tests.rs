@@ -6,7 +6,6 @@ use crate::control::sip::{Message, Received};
 use crate::control::words::directory::Listener;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::{Flow, ListenerId, Transport};
-use crate::control::words::trunk::Keys;
 use crate::phone::script::HangUp;
 
 const START: Time = Time(1_795_000_000_000_000);
@@ -24,17 +23,7 @@ fn flow(place: &str) -> Flow {
 }
 
 fn local() -> Local {
-    let codecs = vec![Codec::Pcma];
-    Local {
-        address: [192, 0, 2, 1].into(),
-        port: 4_000,
-        codecs,
-        session: 1,
-        version: 1,
-        direction: Direction::SendRecv,
-        keys: Keys::Rfc4733,
-        protection: crate::control::words::srtp::Protection::default(),
-    }
+    Local::plain([192, 0, 2, 1], 4_000, vec![Codec::Pcma])
 }
 
 /// Is the far end there?

@@ -14,12 +14,11 @@ use tokio::sync::mpsc;
 use super::destination::local_ip;
 use super::drive::{Clock, Error};
 use super::wire;
-use crate::control::sdp::{Direction, Local};
+use crate::control::sdp::Local;
 use crate::control::sip::endpoint::{self, Endpoint};
 use crate::control::words::directory::Listener;
 use crate::control::words::media::Codec;
 use crate::control::words::sip::{ListenerId, Transport};
-use crate::control::words::srtp::Protection;
 use crate::control::words::trunk::Trunk;
 use crate::net::tls::{Servers, Tls};
 use crate::net::{self, LocateError};
@@ -63,17 +62,10 @@ pub async fn run(options: Options) -> Result<Report, Error> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
     let endpoint = Endpoint::new(clock.now(), seed, endpoint_settings);
     let address = options.trunk.habits.advertise.unwrap_or(sound.local_addr()?.ip());
-    let local = Local {
-        address,
-        port: sound.local_addr()?.port(),
-        codecs: options.trunk.habits.clone().with(&options.codecs).codecs,
-        session: seed >> 2,
-        version: 1,
-        direction: Direction::SendRecv,
-        keys: options.trunk.habits.keys,
-        // What a far end can do is seen without a key of ours.
-        protection: Protection::default(),
-    };
+    let codecs = options.trunk.habits.clone().with(&options.codecs).codecs;
+    // In clear: what a far end can do is seen without a key of ours.
+    let plain = Local::plain(address, sound.local_addr()?.port(), codecs);
+    let local = Local { session: seed >> 2, keys: options.trunk.habits.keys, ..plain };
     let Options { trunk, domain, caller, number, .. } = options;
     let mut exam = Exam::new(clock.now(), endpoint, Subject { trunk, domain, caller, number, local });
     while !exam.is_done() {

@@ -24,20 +24,8 @@ fn endpoint(place: &str) -> Endpoint {
 }
 
 fn local(port: u16) -> Local {
-    let codecs = vec![Codec::Pcma];
-    Local {
-        address: [192, 0, 2, 9].into(),
-        port,
-        codecs,
-        session: 1,
-        version: 1,
-        direction: Direction::SendRecv,
-        keys: Keys::Rfc4733,
-        protection: crate::control::words::srtp::Protection::default(),
-    }
+    Local::plain([192, 0, 2, 9], port, vec![Codec::Pcma])
 }
-
-use crate::control::words::trunk::Keys;
 
 fn subject(habits: Habits) -> Subject {
     let remote = Whereabouts { host: "192.0.2.2".to_owned(), port: None, transport: None, secrecy: Secrecy::Any };

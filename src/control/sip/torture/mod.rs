@@ -11,12 +11,11 @@ use super::auth::{Challenge, Proof};
 use super::endpoint::{Settings, stateless};
 use super::message::{Malformed, Message, Name};
 use super::{Endpoint, Happening, Invited, Received};
-use crate::control::sdp::{self, Direction, Local};
+use crate::control::sdp::{self, Local};
 use crate::control::time::Time;
 use crate::control::words::directory::{Ha1, Listener};
 use crate::control::words::media::{Codec, Stream};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
-use crate::control::words::trunk::Keys;
 
 const START: Time = Time(1_795_000_000_000_000);
 const PASSWORD: &str = "secret";
@@ -35,16 +34,7 @@ fn parse(bytes: &Bytes) -> Message {
 
 /// Our answer to an offer: the stream, or the status it is refused with.
 fn answered(offer: &[u8]) -> Result<Stream, u16> {
-    let local = Local {
-        address: [192, 0, 2, 2].into(),
-        port: 4_000,
-        codecs: vec![Codec::Pcma, Codec::Pcmu],
-        session: 1,
-        version: 1,
-        direction: Direction::SendRecv,
-        keys: Keys::Rfc4733,
-        protection: crate::control::words::srtp::Protection::default(),
-    };
+    let local = Local::plain([192, 0, 2, 2], 4_000, vec![Codec::Pcma, Codec::Pcmu]);
     sdp::answer(&local, offer).map(|(_, stream)| stream).map_err(|refused| refused.status)
 }
 

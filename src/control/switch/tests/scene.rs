@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::*;
 use crate::control::dialplan::{Plan, Source, load};
 use crate::control::event::Fact;
-use crate::control::sdp::{self, Direction, Local};
+use crate::control::sdp::{self, Local};
 use crate::control::sip::{Message, Outgoing, Received};
 use crate::control::words::chat::{self, Content};
 use crate::control::words::directory::{Agent, Credentials, Forward, Ha1, Listener, Number, Queue, Selection, Target, Team, Worker};
@@ -16,7 +16,6 @@ use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{Codec, Command, Prompt, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech::Heard;
-use crate::control::words::trunk::Keys;
 use crate::control::words::{CommandId, Lang, PlayId, QueueId, TurnId};
 
 pub(super) const PLAN: &str = r#"
@@ -420,17 +419,7 @@ impl Scene {
 }
 
 pub(super) fn local(port: u16) -> Local {
-    let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    Local {
-        address: IpAddr::from([10, 0, 0, 9]),
-        port,
-        codecs,
-        session: 1,
-        version: 1,
-        direction: Direction::SendRecv,
-        keys: Keys::Rfc4733,
-        protection: crate::control::words::srtp::Protection::default(),
-    }
+    Local::plain([10, 0, 0, 9], port, vec![Codec::Pcma, Codec::Pcmu])
 }
 
 pub(super) fn received(from: u16, bytes: bytes::Bytes) -> Received {
