@@ -1,5 +1,9 @@
 //! The handshake that keys of a leg come from (RFC 5764), over the leg's own port.
 
+mod association;
+mod heard;
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,10 +13,11 @@ use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, 
 use rtc_dtls::crypto::Certificate;
 use rtc_dtls::crypto_provider::providers::RingProvider;
 use rtc_dtls::crypto_provider::{RTCCryptoProvider, SecretVec};
-use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use sha2::{Digest, Sha256};
 
+use self::association::{Association, Moment};
+use self::heard::Heard;
 use crate::control::words::srtp::{Fingerprint, Handshake, MasterKey, Setup, SrtpKeys, Suite};
 
 /// First bytes of DTLS records (RFC 7983).
@@ -23,7 +28,7 @@ const LABEL: &str = "EXTRACTOR-dtls_srtp";
 const MOST_SOURCES: usize = 4;
 /// Who we say we are: nobody; the fingerprint counts.
 const NAME: &str = "hotline";
-/// A flight that was lost is sent again after this, doubled each time by the library (RFC 6347 §4.2.4.1).
+/// A flight that was lost is sent again after this, up to seven times by the library (RFC 6347 §4.2.4.1).
 const FLIGHT: Duration = Duration::from_millis(200);
 const SUITES: [(SrtpProtectionProfile, Suite); 4] = [
     (SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm, Suite::Aes128Gcm),
@@ -89,9 +94,9 @@ fn sum(der: &[u8]) -> Fingerprint {
 pub struct Handshaking {
     terms: Handshake,
     identity: Arc<Identity>,
-    endpoint: Endpoint,
     anchor: Instant,
-    sources: Vec<SocketAddr>,
+    associations: Vec<Association>,
+    records: VecDeque<(SocketAddr, BytesMut)>,
     /// From where whom we asked answers, when that is another address.
     answers: Option<SocketAddr>,
 }
@@ -106,10 +111,8 @@ impl Handshaking {
     /// On these terms; nothing is sent yet.
     #[must_use]
     pub fn new(terms: Handshake, identity: &Arc<Identity>) -> Handshaking {
-        let server = (terms.role == Setup::Passive).then(|| Arc::clone(&identity.server));
-        // The endpoint keeps its own address for its reports only.
-        let endpoint = Endpoint::new(SocketAddr::from(([0, 0, 0, 0], 0)), Default::default(), server);
-        Handshaking { terms, identity: Arc::clone(identity), endpoint, anchor: Instant::now(), sources: Vec::new(), answers: None }
+        let (associations, records) = (Vec::new(), VecDeque::new());
+        Handshaking { terms, identity: Arc::clone(identity), anchor: Instant::now(), associations, records, answers: None }
     }
 
     /// On which terms?
@@ -118,62 +121,101 @@ impl Handshaking {
         self.terms
     }
 
+    fn moment(&self, now: Duration) -> Moment {
+        Moment { instant: self.anchor + now, now }
+    }
+
     /// Begins where we begin, and repeats what was lost.
     pub fn drive(&mut self, now: Duration, target: Option<SocketAddr>) {
-        let now = self.anchor + now;
+        let at = self.moment(now);
         if self.terms.role == Setup::Active
-            && let Some(target) = target.filter(|target| !self.sources.contains(target) && self.sources.len() < MOST_SOURCES)
+            && let Some(target) = target.filter(|target| !self.knows(*target) && self.sources() < MOST_SOURCES)
         {
-            self.sources.push(target);
-            if let Err(why) = self.endpoint.connect(now, target, Arc::clone(&self.identity.client), None) {
-                tracing::debug!(%why, "no handshake with a leg's peer");
-            }
+            self.associations.push(Association::begun(at, target, &self.identity.client));
         }
-        for source in &self.sources {
-            if let Err(why) = self.endpoint.handle_timeout(*source, now) {
-                tracing::trace!(%why, "a handshake waits");
-            }
+        let mut out = Vec::new();
+        for association in &mut self.associations {
+            association.drive(at);
+            association.next_records(&mut out);
+            self.records.extend(out.drain(..).map(|record| (association.peer, record)));
         }
     }
 
     /// Takes a record; the keys, when it was the last one needed and the certificate is the one of the description.
     pub fn take(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Option<SrtpKeys> {
-        let from = self.peer_at(from)?;
-        let events = match self.endpoint.read(self.anchor + now, from, None, BytesMut::from(datagram)) {
-            Ok(events) => events,
-            Err(why) => {
-                tracing::debug!(%why, "a handshake record of a leg's peer cannot be used");
-                return None;
-            }
-        };
-        let complete = events.iter().any(|event| matches!(event, EndpointEvent::HandshakeComplete));
-        if complete { self.keys(from) } else { None }
+        let (at, heard, mut out) = (self.moment(now), Heard::of(datagram), Vec::new());
+        let place = self.place_of(at, from, &heard)?;
+        let association = &mut self.associations[place];
+        let complete = association.take(at, datagram, &heard, &mut out);
+        let peer = association.peer;
+        self.records.extend(out.into_iter().map(|record| (peer, record)));
+        let keys = if complete { self.keys(place)? } else { return None };
+        self.associations[place].keep();
+        // What a new beginning of this source has replaced has done its work.
+        self.associations = std::mem::take(&mut self.associations)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(other, association)| (other == place || association.peer != peer).then_some(association))
+            .collect();
+        Some(keys)
+    }
+
+    fn knows(&self, source: SocketAddr) -> bool {
+        self.associations.iter().any(|association| association.peer == source)
+    }
+
+    fn sources(&self) -> usize {
+        let first = |place: usize| self.associations[..place].iter().all(|other| other.peer != self.associations[place].peer);
+        (0..self.associations.len()).filter(|place| first(*place)).count()
+    }
+
+    /// The association that a datagram belongs to.
+    fn place_of(&mut self, at: Moment, from: SocketAddr, heard: &Heard) -> Option<usize> {
+        let peer = self.peer_at(at, from)?;
+        let newest = self.associations.iter().rposition(|association| association.peer == peer)?;
+        let oldest = self.associations.iter().position(|association| association.peer == peer)?;
+        if heard.is_beginning() && self.associations[newest].may_begin_anew(at.now) {
+            return Some(self.begin_anew(at, newest));
+        }
+        // A hello may come from anybody; only who brings our cookie back is the one who began anew.
+        Some(if heard.hello.is_some() || self.associations[newest].is_reached() { newest } else { oldest })
+    }
+
+    /// A handshake that gave keys stays beside the new one until that has given its own (RFC 6347 §4.2.8).
+    fn begin_anew(&mut self, at: Moment, newest: usize) -> usize {
+        let fresh = Association::awaited(at, self.associations[newest].peer, &self.identity.server);
+        if self.associations[newest].is_kept() {
+            self.associations.push(fresh);
+            return self.associations.len() - 1;
+        }
+        self.associations[newest] = fresh;
+        newest
     }
 
     /// The peer that a source stands for. A host of several addresses may answer from another one than we asked: the first that answers
     /// is taken for it, and its certificate tells.
-    fn peer_at(&mut self, from: SocketAddr) -> Option<SocketAddr> {
-        if self.sources.contains(&from) {
+    fn peer_at(&mut self, at: Moment, from: SocketAddr) -> Option<SocketAddr> {
+        if self.knows(from) {
             return Some(from);
         }
         if self.terms.role == Setup::Active {
-            let asked = self.sources.last().copied()?;
+            let asked = self.associations.last()?.peer;
             return (*self.answers.get_or_insert(from) == from).then_some(asked);
         }
-        if self.sources.len() >= MOST_SOURCES {
+        if self.sources() >= MOST_SOURCES {
             return None;
         }
-        self.sources.push(from);
+        self.associations.push(Association::awaited(at, from, &self.identity.server));
         Some(from)
     }
 
     /// The next record to send.
     pub fn next_record(&mut self) -> Option<(SocketAddr, BytesMut)> {
-        self.endpoint.poll_transmit().map(|transmit| (transmit.transport.peer_addr, transmit.message))
+        self.records.pop_front()
     }
 
-    fn keys(&self, from: SocketAddr) -> Option<SrtpKeys> {
-        let state = self.endpoint.get_connection_state(from)?;
+    fn keys(&self, place: usize) -> Option<SrtpKeys> {
+        let state = self.associations.get(place)?.state()?;
         if state.peer_certificates.first().map(|der| sum(der)) != Some(self.terms.theirs) {
             tracing::warn!("a leg's peer has another certificate than its description says: it gets no keys");
             return None;
@@ -199,6 +241,8 @@ fn split(suite: Suite, material: &SecretVec, is_client: bool) -> Option<SrtpKeys
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::control::random::Random;
 
@@ -206,52 +250,173 @@ mod tests {
         SocketAddr::from(([192, 0, 2, 1], port))
     }
 
-    /// Two sides, the first of which begins; each believes what it is told of the other. A share of the records is lost.
-    fn agree(
-        told: (Fingerprint, Fingerprint),
-        identities: (&Arc<Identity>, &Arc<Identity>),
+    /// A way between two sides, on which records are lost, late and overtake each other.
+    struct Way {
         lost: f64,
-        answers_from: SocketAddr,
-    ) -> (Option<SrtpKeys>, Option<SrtpKeys>) {
-        let mut here = Handshaking::new(Handshake { role: Setup::Active, theirs: told.0 }, identities.0);
-        let mut there = Handshaking::new(Handshake { role: Setup::Passive, theirs: told.1 }, identities.1);
-        let (mut ours, mut theirs, mut random) = (None, None, Random::new(5));
-        for tick in 0..1_000 {
-            let now = Duration::from_millis(20 * tick);
-            here.drive(now, Some(at(2)));
-            there.drive(now, None);
-            while let Some((_, record)) = here.next_record() {
-                if random.unit() >= lost {
-                    theirs = there.take(now, at(1), &record).or(theirs);
+        late_ms: f64,
+        random: Random,
+        flying: BTreeMap<(u64, u64), (Side, BytesMut)>,
+        launched: u64,
+        /// Nothing arrives from this tick to that.
+        outage: std::ops::Range<u64>,
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Side {
+        Here,
+        There,
+    }
+
+    impl Way {
+        fn new(lost: f64, late_ms: f64, seed: u64) -> Way {
+            Way { lost, late_ms, random: Random::new(seed), flying: BTreeMap::new(), launched: 0, outage: 0..0 }
+        }
+
+        fn send(&mut self, ms: u64, to: Side, side: &mut Handshaking) {
+            while let Some((_, record)) = side.next_record() {
+                self.launched += 1;
+                let late = (self.random.unit() * self.late_ms) as u64;
+                if self.random.unit() >= self.lost && !self.outage.contains(&ms) {
+                    self.flying.insert((ms + late, self.launched), (to, record));
                 }
-            }
-            while let Some((_, record)) = there.next_record() {
-                if random.unit() >= lost {
-                    ours = here.take(now, answers_from, &record).or(ours);
-                }
-            }
-            if ours.is_some() && theirs.is_some() {
-                break;
             }
         }
-        (ours, theirs)
+
+        fn arrived(&mut self, ms: u64) -> Option<(Side, BytesMut)> {
+            let first = self.flying.first_entry().filter(|entry| entry.key().0 <= ms)?;
+            Some(first.remove())
+        }
+    }
+
+    /// Two sides, the first of which begins.
+    struct Pair {
+        here: Handshaking,
+        there: Handshaking,
+        ours: Option<SrtpKeys>,
+        theirs: Option<SrtpKeys>,
+        answers_from: SocketAddr,
+        ms: u64,
+    }
+
+    impl Pair {
+        /// Each believes what it is told of the other.
+        fn new(told: (Fingerprint, Fingerprint), identities: (&Arc<Identity>, &Arc<Identity>)) -> Pair {
+            let here = Handshaking::new(Handshake { role: Setup::Active, theirs: told.0 }, identities.0);
+            let there = Handshaking::new(Handshake { role: Setup::Passive, theirs: told.1 }, identities.1);
+            Pair { here, there, ours: None, theirs: None, answers_from: at(2), ms: 0 }
+        }
+
+        fn step(&mut self, way: &mut Way) {
+            let (ms, now) = (self.ms, Duration::from_millis(self.ms));
+            self.here.drive(now, Some(at(2)));
+            self.there.drive(now, None);
+            way.send(ms, Side::There, &mut self.here);
+            way.send(ms, Side::Here, &mut self.there);
+            while let Some((to, record)) = way.arrived(ms) {
+                if to == Side::There {
+                    self.theirs = self.there.take(now, at(1), &record).or(self.theirs.take());
+                    way.send(ms, Side::Here, &mut self.there);
+                } else {
+                    self.ours = self.here.take(now, self.answers_from, &record).or(self.ours.take());
+                    way.send(ms, Side::There, &mut self.here);
+                }
+            }
+            self.ms += 20;
+        }
+
+        /// How long it took until both had keys, in milliseconds.
+        fn agree(&mut self, way: &mut Way, most_ms: u64) -> Option<u64> {
+            while self.ms < most_ms && (self.ours.is_none() || self.theirs.is_none()) {
+                self.step(way);
+            }
+            (self.ours.is_some() && self.theirs.is_some()).then_some(self.ms)
+        }
+
+        fn are_equal(&self) -> bool {
+            let (Some(here), Some(there)) = (&self.ours, &self.theirs) else { return false };
+            (here.suite, &here.ours, &here.theirs) == (there.suite, &there.theirs, &there.ours)
+        }
+    }
+
+    fn two() -> (Arc<Identity>, Arc<Identity>) {
+        (Arc::new(Identity::make().unwrap()), Arc::new(Identity::make().unwrap()))
     }
 
     #[test]
-    fn s80_both_sides_come_to_the_same_keys_even_over_a_lossy_way() {
-        let (one, other) = (Arc::new(Identity::make().unwrap()), Arc::new(Identity::make().unwrap()));
-        for (lost, answers_from) in [(0.0, at(2)), (0.2, at(2)), (0.0, SocketAddr::from(([127, 0, 0, 1], 2)))] {
-            let (here, there) = agree((other.fingerprint, one.fingerprint), (&one, &other), lost, answers_from);
-            let (here, there) = (here.unwrap(), there.unwrap());
-            assert_eq!((here.suite, &here.ours, &here.theirs), (there.suite, &there.theirs, &there.ours), "{lost} of the records lost");
+    fn s80_both_sides_come_to_the_same_keys_and_from_another_address_too() {
+        let (one, other) = two();
+        for answers_from in [at(2), SocketAddr::from(([127, 0, 0, 1], 2))] {
+            let mut pair = Pair { answers_from, ..Pair::new((other.fingerprint, one.fingerprint), (&one, &other)) };
+            assert!(pair.agree(&mut Way::new(0.0, 0.0, 1), 1_000).is_some() && pair.are_equal(), "{answers_from}");
         }
+    }
+
+    #[test]
+    fn s80_over_a_lossy_way_every_handshake_comes_to_its_end() {
+        let (one, other) = two();
+        for (lost, late_ms, usual, most) in [(0.05, 0.0, 500, 5_000), (0.1, 150.0, 1_000, 8_000), (0.2, 150.0, 2_000, 12_000)] {
+            let mut took: Vec<u64> = (0..200)
+                .map(|seed| {
+                    let mut pair = Pair::new((other.fingerprint, one.fingerprint), (&one, &other));
+                    let took = pair.agree(&mut Way::new(lost, late_ms, seed), most);
+                    let took = took.unwrap_or_else(|| panic!("seed {seed}: no keys after {most} ms with {lost} of the records lost"));
+                    assert!(pair.are_equal(), "seed {seed}, {lost} lost");
+                    took
+                })
+                .collect();
+            took.sort_unstable();
+            assert!(took[100] <= usual, "{lost} of the records lost: half of the handshakes took more than {} ms", took[100]);
+        }
+    }
+
+    #[test]
+    fn s80_a_handshake_begins_anew_after_a_way_was_dead_whoever_had_keys_already() {
+        let (one, other) = two();
+        for begins in (0..400).step_by(20) {
+            let mut way = Way { outage: begins..begins + 4_000, ..Way::new(0.0, 50.0, begins) };
+            let mut pair = Pair::new((other.fingerprint, one.fingerprint), (&one, &other));
+            assert!(pair.agree(&mut way, 12_000).is_some() && pair.are_equal(), "dead from {begins} ms on");
+        }
+    }
+
+    #[test]
+    fn s80_a_strangers_beginning_changes_nothing_once_there_are_keys() {
+        let ((one, other), mallory) = (two(), Arc::new(Identity::make().unwrap()));
+        let mut pair = Pair::new((other.fingerprint, one.fingerprint), (&one, &other));
+        let mut way = Way::new(0.0, 0.0, 1);
+        pair.agree(&mut way, 1_000).unwrap();
+        let kept = (pair.ours.clone(), pair.theirs.clone());
+        let mut sent = 0;
+        for round in 1..10 {
+            let mut stranger = Handshaking::new(Handshake { role: Setup::Active, theirs: other.fingerprint }, &mallory);
+            for ms in (0..1_000).step_by(20) {
+                let now = Duration::from_millis(5_000 * round + ms);
+                stranger.drive(now, Some(at(2)));
+                while let Some((_, record)) = stranger.next_record() {
+                    sent += 1;
+                    // In the peer's name without hearing the answers, and in his own to the end of a handshake.
+                    assert!(pair.there.take(now, at(1), &record).is_none() && pair.here.take(now, at(2), &record).is_none());
+                    while pair.there.next_record().is_some() {}
+                    assert!(pair.there.take(now, at(66), &record).is_none(), "his certificate is not the one of the description");
+                    while let Some((_, answer)) = pair.there.next_record() {
+                        stranger.take(now, at(2), &answer);
+                    }
+                }
+            }
+        }
+        assert!(sent >= 27 && pair.there.associations.len() <= 2 * MOST_SOURCES, "{sent}");
+        while pair.ms < 70_000 {
+            pair.step(&mut way);
+        }
+        assert!(kept == (pair.ours.clone(), pair.theirs.clone()) && pair.are_equal());
     }
 
     #[test]
     fn s80_a_certificate_that_the_description_does_not_name_gets_no_keys() {
-        let (one, other) = (Arc::new(Identity::make().unwrap()), Arc::new(Identity::make().unwrap()));
-        let (here, there) = agree((other.fingerprint, Fingerprint([7; 32])), (&one, &other), 0.0, at(2));
-        assert!(here.is_some() && there.is_none());
+        let (one, other) = two();
+        let mut pair = Pair::new((other.fingerprint, Fingerprint([7; 32])), (&one, &other));
+        assert!(pair.agree(&mut Way::new(0.0, 0.0, 1), 10_000).is_none());
+        assert!(pair.ours.is_some() && pair.theirs.is_none());
     }
 
     #[test]
@@ -261,7 +426,7 @@ mod tests {
         for port in 1..100 {
             assert!(side.take(Duration::ZERO, at(port), &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 2]).is_none());
         }
-        assert_eq!(side.sources.len(), MOST_SOURCES);
+        assert_eq!(side.associations.len(), MOST_SOURCES);
         assert!(is_record(&[22, 254]) && !is_record(&[0x80, 0]) && !is_record(&[0, 1]) && !is_record(&[]));
     }
 }
