@@ -8,7 +8,8 @@ use super::problem::Problem;
 use super::sessions::load;
 use crate::control::event::Fact;
 use crate::control::words::AgentId;
-use crate::control::words::directory::ALL_TEAMS;
+use crate::control::words::directory::{ALL_TEAMS, Directory};
+use crate::store::recordings::Served;
 
 /// May this key have `what` of a session? A key that is no agent's may what its scopes say.
 ///
@@ -20,9 +21,22 @@ pub(super) async fn within(state: &ApiState, caller: &Caller, session: &str, wha
     let directory = state.directory();
     let reaches = match served {
         Some(agent) => agent == own || directory.leads(own, agent),
-        None => directory.agents.get(&own).is_some_and(|agent| agent.team.leads.iter().any(|team| team == ALL_TEAMS)),
+        None => leads_all(&directory, own),
     };
     if reaches { Ok(()) } else { Err(denied(state, caller, session, what).await?) }
+}
+
+fn leads_all(directory: &Directory, agent: AgentId) -> bool {
+    directory.agents.get(&agent).is_some_and(|agent| agent.team.leads.iter().any(|team| team == ALL_TEAMS))
+}
+
+/// Whose sessions this key reaches: what [`within`] lets through one by one. `None`: all of them.
+pub(super) fn served(state: &ApiState, caller: &Caller) -> Option<Served> {
+    let own = caller.agent()?;
+    let directory = state.directory();
+    let led = directory.agents.keys().copied().filter(|agent| directory.leads(own, *agent));
+    let served = Served::by(led.chain([own]));
+    Some(if leads_all(&directory, own) { served.or_nobody() } else { served })
 }
 
 /// The refusal, once it stands in the log.

@@ -16,7 +16,7 @@ use super::extract::Query;
 use super::problem::{Problem, Refused};
 use super::{ApiState, reach, subtitles};
 use crate::store::page::{Page, Slice};
-use crate::store::recordings::{Recording, Transcript, TranscriptStanding};
+use crate::store::recordings::{Recording, Transcript, TranscriptStanding, Wanted};
 use crate::vault::{Reader, VaultError, Waveform};
 
 const UNKNOWN: &str = "recording_unknown";
@@ -101,12 +101,13 @@ fn unreadable(why: &dyn std::fmt::Display) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_unreadable", "the file cannot be read, or was changed; the log says where")
 }
 
-/// Recordings, newest first.
+/// Recordings, newest first: an agent's own key lists what it reaches singly.
 #[utoipa::path(get, path = "/v1/recordings", tag = "recordings", params(Listing), responses((status = 200, body = Page<Recording>), Refused))]
 pub async fn list(State(state): State<ApiState>, caller: Caller, Query(query): Query<Listing>) -> Result<Json<Page<Recording>>, Problem> {
     caller.may("recordings:read")?;
     let slice = Slice { cursor: query.cursor, limit: query.limit };
-    Ok(Json(state.store.recordings(query.session.as_deref(), query.state.as_deref(), &slice).await?))
+    let wanted = Wanted { session: query.session, state: query.state, served: reach::served(&state, &caller) };
+    Ok(Json(state.store.recordings(&wanted, &slice).await?))
 }
 
 /// A recording.

@@ -8,7 +8,7 @@ use super::check::By;
 use crate::store::events::Span;
 use crate::store::messages::Message;
 use crate::store::page::Slice;
-use crate::store::recordings::Transcript;
+use crate::store::recordings::{Transcript, Wanted};
 use crate::store::sessions::Session;
 use crate::store::{Error, Store};
 
@@ -64,7 +64,8 @@ pub struct Dialogue {
 /// What the database says.
 pub async fn of_session(store: &Store, session: &Session) -> Result<Dialogue, Error> {
     let lines = store.messages(&session.id, &Slice { cursor: None, limit: Some(LINES) }).await?.data;
-    let recordings = store.recordings(Some(&session.id), None, &Slice::default()).await?.data;
+    let of_it = Wanted { session: Some(session.id.clone()), ..Wanted::default() };
+    let recordings = store.recordings(&of_it, &Slice::default()).await?.data;
     let mut transcripts = Vec::new();
     for recording in &recordings {
         transcripts.extend(store.transcript(&recording.id).await?);

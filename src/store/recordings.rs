@@ -12,6 +12,7 @@ use super::{Error, Store};
 use crate::args;
 use crate::control::event::Fact;
 use crate::control::time::Time;
+use crate::control::words::AgentId;
 
 /// A stereo file: left the customer, right what he heard.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -49,6 +50,38 @@ pub struct TranscriptStanding {
     pub tries: i64,
     /// Why the last one did.
     pub why: Option<String>,
+}
+
+/// Which recordings are listed; what is not given is not asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of this session.
+    pub session: Option<String>,
+    /// `recording`, `finished` or `failed`.
+    pub state: Option<String>,
+    /// Of sessions that these agents served.
+    pub served: Option<Served>,
+}
+
+/// Who served a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Served(String);
+
+/// What stands for sessions that nobody served; no id has it.
+const NOBODY: &str = "-";
+
+impl Served {
+    /// By one of these agents.
+    #[must_use]
+    pub fn by(agents: impl IntoIterator<Item = AgentId>) -> Served {
+        Served(agents.into_iter().map(|agent| format!(",{agent}")).collect())
+    }
+
+    /// Or by nobody.
+    #[must_use]
+    pub fn or_nobody(self) -> Served {
+        Served(self.0 + NOBODY)
+    }
 }
 
 /// What was said in a recording, by side and time.
@@ -167,14 +200,19 @@ impl Store {
         self.db.row("SELECT * FROM recordings WHERE id = $1", args![id]).await?.as_ref().map(recording).transpose()
     }
 
-    /// Recordings, newest first, of one session and in one state when given.
+    /// Recordings, newest first.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn recordings(&self, session: Option<&str>, state: Option<&str>, slice: &Slice) -> Result<Page<Recording>, Error> {
+    pub async fn recordings(&self, wanted: &Wanted, slice: &Slice) -> Result<Page<Recording>, Error> {
+        let Wanted { session, state, served } = wanted;
+        // One text instead of a list, for both databases: an id of an agent is never a part of another one.
         let sql = "SELECT * FROM recordings WHERE ($1 IS NULL OR id < $1) AND ($2 IS NULL OR session = $2) AND ($3 IS NULL OR state = $3) \
-                   ORDER BY id DESC LIMIT $4";
-        let rows = self.db.rows(sql, args![&slice.cursor, session, state, slice.probe()]).await?;
+                   AND ($4 IS NULL OR EXISTS (SELECT 1 FROM sessions s WHERE s.id = recordings.session \
+                      AND $4 LIKE '%' || COALESCE(s.agent, '-') || '%')) \
+                   ORDER BY id DESC LIMIT $5";
+        let served = served.as_ref().map(|served| served.0.as_str());
+        let rows = self.db.rows(sql, args![&slice.cursor, session, state, served, slice.probe()]).await?;
         slice.page(&rows, recording, |it| it.id.clone())
     }
 

@@ -15,7 +15,7 @@ use hotline::config::{self, Config};
 use hotline::control::event::{DomainEvent, Fact};
 use hotline::control::surface::{Input, Output};
 use hotline::control::switch::Switch;
-use hotline::control::words::EventId;
+use hotline::control::words::{AgentId, EventId};
 use hotline::control_handle::{self, ControlHandle, ControlSide};
 use hotline::lookups::{self, Guard};
 use hotline::qa::{Scorecard, Worker, scorecard};
@@ -59,17 +59,22 @@ pub fn sqlite(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("test.db").display())
 }
 
-/// The built-in configuration with desks that are always open, so that no case has an hour; its plans are trained once for all tests.
+/// The built-in configuration with desks that are always open, so that no case has an hour, and with Chen leading Ben's team; its plans
+/// are trained once for all tests.
 fn built_in() -> &'static Config {
     static BUILT_IN: OnceLock<Config> = OnceLock::new();
     BUILT_IN.get_or_init(|| {
         let home = tempfile::tempdir().unwrap();
         config::files::write_open_center(&home.path().join("dialplans")).unwrap();
         let args = config::Args { home: home.path().to_owned(), ..config::Args::default() };
-        config::load(&args, config::Secrets::NONE).unwrap_or_else(|problems| {
+        let mut config = config::load(&args, config::Secrets::NONE).unwrap_or_else(|problems| {
             let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
             panic!("the built-in configuration loads: {}", all.join(" | "))
-        })
+        });
+        let agents = &mut Arc::make_mut(&mut config.directory).agents;
+        agents.get_mut(&AgentId::of_name("ben")).unwrap().team.of = Some("cars".to_owned());
+        agents.get_mut(&AgentId::of_name("chen")).unwrap().team.leads = vec!["cars".to_owned()];
+        config
     })
 }
 
