@@ -135,8 +135,9 @@ impl Leg {
             return None;
         }
         let (reception, late) = self.incoming.reception();
-        let patch = self.aside.reporting.end_patch(reception, late);
-        let told = patch.as_ref().filter(|_| self.stream.reports.metrics == VoipMetrics::Told);
+        let codec = self.stream.codec;
+        let patch = self.aside.reporting.end_patch(codec, (reception, late));
+        let told = patch.as_ref().map(|patch| (codec, patch)).filter(|_| self.stream.reports.metrics == VoipMetrics::Told);
         let mut writer = self.aside.reporting.write(now, &self.outgoing.reported(), reception, told);
         if let Some((port, to)) = self.reports_way() {
             let (buffer, length) = writer.finish();
@@ -149,7 +150,7 @@ impl Leg {
     /// Ends the last patch, and says goodbye where reports go.
     pub fn part(&mut self) -> Option<Farewell> {
         let (reception, late) = self.incoming.reception();
-        self.aside.reporting.end_patch(reception, late);
+        self.aside.reporting.end_patch(self.stream.codec, (reception, late));
         let (port, to) = self.reports_way()?;
         let mut writer: Writer = self.aside.reporting.goodbye(&self.outgoing.reported(), reception);
         let (buffer, length) = writer.finish();

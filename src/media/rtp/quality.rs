@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::stats::Reception;
-use crate::control::words::media::{Patch, Quality};
+use crate::control::words::media::{Codec, Patch, Quality};
 
 /// A good narrowband connection (G.107 (2015), default values).
-const BASE: f32 = 93.2;
+const NARROW_BEST: f32 = 93.2;
+/// A good wideband connection, on the scale that goes on above the narrowband one (G.107.1 (2019)).
+const WIDE_BEST: f32 = 129.0;
+/// A wideband rating has this share more than the 100 that opinions are read from (G.107.1 annex A).
+const WIDE_SCALE: f32 = 1.29;
 /// Echo begins to be in the way above this delay, in milliseconds (Cole and Rosenbluth 2001, their reading of G.107).
 const NOTICED_DELAY: f32 = 177.3;
-/// How robust concealed G.711 is against lost packets (G.113 appendix I, random loss): the percentage that costs half of everything.
-const ROBUSTNESS: f32 = 25.1;
 const WORST_IMPAIRMENT: f32 = 95.0;
 const MILLIS: f32 = 1_000.0;
 /// A packet's own length and the way through our tick, in milliseconds.
@@ -18,15 +20,51 @@ const OWN_DELAY: f32 = 40.0;
 /// The jitter buffer holds about so many times the jitter.
 pub const BUFFERED_JITTERS: f32 = 2.0;
 
-/// The rating R of a connection, 0 to 93.2: `R = 93.2 − Id − Ie,eff`, where
+/// What a codec costs by itself and under loss (ITU-T G.113).
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Impairment {
+    /// The rating of a good connection of its band.
+    best: f32,
+    /// How much of that is one of 100.
+    scale: f32,
+    /// What the codec costs without any loss (Ie).
+    own: f32,
+    /// The percentage of random losses that costs half of what is left (Bpl).
+    robustness: f32,
+}
+
+/// G.711 concealed by repeating periods of the past: Ie 0, Bpl 25.1 (G.113 (11/2007) appendix I, G.711 with the concealment of its own
+/// appendix I). What we do with a gap in G.711 and in L16 is of that kind.
+const NARROW: Impairment = Impairment { best: NARROW_BEST, scale: 1.0, own: 0.0, robustness: 25.1 };
+/// G.722 at 64 kbit/s: Ie,wb 13 on the wideband scale (G.113 appendix IV). No Bpl is published for it: it is concealed by the same means
+/// here, so it is given G.711's.
+const WIDE: Impairment = Impairment { best: WIDE_BEST, scale: WIDE_SCALE, own: 13.0, robustness: 25.1 };
+/// G.113 has no values for Opus. Bpl 11.28 is what Alahmadi, Počta and Melvin found at 25 kbit/s for random losses (ACM TOMM 17(4), 2021,
+/// article 133), without the in-band copies that peers of ours may use: with them it is better than told. Ie 0, for what we take of it is
+/// narrowband, at twice the rate at which that study ends for that band.
+const OPUS: Impairment = Impairment { best: NARROW_BEST, scale: 1.0, own: 0.0, robustness: 11.28 };
+
+impl Impairment {
+    fn of(codec: Codec) -> Impairment {
+        match codec {
+            Codec::Pcmu | Codec::Pcma | Codec::L16 => NARROW,
+            Codec::G722 => WIDE,
+            Codec::Opus => OPUS,
+        }
+    }
+}
+
+/// The rating R of a connection, 0 to 100: `R = (best − Id − Ie,eff) / scale`, where
 /// `Id = 0.024 d + 0.11 (d − 177.3) H(d − 177.3)` for a delay of `d` milliseconds one way, and
-/// `Ie,eff = 95 · Ppl / (Ppl + 25.1)` for a loss of `Ppl` percent (G.107 eq. 7-29 with Ie = 0 and BurstR = 1).
-/// It rates every codec as G.711 with concealment: what is compared are networks, not codecs.
+/// `Ie,eff = Ie + (95 − Ie) · Ppl / (Ppl + Bpl)` for a loss of `Ppl` percent (G.107 eq. 7-29 with BurstR = 1; G.107.1 has the same).
+/// Best is 93.2 and scale 1 in narrowband, 129 and 1.29 in wideband: ratings of two bands stand each for themselves, and the clean
+/// wideband one is not the higher.
 #[must_use]
-pub fn rating(loss_percent: f32, one_way_ms: f32) -> f32 {
+pub fn rating(codec: Codec, loss_percent: f32, one_way_ms: f32) -> f32 {
+    let Impairment { best, scale, own, robustness } = Impairment::of(codec);
     let delay = 0.024 * one_way_ms + 0.11 * (one_way_ms - NOTICED_DELAY).max(0.0);
-    let loss = WORST_IMPAIRMENT * loss_percent / (loss_percent + ROBUSTNESS);
-    (BASE - delay - loss).clamp(0.0, 100.0)
+    let equipment = own + (WORST_IMPAIRMENT - own) * loss_percent / (loss_percent + robustness);
+    ((best - delay - equipment) / scale).clamp(0.0, 100.0)
 }
 
 /// What listeners would say, 1.0 to 4.5 (G.107 annex B).
@@ -55,8 +93,9 @@ pub struct Patches {
 }
 
 impl Patches {
-    /// Ends a patch; nothing when nothing came and nothing was missed in it: a peer that is silent is not a bad network.
-    pub fn end(&mut self, age: Duration, reception: &Reception, late: u64, round_trip: Option<Duration>) -> Option<Patch> {
+    /// Ends a patch, by what was received and how many packets of it came too late; nothing when nothing came and nothing was missed in it: a peer that is silent is not a bad network.
+    pub fn end(&mut self, age: Duration, codec: Codec, heard: (&Reception, u64), round_trip: Option<Duration>) -> Option<Patch> {
+        let (reception, late) = heard;
         let now = Mark { received: reception.received(), lost: reception.lost(), late };
         let before = std::mem::replace(&mut self.mark, now);
         let received = now.received.saturating_sub(before.received);
@@ -69,7 +108,7 @@ impl Patches {
         let rtt_ms = round_trip.map(|trip| trip.as_secs_f32() * MILLIS);
         let delay = rtt_ms.unwrap_or_default() / 2.0 + BUFFERED_JITTERS * jitter_ms + OWN_DELAY;
         let loss = loss.min(100.0);
-        let mos = opinion(rating(loss, delay));
+        let mos = opinion(rating(codec, loss, delay));
         let at_s = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
         let patch = Patch { at_s, mos, loss_percent: loss, jitter_ms, rtt_ms };
         self.keep(patch);
@@ -114,10 +153,27 @@ mod tests {
         for (rating, mos) in [(93.2, 4.41), (80.0, 4.02), (70.0, 3.60), (60.0, 3.10), (50.0, 2.58), (0.0, 1.0)] {
             assert!((opinion(rating) - mos).abs() < 0.01, "{rating}: {}", opinion(rating));
         }
-        assert!((rating(0.0, 0.0) - 93.2).abs() < 0.01);
-        // 25.1 % of loss cost half of 95; 277.3 ms cost 6.66 and 11.
-        assert!((rating(25.1, 0.0) - 45.7).abs() < 0.01);
-        assert!((rating(0.0, 277.3) - (93.2 - 6.655 - 11.0)).abs() < 0.01);
+        // 277.3 ms cost 6.66 and 11.
+        assert!((rating(Codec::Pcmu, 0.0, 277.3) - (93.2 - 6.655 - 11.0)).abs() < 0.01);
+    }
+
+    #[test]
+    fn each_codec_is_rated_by_what_was_published_of_it() {
+        // Clean, at 1 %, at 5 %, and at its Bpl, where half of 95 − Ie is lost: by hand from Ie and Bpl.
+        for (codec, ratings) in [
+            (Codec::Pcmu, [93.2, 89.56, 77.42, 45.7]),
+            (Codec::Pcma, [93.2, 89.56, 77.42, 45.7]),
+            (Codec::L16, [93.2, 89.56, 77.42, 45.7]),
+            (Codec::G722, [89.92, 87.49, 79.36, 58.14]),
+            (Codec::Opus, [93.2, 85.46, 64.02, 45.7]),
+        ] {
+            let half = Impairment::of(codec).robustness;
+            for (loss, wanted) in [0.0, 1.0, 5.0, half].into_iter().zip(ratings) {
+                let rated = rating(codec, loss, 0.0);
+                assert!((rated - wanted).abs() < 0.01, "{codec:?} with {loss} % lost: {rated}, not {wanted}");
+            }
+            assert!(rating(codec, 100.0, 400.0) < 40.0, "{codec:?}");
+        }
     }
 
     #[test]
@@ -133,7 +189,7 @@ mod tests {
                 }
             }
             let trip = (patch > 0).then_some(Duration::from_millis(60));
-            patches.end(Duration::from_secs(5 * (patch + 1)), &reception, 0, trip);
+            patches.end(Duration::from_secs(5 * (patch + 1)), Codec::Pcmu, (&reception, 0), trip);
         }
         let quality = patches.quality().unwrap();
         assert_eq!((quality.patches, quality.worst.at_s, quality.rtt_ms), (10, 20, Some(60.0)));
@@ -144,7 +200,7 @@ mod tests {
     #[test]
     fn a_silent_peer_is_no_bad_network() {
         let mut patches = Patches::default();
-        assert_eq!(patches.end(Duration::from_secs(5), &Reception::default(), 0, None), None);
+        assert_eq!(patches.end(Duration::from_secs(5), Codec::Pcmu, (&Reception::default(), 0), None), None);
         assert_eq!(patches.quality(), None);
     }
 }

@@ -7,7 +7,7 @@ use super::quality::{BUFFERED_JITTERS, Patches, rating};
 use super::rtcp::{Got, Heard, Sends, Sent, Writer, read};
 use super::stats::Reception;
 use crate::control::random::Random;
-use crate::control::words::media::{Patch, Quality};
+use crate::control::words::media::{Codec, Patch, Quality};
 
 /// The least time between two reports (RFC 3550 §6.2), and so the length of a patch.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -67,13 +67,13 @@ impl Reporting {
         now >= self.due
     }
 
-    /// Ends a patch of the call.
-    pub fn end_patch(&mut self, reception: &Reception, late: u64) -> Option<Patch> {
-        self.patches.end(self.seen.saturating_sub(self.opened), reception, late, self.trip)
+    /// Ends a patch of the call, by what was received in this codec and how many packets of it came too late.
+    pub fn end_patch(&mut self, codec: Codec, heard: (&Reception, u64)) -> Option<Patch> {
+        self.patches.end(self.seen.saturating_sub(self.opened), codec, heard, self.trip)
     }
 
     /// Writes a report; the next one is due in about five seconds.
-    pub fn write(&mut self, now: Duration, sent: &Sent, reception: &Reception, patch: Option<&Patch>) -> Writer {
+    pub fn write(&mut self, now: Duration, sent: &Sent, reception: &Reception, patch: Option<(Codec, &Patch)>) -> Writer {
         self.again(now);
         let sends = if u64::from(sent.packets) == self.packets { Sends::No } else { Sends::Yes };
         self.packets = u64::from(sent.packets);
@@ -81,13 +81,13 @@ impl Reporting {
         let got = self.got(now, reception);
         writer.report(now, sent, sends, got.as_ref());
         writer.description(sent.ssrc, &self.name);
-        if let (Some(patch), Some(got)) = (patch, got) {
+        if let (Some((codec, patch)), Some(got)) = (patch, got) {
             let buffered = (BUFFERED_JITTERS * patch.jitter_ms) as u16;
             let round_trip = patch.rtt_ms.unwrap_or_default();
             let heard = Heard {
                 loss: patch.loss_percent,
                 round_trip: round_trip as u16,
-                rating: rating(patch.loss_percent, round_trip / 2.0 + f32::from(buffered)) as u8,
+                rating: rating(codec, patch.loss_percent, round_trip / 2.0 + f32::from(buffered)) as u8,
                 mos: patch.mos,
                 buffered,
             };
@@ -184,7 +184,7 @@ mod tests {
         here.take(answered + way, HERE, &answer, 1, RATE);
         let trip = here.trip.unwrap().as_millis();
         assert!((79..=81).contains(&trip), "{trip} ms");
-        let _ = here.patches.end(at, &heard, 0, here.trip);
+        let _ = here.patches.end(at, Codec::Pcmu, (&heard, 0), here.trip);
         let far = here.quality().unwrap().far.unwrap();
         assert!((far.worst_loss_percent - 24.0).abs() < 1.5, "{far:?}");
     }
