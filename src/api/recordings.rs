@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
@@ -17,7 +18,7 @@ use super::problem::{Problem, Refused};
 use super::{ApiState, reach, subtitles};
 use crate::store::page::{Page, Slice};
 use crate::store::recordings::{Recording, Transcript, TranscriptStanding, Wanted};
-use crate::vault::{Reader, VaultError, Waveform};
+use crate::vault::{OPUS, Reader, VaultError, Waveform};
 
 const UNKNOWN: &str = "recording_unknown";
 /// Bytes read from the disk at once.
@@ -75,9 +76,9 @@ async fn within_reach(state: &ApiState, caller: &Caller, id: &str, what: &str) -
     Ok(recording)
 }
 
-/// The plain file, whether it lies sealed or not.
-async fn open(state: &ApiState, recording: &Recording) -> Result<Reader, Problem> {
-    let (shelf, path) = (state.recordings.clone(), recording.path.clone());
+/// The plain file at this path of a recording, whether it lies sealed or not.
+async fn open(state: &ApiState, recording: &Recording, path: &str) -> Result<Reader, Problem> {
+    let (shelf, path) = (state.recordings.clone(), path.to_owned());
     let opened = tokio::task::spawn_blocking(move || shelf.open(path)).await.map_err(|why| unreadable(&why))?;
     opened.map_err(|why| unopened(recording, why))
 }
@@ -119,8 +120,58 @@ pub async fn one(State(state): State<ApiState>, caller: Caller, Path(id): Path<S
     Ok(Json(recording))
 }
 
-/// The WAV file: left the customer, right what he heard. `Range` gives a part.
-#[utoipa::path(get, path = "/v1/recordings/{id}/audio", tag = "recordings", params(("id" = String, Path), ("Range" = Option<String>, Header)),
+/// Which file of a recording.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Chosen {
+    /// Which of `parts`, from 1; usually the first.
+    pub part: Option<i64>,
+}
+
+/// A file of a recording: where it lies, and its sum once it is closed.
+struct Sheet {
+    path: String,
+    part: Option<i64>,
+    sha256: Option<String>,
+}
+
+impl Sheet {
+    fn of(recording: &Recording, part: Option<i64>) -> Result<Sheet, Problem> {
+        let whole = || Sheet { path: recording.path.clone(), part: None, sha256: recording.sha256.clone() };
+        if recording.parts.is_empty() && part.unwrap_or(1) == 1 {
+            return Ok(whole());
+        }
+        let part = part.unwrap_or(1);
+        let found = recording.parts.iter().find(|one| one.part == part);
+        let detail = || format!("{} has {} parts", recording.id, recording.parts.len().max(1));
+        let found = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "recording_part_unknown", detail()))?;
+        Ok(Sheet { path: found.path.clone(), part: Some(part), sha256: Some(found.sha256.clone()) })
+    }
+
+    fn ending(&self) -> &str {
+        std::path::Path::new(&self.path).extension().and_then(|end| end.to_str()).unwrap_or("wav")
+    }
+
+    /// RFC 7845 §9 for Ogg/Opus.
+    fn content_type(&self) -> &'static str {
+        if self.ending() == OPUS { "audio/ogg; codecs=opus" } else { "audio/wav" }
+    }
+
+    fn name(&self, recording: &Recording) -> String {
+        let part = self.part.map(|part| format!("-{part}")).unwrap_or_default();
+        format!("{}{part}.{}", recording.id, self.ending())
+    }
+
+    /// `If-Range` holds when it names the file as it is (RFC 9110 §13.1.5).
+    fn if_range(&self, headers: &HeaderMap) -> bool {
+        let Some(tag) = headers.get(header::IF_RANGE) else { return true };
+        self.sha256.as_ref().is_some_and(|sum| tag.as_bytes() == format!("\"{sum}\"").as_bytes())
+    }
+}
+
+/// The file, WAV or Ogg/Opus: left the customer, right what he heard. `Range` gives some bytes, `part` one of several files.
+#[utoipa::path(get, path = "/v1/recordings/{id}/audio", tag = "recordings",
+    params(("id" = String, Path), Chosen, ("Range" = Option<String>, Header)),
     responses((status = 200, content_type = "audio/wav", body = [u8]), (status = 206, content_type = "audio/wav", body = [u8]),
     (status = 416, body = Problem, content_type = "application/problem+json"), Refused))]
 pub async fn audio(
@@ -128,15 +179,17 @@ pub async fn audio(
     caller: Caller,
     method: Method,
     Path(id): Path<String>,
+    Query(chosen): Query<Chosen>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.may("recordings:audio")?;
     let recording = within_reach(&state, &caller, &id, "the recording").await?;
-    let mut reader = open(&state, &recording).await?;
+    let sheet = Sheet::of(&recording, chosen.part)?;
+    let mut reader = open(&state, &recording, &sheet.path).await?;
     let bytes = reader.len();
     let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     // RFC 9110 §14.2: a range means something for GET only.
-    let asked = asked.filter(|_| method == Method::GET && if_range(&headers, &recording));
+    let asked = asked.filter(|_| method == Method::GET && sheet.if_range(&headers));
     let (status, first, last) = match asked.map(|range| span(range, bytes)) {
         None | Some(Asked::Other) => (StatusCode::OK, 0, bytes.saturating_sub(1)),
         Some(Asked::Part(first, last)) => (StatusCode::PARTIAL_CONTENT, first, last),
@@ -151,7 +204,7 @@ pub async fn audio(
     let (reader, begins) = block_of(reader, length.min(BLOCK)).await.map_err(|why| unreadable(&why))?;
     let mut response = (status, Body::from_stream(blocks(reader, begins, length))).into_response();
     let part = if status == StatusCode::PARTIAL_CONTENT { Part::Some } else { Part::Whole };
-    describe(response.headers_mut(), &recording, part, (first, last, bytes, length));
+    describe(response.headers_mut(), (&recording, &sheet), part, (first, last, bytes, length));
     Ok(response)
 }
 
@@ -199,22 +252,21 @@ enum Part {
     Some,
 }
 
-/// `If-Range` holds when it names the file as it is (RFC 9110 §13.1.5).
-fn if_range(headers: &HeaderMap, recording: &Recording) -> bool {
-    let Some(tag) = headers.get(header::IF_RANGE) else { return true };
-    recording.sha256.as_ref().is_some_and(|sum| tag.as_bytes() == format!("\"{sum}\"").as_bytes())
-}
-
-fn describe(headers: &mut HeaderMap, recording: &Recording, part: Part, (first, last, bytes, length): (u64, u64, u64, u64)) {
+fn describe(
+    headers: &mut HeaderMap,
+    (recording, sheet): (&Recording, &Sheet),
+    part: Part,
+    (first, last, bytes, length): (u64, u64, u64, u64),
+) {
     let mut put = |name, text: &str| drop(HeaderValue::from_str(text).map(|value| headers.insert(name, value)));
-    put(header::CONTENT_TYPE, "audio/wav");
+    put(header::CONTENT_TYPE, sheet.content_type());
     put(header::ACCEPT_RANGES, "bytes");
     put(header::CONTENT_LENGTH, &length.to_string());
-    put(header::CONTENT_DISPOSITION, &format!("inline; filename=\"{}.wav\"", recording.id));
+    put(header::CONTENT_DISPOSITION, &format!("inline; filename=\"{}\"", sheet.name(recording)));
     if part == Part::Some {
         put(header::CONTENT_RANGE, &format!("bytes {first}-{last}/{bytes}"));
     }
-    if let Some(sum) = &recording.sha256 {
+    if let Some(sum) = &sheet.sha256 {
         put(header::ETAG, &format!("\"{sum}\""));
     }
 }
@@ -272,11 +324,24 @@ pub async fn certificate(State(state): State<ApiState>, caller: Caller, Path(id)
     let Some(sha256) = recording.sha256.clone() else {
         return Err(Problem::conflict("recording_unfinished", format!("the recording is {}", recording.state)));
     };
-    let mut reader = open(&state, &recording).await?;
-    let (bytes, sealed_with) = (reader.len(), reader.sealed_with());
-    let sum = tokio::task::spawn_blocking(move || reader.sum()).await.map_err(|why| unreadable(&why))?;
+    let paths = if recording.parts.is_empty() { vec![&recording.path] } else { recording.parts.iter().map(|part| &part.path).collect() };
+    let mut readers = Vec::new();
+    for path in paths {
+        readers.push(open(&state, &recording, path).await?);
+    }
+    let bytes = readers.iter().map(Reader::len).sum();
+    let sealed_with = readers.first().and_then(Reader::sealed_with);
+    let sum = tokio::task::spawn_blocking(move || sum_of_all(readers)).await.map_err(|why| unreadable(&why))?;
     let sha256_now = sum.map_err(|why| unreadable(&why))?;
     Ok(Json(Certificate { recording: id, intact: sha256 == sha256_now, sha256, sha256_now, bytes, sealed_with }))
+}
+
+fn sum_of_all(readers: Vec<Reader>) -> std::io::Result<String> {
+    let mut whole = Sha256::new();
+    for mut reader in readers {
+        reader.sum_into(&mut whole)?;
+    }
+    Ok(hex::encode(whole.finalize()))
 }
 
 /// Why there is no transcript.

@@ -3,14 +3,16 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
 use super::late_bar::LateBar;
 use crate::config::{self, Config};
 use crate::run::setup;
-use crate::vault::{self, Kept, Reader, Shelf};
+use crate::vault::{self, Kept, OPUS, Reader, Shelf};
 
+const MICROS: u64 = 1_000_000;
 const BAR: &str = "{bar:40} {pos}/{len} {eta}";
 
 /// Recordings on the disk: check them, seal them anew, take one out.
@@ -97,12 +99,24 @@ fn verify(shelf: &Shelf) -> anyhow::Result<ExitCode> {
     let check = |file: &Path| {
         let mut reader = Reader::open(file, &shelf.keys).map_err(|why| why.to_string())?;
         reader.sum().map_err(|why| why.to_string())?;
+        packed(file, &mut reader).map_err(|why| format!("{}: {why}", file.display()))?;
         Ok(reader.sealed_with().is_some())
     };
     let (checked, failed) = each(shelf, check)?;
     let sealed = checked.iter().filter(|sealed| **sealed).count();
     println!("{} can be read, {sealed} of them sealed; {failed} cannot", checked.len());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Every page of a packed recording has a sum of its own, and the last one says how much sound there is.
+fn packed(file: &Path, reader: &mut Reader) -> Result<(), String> {
+    if file.extension().is_none_or(|end| end != OPUS) {
+        return Ok(());
+    }
+    let told = reader.duration().map_err(|why| why.to_string())?;
+    let pairs = reader.samples(|_| ()).map_err(|why| why.to_string())?;
+    let heard = Duration::from_micros(pairs * MICROS / u64::from(vault::RATE));
+    if heard == told { Ok(()) } else { Err(format!("only {heard:?} of {told:?} can be played; take the file from a backup")) }
 }
 
 fn rekey(shelf: &Shelf) -> anyhow::Result<ExitCode> {
@@ -146,5 +160,26 @@ mod tests {
         std::fs::remove_file(out).unwrap();
         let other = Shelf { keys: Keys::new(vec![Key::new([2; 32])]), ..shelf };
         assert_eq!((verify(&other).unwrap(), rekey(&other).unwrap()), (ExitCode::FAILURE, ExitCode::FAILURE));
+    }
+
+    #[test]
+    fn a_packed_recording_is_checked_page_by_page_and_sealed_and_taken_out_as_it_was() {
+        let home = tempfile::tempdir().unwrap();
+        let (file, out) = (home.path().join("a.opus"), home.path().join("out.opus"));
+        let mut plain = Vec::new();
+        let mut writer = vault::opus::Writer::begin(&mut plain).unwrap();
+        (0..4).for_each(|_| writer.add(&[1_000; 8_000], &mut plain).unwrap());
+        writer.end(&mut plain).unwrap();
+        std::fs::write(&file, &plain).unwrap();
+        let bare = Shelf { folder: home.path().to_owned(), keys: Keys::default() };
+        assert_eq!(verify(&bare).unwrap(), ExitCode::SUCCESS);
+        let shelf = Shelf { keys: Keys::new(vec![Key::new([1; 32])]), ..bare.clone() };
+        assert_eq!((rekey(&shelf).unwrap(), verify(&shelf).unwrap()), (ExitCode::SUCCESS, ExitCode::SUCCESS));
+        assert_eq!(export(&shelf, &file, &out).unwrap(), ExitCode::SUCCESS);
+        assert_eq!(std::fs::read(&out).unwrap(), plain);
+        let mut changed = plain.clone();
+        changed[plain.len() / 2] ^= 1;
+        std::fs::write(&out, changed).unwrap();
+        assert_eq!(verify(&shelf).unwrap(), ExitCode::FAILURE, "a plain one too is known to be changed");
     }
 }

@@ -4,15 +4,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
+
 use super::late_bar::LateBar;
 use crate::control::words::Lang;
+use crate::run::after_call;
 use crate::speech::transcribe::{self, Side, Utterance};
 use crate::speech::{Config, Engines};
+use crate::vault::{Keys, OPUS};
 
 const SECOND: u32 = 1_000;
 const MINUTE: u32 = 60;
 
-/// Writes down what is said in a recording (WAV; of a stereo file both channels: left customer, right center).
+/// Writes down what is said in a recording (WAV, or our own Ogg/Opus with all of its parts; of a stereo file both channels: left customer,
+/// right center).
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  hotline transcribe --lang zh-CN recordings/2026/11/21/rec_01.wav\n\n\
                         Needs a model for the language: `hotline models list`, or --whisper FILE.")]
@@ -41,7 +46,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config { models: args.models.clone(), whisper: args.whisper.clone(), ..Config::default() };
     let engines = Arc::new(Engines::load(config)?);
     let mut bar = LateBar::new("{bar:40} {percent} % {eta}")?;
-    let utterances = transcribe::recording(&engines, &args.file, &Lang::new(&args.lang), &mut |done, all| bar.tell(done, Some(all)));
+    let mut tell = |done, all| bar.tell(done, Some(all));
+    let lang = Lang::new(&args.lang);
+    let utterances = if args.file.extension().is_some_and(|end| end == OPUS) {
+        let packed = after_call::whole(&args.file, &Keys::default()).with_context(|| format!("cannot read {}", args.file.display()))?;
+        transcribe::wav(&engines, &packed, &lang, &mut tell)
+    } else {
+        transcribe::recording(&engines, &args.file, &lang, &mut tell)
+    };
     bar.finish();
     let utterances = utterances?;
     for utterance in &utterances {

@@ -236,7 +236,7 @@ fn directory(
         record_calls: calls.record,
         hold_music: calls.hold_music,
         notices: calls.notices,
-        recordings: server.folders.recordings.clone(),
+        recording_form: server.recordings.form,
     }
 }
 

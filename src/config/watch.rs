@@ -52,12 +52,11 @@ impl Watch {
         }
     }
 
-    /// Sockets, ports, domain and recordings folder take effect at the next start only.
+    /// Sockets and ports take effect at the next start only.
     fn keep_what_is_bound(&mut self, mut config: Config) -> Config {
         let fresh = Arc::make_mut(&mut config.directory);
         fresh.listeners.clone_from(&self.running.listeners);
         fresh.workers.clone_from(&self.running.workers);
-        fresh.recordings.clone_from(&self.running.recordings);
         fresh.protection.fingerprint = self.running.protection.fingerprint;
         self.running = Arc::clone(&config.directory);
         config

@@ -209,6 +209,9 @@ pub enum Fact {
     RecordingStarted { recording: RecordingId, session: SessionId, path: String },
     #[serde(rename = "recording.finished")]
     RecordingFinished { recording: RecordingId, session: SessionId, path: String, duration_ms: u64, bytes: u64, sha256: String },
+    /// A part (from 1) of a recording that has several: it is told before the end of the recording, which is about all of them.
+    #[serde(rename = "recording.part")]
+    RecordingPart { recording: RecordingId, session: SessionId, part: u32, path: String, duration_ms: u64, bytes: u64, sha256: String },
     #[serde(rename = "recording.failed")]
     RecordingFailed { recording: RecordingId, session: SessionId, why: String },
     /// Noise stands in the recording from here on, or no more; because of a `masked_slot`, or `asked`.

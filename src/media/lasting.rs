@@ -77,7 +77,10 @@ impl<F: FnMut(Report)> Keeper<F> {
             Order::Opened(recording, file) => drop(self.open.insert(recording, file)),
             Order::Gone(recording) => drop(self.open.remove(&recording)),
             Order::Closed(recording, file, report) => {
-                self.open.remove(&recording);
+                // The next part of the same recording may be open already.
+                if self.open.get(&recording).is_some_and(|open| Arc::ptr_eq(open, &file)) {
+                    self.open.remove(&recording);
+                }
                 self.closed.push((recording, file, report));
             }
         }

@@ -13,7 +13,7 @@ use crate::speech::engines::Purpose;
 use crate::speech::transcribe::{self, Side};
 use crate::speech::wav::Wav;
 use crate::speech::{self, Engines};
-use crate::vault::{Keys, Reader, Shelf};
+use crate::vault::{self, Keys, Reader, Shelf};
 use crate::{nlu, store};
 
 /// Transcripts give way to everything that a caller waits for.
@@ -68,11 +68,26 @@ fn transcriber(engines: Arc<Engines>, keys: Keys) -> Transcribe {
             return Err(Unheard::Ever(format!("no recognizer for {lang} after the call: `hotline models list` shows what can be had")));
         }
         let now = |why: &dyn std::fmt::Display| Unheard::Now(why.to_string());
-        let mut reader = Reader::open(file, &keys).map_err(|why| now(&why))?;
-        let wav = Wav::read_from(&mut reader, &file.display().to_string()).map_err(|why| now(&why))?;
+        let wav = whole(file, &keys).map_err(|why| now(&why))?;
         let heard = speech::transcribe::wav(&engines, &wav, lang, &mut |_, _| {}).map_err(|why| now(&why))?;
         Ok(both_sides(lang, heard))
     })
+}
+
+/// All parts of a recording as one sound: what is said over the edge of two files is heard as it was said.
+///
+/// # Errors
+/// A part that cannot be read.
+pub fn whole(first: &Path, keys: &Keys) -> std::io::Result<Wav> {
+    let mut channels = vec![Vec::new(), Vec::new()];
+    for part in vault::parts(Path::new(""), first) {
+        Reader::open(&part, keys)?.samples(|samples| {
+            for (side, channel) in channels.iter_mut().enumerate() {
+                channel.extend(samples.iter().skip(side).step_by(2));
+            }
+        })?;
+    }
+    Ok(Wav { rate: vault::RATE, channels })
 }
 
 fn both_sides(lang: &Lang, heard: Vec<transcribe::Utterance>) -> Transcribed {
@@ -99,11 +114,40 @@ fn both_sides(lang: &Lang, heard: Vec<transcribe::Utterance>) -> Transcribed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::disk;
 
     #[test]
     fn the_built_in_scorecard_is_used_where_there_is_no_folder() {
         let cards = scorecards(Path::new("/nowhere")).unwrap();
         assert_eq!(cards.len(), 1);
+    }
+
+    #[test]
+    fn a_transcript_is_made_of_all_parts_as_one_sound() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf { folder: folder.path().to_owned(), keys: Keys::new(vec![crate::vault::Key::new([1; 32])]) };
+        for ending in ["wav", "opus"] {
+            let (reports, _seen) = crossbeam_channel::bounded(16);
+            let settings = disk::Settings { shelf: shelf.clone(), part: Some(std::time::Duration::from_secs(1)) };
+            let disk = disk::start_with(settings, move |report| drop(reports.try_send(report))).unwrap();
+            let recording = crate::control::words::RecordingId(1);
+            let (spare, _home) = crossbeam_channel::bounded(4);
+            let path = std::path::PathBuf::from(format!("long.{ending}"));
+            disk.jobs.send(disk::Job::Open { recording, path: path.clone(), spare }).unwrap();
+            for at in 0..5i16 {
+                let mut block = disk::Block::boxed();
+                block.samples.chunks_exact_mut(2).for_each(|pair| pair.copy_from_slice(&[1_000 * (at + 1), 0]));
+                block.len = disk::BLOCK_SAMPLES;
+                disk.jobs.send(disk::Job::Append { recording, block }).unwrap();
+            }
+            drop(disk.jobs);
+            disk.thread.join().unwrap();
+            let wav = whole(&folder.path().join(&path), &shelf.keys).unwrap();
+            assert_eq!((wav.rate, wav.channels[0].len(), wav.channels[1].len()), (8_000, 20_000, 20_000), "{ending}");
+            let lies = |part: &str| folder.path().join(format!("long{part}.{ending}")).is_file();
+            assert!(lies("") && lies("-2") && lies("-3") && !lies("-4"));
+            assert!(ending == "opus" || wav.channels[0][7_999..=8_000] == [2_000, 3_000] && wav.channels[1].iter().all(|it| *it == 0));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! One thread owns the rules. Sockets, API, database and lookups share one tokio runtime; sound and speech have threads of their own.
 
-mod after_call;
+pub mod after_call;
 mod clock;
 mod control_loop;
 mod effects;

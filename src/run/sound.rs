@@ -40,7 +40,7 @@ pub fn start(
     engines: &Arc<speech::Engines>,
     door: &Inlet<Input>,
 ) -> anyhow::Result<Sound> {
-    let disk = start_disk(shelf, door.clone())?;
+    let disk = start_disk(server, shelf, door.clone())?;
     let recognizers = start_recognizers(server, engines, door)?;
     let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
     let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), threads: Vec::new() };
@@ -59,7 +59,7 @@ pub fn start(
     Ok(sound)
 }
 
-fn start_disk(shelf: &Shelf, door: Inlet<Input>) -> anyhow::Result<disk::Handle> {
+fn start_disk(server: &Server, shelf: &Shelf, door: Inlet<Input>) -> anyhow::Result<disk::Handle> {
     let folder = &shelf.folder;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the recordings folder {}", folder.display()))?;
     let mended = disk::recover(folder, &shelf.keys).with_context(|| format!("cannot read the recordings folder {}", folder.display()))?;
@@ -69,7 +69,7 @@ fn start_disk(shelf: &Shelf, door: Inlet<Input>) -> anyhow::Result<disk::Handle>
     let report = move |report| {
         let _ = door.send(input(report));
     };
-    disk::start_on(shelf.clone(), report).context("cannot start the disk thread")
+    disk::start_with(disk::Settings { shelf: shelf.clone(), part: server.recordings.part }, report).context("cannot start the disk thread")
 }
 
 fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Inlet<Input>) -> anyhow::Result<Vec<speech::Handle>> {

@@ -21,16 +21,18 @@ pub struct Recording {
     pub id: String,
     /// Of which session.
     pub session: String,
-    /// Below the recordings folder.
+    /// Below the recordings folder; the first part's.
     pub path: String,
     /// `recording`, `finished` or `failed`.
     pub state: String,
-    /// Sound in the file.
+    /// Sound in it.
     pub duration_ms: Option<i64>,
-    /// Size of the file.
+    /// Size of it.
     pub bytes: Option<i64>,
-    /// SHA-256 of the file, hex.
+    /// SHA-256, hex; of all parts as if one lay behind the other.
     pub sha256: Option<String>,
+    /// The files of a recording that has several, those that are closed; none where it is one.
+    pub parts: Vec<RecordingPart>,
     /// Why it failed.
     pub why: Option<String>,
     /// How its transcript stands.
@@ -39,6 +41,21 @@ pub struct Recording {
     pub started_at: String,
     /// RFC 3339.
     pub finished_at: Option<String>,
+}
+
+/// One file of a recording that has several.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RecordingPart {
+    /// From 1.
+    pub part: i64,
+    /// Below the recordings folder.
+    pub path: String,
+    /// Sound in the file.
+    pub duration_ms: i64,
+    /// Size of the file.
+    pub bytes: i64,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
 }
 
 /// How a recording's transcript stands.
@@ -126,6 +143,12 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
         Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 } => {
             to.set(&FINISHED, args![*recording, *session, path, *duration_ms, *bytes, sha256, place.at]);
         }
+        Fact::RecordingPart { recording, part, path, duration_ms, bytes, sha256, .. } => {
+            let sql = "INSERT INTO recording_parts (recording, part, path, duration_ms, bytes, sha256) VALUES ($1, $2, $3, $4, $5, $6) \
+                       ON CONFLICT (recording, part) DO UPDATE SET path = excluded.path, duration_ms = excluded.duration_ms, \
+                       bytes = excluded.bytes, sha256 = excluded.sha256";
+            to.run(sql, args![*recording, u64::from(*part), path, *duration_ms, *bytes, sha256]).await?;
+        }
         Fact::RecordingFailed { recording, session, why } => {
             to.set(&FAILED, args![*recording, *session, why, place.at]);
         }
@@ -174,10 +197,21 @@ fn recording(row: &Row) -> Result<Recording, Error> {
         duration_ms: row.opt_int("duration_ms")?,
         bytes: row.opt_int("bytes")?,
         sha256: row.opt_text("sha256")?,
+        parts: Vec::new(),
         why: row.opt_text("why")?,
         transcript: standing(row)?,
         started_at: row.time("started_at")?,
         finished_at: row.opt_time("finished_at")?,
+    })
+}
+
+fn part(row: &Row) -> Result<RecordingPart, Error> {
+    Ok(RecordingPart {
+        part: row.int("part")?,
+        path: row.text("path")?,
+        duration_ms: row.int("duration_ms")?,
+        bytes: row.int("bytes")?,
+        sha256: row.text("sha256")?,
     })
 }
 
@@ -197,7 +231,26 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn recording(&self, id: &str) -> Result<Option<Recording>, Error> {
-        self.db.row("SELECT * FROM recordings WHERE id = $1", args![id]).await?.as_ref().map(recording).transpose()
+        let row = self.db.row("SELECT * FROM recordings WHERE id = $1", args![id]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut found = [recording(&row)?];
+        self.with_parts(&mut found).await?;
+        let [found] = found;
+        Ok(Some(found))
+    }
+
+    /// Puts the parts in that recordings of about the same time have.
+    async fn with_parts(&self, recordings: &mut [Recording]) -> Result<(), Error> {
+        let ids = || recordings.iter().map(|it| it.id.as_str());
+        let (Some(first), Some(last)) = (ids().min(), ids().max()) else { return Ok(()) };
+        let sql = "SELECT * FROM recording_parts WHERE recording >= $1 AND recording <= $2 ORDER BY recording, part";
+        for row in self.db.rows(sql, args![first, last]).await? {
+            let of = row.text("recording")?;
+            if let Some(one) = recordings.iter_mut().find(|it| it.id == of) {
+                one.parts.push(part(&row)?);
+            }
+        }
+        Ok(())
     }
 
     /// Recordings, newest first.
@@ -213,7 +266,9 @@ impl Store {
                    ORDER BY id DESC LIMIT $5";
         let served = served.as_ref().map(|served| served.0.as_str());
         let rows = self.db.rows(sql, args![&slice.cursor, session, state, served, slice.probe()]).await?;
-        slice.page(&rows, recording, |it| it.id.clone())
+        let mut page = slice.page(&rows, recording, |it| it.id.clone())?;
+        self.with_parts(&mut page.data).await?;
+        Ok(page)
     }
 
     /// The transcript of a recording.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use sha2::{Digest, Sha256};
+
 use super::db::Row;
 use super::journal::Journal;
 use super::{Error, Store};
@@ -10,8 +12,8 @@ use crate::clock::{chance, now};
 use crate::control::event::{DomainEvent, Fact, OfferEnd};
 use crate::control::session::{Interrupted, Restored};
 use crate::control::time::Time;
-use crate::control::words::EventId;
 use crate::control::words::agent::AgentState;
+use crate::control::words::{EventId, RecordingId, SessionId};
 use crate::vault::{self, Shelf};
 
 impl Store {
@@ -67,12 +69,11 @@ impl Store {
             let (Ok(recording), Ok(session)) = (row.text("id")?.parse(), row.text("session")?.parse()) else { continue };
             let path = row.text("path")?;
             let (shelf, below) = (shelf.clone(), path.clone());
-            let read = tokio::task::spawn_blocking(move || measure(&shelf, &below)).await;
-            facts.push(match read {
-                Ok(Ok((duration_ms, bytes, sha256))) => Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 },
-                Ok(Err(why)) => Fact::RecordingFailed { recording, session, why: why.to_string() },
-                Err(why) => Fact::RecordingFailed { recording, session, why: why.to_string() },
-            });
+            let read = tokio::task::spawn_blocking(move || measure(&shelf, &below)).await.unwrap_or_else(|why| Err(io::Error::other(why)));
+            match read {
+                Ok(measured) => facts.extend(measured.facts(recording, session, path)),
+                Err(why) => facts.push(Fact::RecordingFailed { recording, session, why: why.to_string() }),
+            }
         }
         Ok(facts)
     }
@@ -89,13 +90,51 @@ fn interrupted(row: &Row) -> Result<Option<Interrupted>, Error> {
     }))
 }
 
-/// Milliseconds of sound, bytes and SHA-256 of the plain file, closed at its last whole sound.
-fn measure(shelf: &Shelf, path: &str) -> io::Result<(u64, u64, String)> {
-    vault::repair(&shelf.folder.join(path), &shelf.keys)?;
-    let mut reader = shelf.open(path)?;
-    if reader.len() < vault::WAV_HEADER {
-        return Err(io::Error::other("there is no sound in it"));
+/// What lies there of a recording.
+struct Measured {
+    parts: Vec<Part>,
+    /// Of all parts, one behind the other.
+    sha256: String,
+}
+
+struct Part {
+    path: String,
+    duration_ms: u64,
+    bytes: u64,
+    sha256: String,
+}
+
+impl Measured {
+    fn facts(self, recording: RecordingId, session: SessionId, path: String) -> Vec<Fact> {
+        let Measured { parts, sha256 } = self;
+        let (duration_ms, bytes) = parts.iter().fold((0, 0), |(ms, bytes), part| (ms + part.duration_ms, bytes + part.bytes));
+        let whole = Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 };
+        let several = parts.len() > 1;
+        let part = |(part, Part { path, duration_ms, bytes, sha256 })| Fact::RecordingPart {
+            recording,
+            session,
+            part,
+            path,
+            duration_ms,
+            bytes,
+            sha256,
+        };
+        (1..).zip(parts).filter(|_| several).map(part).chain([whole]).collect()
     }
-    let sum = reader.sum()?;
-    Ok((DomainEvent::ms(reader.duration()), reader.len(), sum))
+}
+
+/// Measures the files of a recording, each closed at its last whole sound.
+fn measure(shelf: &Shelf, path: &str) -> io::Result<Measured> {
+    let (mut parts, mut whole) = (Vec::new(), Sha256::new());
+    for part in vault::parts(&shelf.folder, path.as_ref()) {
+        vault::repair(&shelf.folder.join(&part), &shelf.keys)?;
+        let mut reader = shelf.open(&part)?;
+        if reader.len() < vault::WAV_HEADER {
+            return Err(io::Error::other("there is no sound in it"));
+        }
+        let sha256 = reader.sum_into(&mut whole)?;
+        let duration_ms = DomainEvent::ms(reader.duration()?);
+        parts.push(Part { path: part.to_string_lossy().into_owned(), duration_ms, bytes: reader.len(), sha256 });
+    }
+    Ok(Measured { parts, sha256: hex::encode(whole.finalize()) })
 }

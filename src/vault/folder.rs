@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::key::Keys;
-use super::reader::{Closed, Reader, end_of};
+use super::ogg;
+use super::reader::{Closed, Reader};
 use super::seal::{Form, Record, Sealer, close_at};
-use super::{PAIR, VaultError, WAV_HEADER, wav_header};
+use super::{OPUS, PAIR, VaultError, WAV_HEADER, wav_header};
 
 /// `YYYY/MM/DD`, and room to spare.
 const DEPTH: usize = 8;
 /// What recordings are called, and what lies beside them.
-const EXTENSIONS: [&str; 2] = ["wav", "peaks"];
+const EXTENSIONS: [&str; 3] = ["wav", OPUS, "peaks"];
+/// Parts of one recording; a day of them at a minute each fits.
+pub const MOST_PARTS: u32 = 1_500;
 /// What a file is called while it is sealed anew.
 const NEW: &str = "sealing";
 const STEP: usize = 1 << 16;
@@ -45,6 +48,37 @@ fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()
     Ok(())
 }
 
+/// Where part `part` (from 1) of a recording lies whose first part lies here: `rec_1.wav`, `rec_1-2.wav` …
+#[must_use]
+pub fn part_path(first: &Path, part: u32) -> PathBuf {
+    if part <= 1 {
+        return first.to_owned();
+    }
+    let mut name = first.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{part}"));
+    if let Some(end) = first.extension() {
+        name.push(".");
+        name.push(end);
+    }
+    first.with_file_name(name)
+}
+
+/// Where the first part of a recording lies whose part `part` lies here: the other way round.
+#[must_use]
+pub fn first_path(path: &Path, part: u32) -> PathBuf {
+    let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()?.strip_suffix(&format!("-{part}"))).filter(|_| part > 1) else {
+        return path.to_owned();
+    };
+    path.with_file_name(stem).with_extension(path.extension().unwrap_or_default())
+}
+
+/// The parts of a recording that lie below the folder, the first of them where `first` says.
+#[must_use]
+pub fn parts(folder: &Path, first: &Path) -> Vec<PathBuf> {
+    let more = (2..=MOST_PARTS).map(|part| part_path(first, part)).take_while(|part| folder.join(part).is_file());
+    std::iter::once(first.to_owned()).chain(more).collect()
+}
+
 /// Closes a recording that was cut off by a crash at its last whole sound: true when it had to be. Foreign files stay as they are.
 ///
 /// # Errors
@@ -54,10 +88,11 @@ pub fn repair(path: &Path, keys: &Keys) -> Result<bool, VaultError> {
     let reader = Reader::open(path, keys)?;
     let file = || OpenOptions::new().read(true).write(true).open(path).map_err(disk);
     match reader.sealed() {
+        None if path.extension().is_some_and(|end| end == OPUS) => mend_ogg(&file()?).map_err(disk),
         None => mend(&file()?).map_err(disk),
-        Some(sealed) if sealed.closed == Closed::Yes => Ok(false),
+        Some(sealed) if sealed.closed != Closed::No => Ok(false),
         Some(sealed) => {
-            let (file, end) = (file()?, end_of(sealed.data));
+            let (file, end) = (file()?, sealed.head.end_of(sealed.data));
             file.set_len(end).map_err(disk)?;
             close_at(&file, &sealed.key, &sealed.head, (end, sealed.data), Record::Repair).map_err(disk)?;
             Ok(true)
@@ -80,6 +115,19 @@ fn mend(file: &File) -> io::Result<bool> {
     }
     file.set_len(WAV_HEADER + data)?;
     file.write_all_at(&wanted, 0)?;
+    Ok(true)
+}
+
+/// A plain Ogg of ours: its last whole page becomes the last one.
+fn mend_ogg(file: &File) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    let Some((at, page)) = ogg::last_page(&mut &*file, length)? else { return Ok(false) };
+    let end = at + page.len();
+    if page.is_last() && end == length {
+        return Ok(false);
+    }
+    file.write_all_at(&page.made_last(), at)?;
+    file.set_len(end)?;
     Ok(true)
 }
 
@@ -118,6 +166,9 @@ pub fn rekey(path: &Path, keys: &Keys) -> Result<Kept, VaultError> {
 
 /// A WAV of ours needs no header of its own when it is sealed.
 fn plain_form(reader: &mut Reader) -> io::Result<Form> {
+    if reader.is_ogg()? {
+        return Ok(Form::Ogg);
+    }
     let mut header = [0; WAV_HEADER as usize];
     let ours = reader.len() >= WAV_HEADER && {
         reader.read_exact(&mut header)?;

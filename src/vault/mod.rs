@@ -8,12 +8,14 @@
 //!
 //! ```text
 //! head      64 bytes: HLSEALED, version, form, block size, key id (8 bytes), file id (32 bytes)
-//! block n   up to 16,000 bytes of sound, 16 bytes of seal; all but the last are full
+//! block n   up to 16,000 bytes of sound (1,000 of Ogg/Opus, which is half a second too), 16 bytes of seal; all but the last are full
 //! closing   8 bytes: bytes of sound; 16 bytes of seal; written at the end, or by the repair after a crash
 //! ```
 
 mod folder;
 mod key;
+mod ogg;
+pub mod opus;
 mod peaks;
 mod reader;
 mod seal;
@@ -21,7 +23,7 @@ mod seal;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use folder::{Kept, files, rekey, repair};
+pub use folder::{Kept, MOST_PARTS, files, first_path, part_path, parts, rekey, repair};
 pub use key::{Key, KeyError, Keys, Source};
 pub use peaks::{Peaks, WINDOW_MS, Waveform};
 pub use reader::Reader;
@@ -56,6 +58,8 @@ impl Shelf {
 pub const WAV_HEADER: u64 = 44;
 /// Samples a second of our recordings.
 pub const RATE: u32 = 8_000;
+/// What files of packed recordings end with.
+pub const OPUS: &str = "opus";
 /// Bytes of one pair of samples: left and right, 16 bits each.
 pub const PAIR: u64 = 4;
 

@@ -2,12 +2,12 @@
 //! it (`.peaks`, sealed where the sound is); where it is missing it is made from the sound.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::seal::{Form, Sealer};
-use super::{PAIR, RATE, Reader, Shelf, VaultError, WAV_HEADER};
+use super::{RATE, Shelf, VaultError};
 
 /// Milliseconds of one window.
 pub const WINDOW_MS: u32 = 100;
@@ -16,7 +16,6 @@ const WINDOW: usize = (RATE * WINDOW_MS / 1_000) as usize;
 /// Windows kept of one recording: a day; what is longer has no finer waveform beyond.
 const MOST_WINDOWS: usize = 10 * 86_400;
 const EXTENSION: &str = "peaks";
-const STEP: usize = 1 << 16;
 /// A peak is the largest amplitude of a window in steps of 128.
 const STEP_BITS: u32 = 7;
 
@@ -95,17 +94,12 @@ impl Peaks {
         }
     }
 
-    /// Those of a recording as it lies.
-    fn of(reader: &mut Reader) -> io::Result<Peaks> {
-        let (mut peaks, mut step) = (Peaks::default(), vec![0; STEP]);
-        io::Seek::seek(reader, io::SeekFrom::Start(WAV_HEADER))?;
-        let mut left = reader.len().saturating_sub(WAV_HEADER) / PAIR * PAIR;
-        while left > 0 {
-            let now = left.min(STEP as u64) as usize;
-            reader.read_exact(&mut step[..now])?;
-            let samples: Vec<i16> = step[..now].chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect();
-            peaks.add(&samples);
-            left -= now as u64;
+    /// Those of a recording as it lies, in all of its parts.
+    fn of(shelf: &Shelf, path: &Path) -> Result<Peaks, VaultError> {
+        let mut peaks = Peaks::default();
+        for part in super::parts(&shelf.folder, path) {
+            let disk = |why| VaultError::Disk { path: shelf.folder.join(&part), why };
+            shelf.open(&part)?.samples(|samples| peaks.add(samples)).map_err(disk)?;
         }
         Ok(peaks)
     }
@@ -120,8 +114,7 @@ impl Waveform {
         let mut beside = Vec::new();
         let kept = shelf.open(path.with_extension(EXTENSION)).ok().and_then(|mut reader| reader.read_to_end(&mut beside).ok());
         if kept.is_none() {
-            let disk = |why| VaultError::Disk { path: shelf.folder.join(path), why };
-            beside = Peaks::of(&mut shelf.open(path)?).map_err(disk)?.finish();
+            beside = Peaks::of(shelf, path)?.finish();
         }
         Ok(Waveform::of(&beside, most))
     }

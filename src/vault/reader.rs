@@ -10,8 +10,8 @@ use ring::aead::LessSafeKey;
 use sha2::{Digest, Sha256};
 
 use super::key::Keys;
-use super::seal::{BLOCK, CLOSING, Form, HEAD, Head, Record, SEAL, open, place};
-use super::{PAIR, RATE, VaultError, WAV_HEADER, wav_header};
+use super::seal::{CLOSING, Form, HEAD, Head, Record, SEAL, open};
+use super::{PAIR, RATE, VaultError, WAV_HEADER, ogg, opus, wav_header};
 
 /// Bytes read for a sum at once.
 const SUM_STEP: usize = 1 << 16;
@@ -40,10 +40,13 @@ pub(super) struct Sealed {
     block: Vec<u8>,
 }
 
-/// Was the file ended by who wrote it, or by the repair?
+/// Was the file ended, and by whom?
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Closed {
+    /// By who wrote it.
     Yes,
+    /// By the repair.
+    Mended,
     No,
 }
 
@@ -65,9 +68,16 @@ impl Reader {
         let key = head.file_key(keys.find(head.key_id()).ok_or_else(missing)?);
         let (data, closed) =
             extent(&file, length, &head, &key).map_err(disk)?.ok_or_else(|| form("its length is not the one it was closed with"))?;
-        let sealed = Sealed { head, key, form: what, data, closed, number: None, block: Vec::with_capacity(BLOCK + SEAL) };
+        let sealed = Sealed { head, key, form: what, data, closed, number: None, block: Vec::with_capacity(head.block() + SEAL) };
         let length = data + if what == Form::Wav { WAV_HEADER } else { 0 };
-        Ok(Reader { path: path.to_owned(), file, sealed: Some(sealed), length, at: 0 })
+        let mut reader = Reader { path: path.to_owned(), file, sealed: Some(sealed), length, at: 0 };
+        if what == Form::Ogg && closed != Closed::Yes {
+            // Blocks and pages do not end together: what a crash left of the last page is no part of the file.
+            let last = ogg::last_page(&mut reader, length).map_err(disk)?;
+            reader.length = last.map_or(0, |(at, page)| at + page.len());
+            reader.at = 0;
+        }
+        Ok(reader)
     }
 
     /// Bytes of the plain file.
@@ -88,10 +98,62 @@ impl Reader {
         self.sealed.as_ref().map(|sealed| hex::encode(sealed.head.key_id()))
     }
 
-    /// Sound in it, for a WAV of ours.
-    #[must_use]
-    pub fn duration(&self) -> Duration {
-        Duration::from_micros(self.length.saturating_sub(WAV_HEADER) / PAIR * 1_000_000 / u64::from(RATE))
+    /// Is it packed as Ogg, and no WAV?
+    ///
+    /// # Errors
+    /// What the disk says, or a block that was changed.
+    pub fn is_ogg(&mut self) -> io::Result<bool> {
+        Ok(self.first_bytes(ogg::CAPTURE.len())? == ogg::CAPTURE)
+    }
+
+    fn first_bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let (at, mut first) = (self.at, Vec::new());
+        self.rewind()?;
+        let read = (&mut *self).take(count as u64).read_to_end(&mut first);
+        self.at = at;
+        read.map(|_| first)
+    }
+
+    /// Sound in it, for a recording of ours.
+    ///
+    /// # Errors
+    /// What the disk says, or a block that was changed.
+    pub fn duration(&mut self) -> io::Result<Duration> {
+        let pairs = if self.is_ogg()? {
+            let skip = opus::skip_of(&self.first_bytes(opus::SKIP_BYTES)?).unwrap_or_default();
+            let (at, length) = (self.at, self.length);
+            let last = ogg::last_page(self, length);
+            self.at = at;
+            last?.map_or(0, |(_, page)| opus::pairs(page.granule(), skip))
+        } else {
+            self.length.saturating_sub(WAV_HEADER) / PAIR
+        };
+        Ok(Duration::from_micros(pairs * 1_000_000 / u64::from(RATE)))
+    }
+
+    /// Its samples at 8 kHz, left and right in turns, piece by piece, from its beginning. Gives the pairs there were.
+    ///
+    /// # Errors
+    /// What the disk says, a block that was changed, or that it is no recording of ours.
+    pub fn samples(&mut self, mut take: impl FnMut(&[i16])) -> io::Result<u64> {
+        let packed = self.is_ogg()?;
+        self.rewind()?;
+        if packed {
+            return opus::decode(&mut io::BufReader::new(self), take);
+        }
+        self.at = WAV_HEADER;
+        let (mut step, mut samples) = (vec![0; SUM_STEP], Vec::with_capacity(SUM_STEP / 2));
+        let mut left = self.length.saturating_sub(WAV_HEADER) / PAIR * PAIR;
+        let pairs = left / PAIR;
+        while left > 0 {
+            let now = left.min(SUM_STEP as u64) as usize;
+            self.read_exact(&mut step[..now])?;
+            samples.clear();
+            samples.extend(step[..now].chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])));
+            take(&samples);
+            left -= now as u64;
+        }
+        Ok(pairs)
     }
 
     /// SHA-256 of the plain file from its beginning, hex.
@@ -99,12 +161,23 @@ impl Reader {
     /// # Errors
     /// What the disk says, or a block that was changed.
     pub fn sum(&mut self) -> io::Result<String> {
+        self.sum_into(&mut Sha256::new())
+    }
+
+    /// The same, and adds the file to the sum of several.
+    ///
+    /// # Errors
+    /// As [`Reader::sum`].
+    pub fn sum_into(&mut self, whole: &mut Sha256) -> io::Result<String> {
         self.rewind()?;
         let (mut sum, mut step) = (Sha256::new(), vec![0; SUM_STEP]);
         loop {
             match self.read(&mut step)? {
                 0 => return Ok(hex::encode(sum.finalize())),
-                read => sum.update(&step[..read]),
+                read => {
+                    sum.update(&step[..read]);
+                    whole.update(&step[..read]);
+                }
             }
         }
     }
@@ -123,35 +196,31 @@ fn extent(file: &File, length: u64, head: &Head, key: &LessSafeKey) -> io::Resul
     let body = length - HEAD as u64;
     let mut closing = [0; CLOSING];
     if body >= CLOSING as u64 {
-        for record in [Record::Closing, Record::Repair] {
+        for (record, closed) in [(Record::Closing, Closed::Yes), (Record::Repair, Closed::Mended)] {
             file.read_exact_at(&mut closing, length - CLOSING as u64)?;
             if let Some(data) = open(key, head, record, &mut closing).and_then(|plain| plain.try_into().ok().map(u64::from_le_bytes)) {
-                return Ok((end_of(data) + CLOSING as u64 == length).then_some((data, Closed::Yes)));
+                return Ok((head.end_of(data) + CLOSING as u64 == length).then_some((data, closed)));
             }
         }
     }
-    let (full, tail) = (body / (BLOCK + SEAL) as u64, (body % (BLOCK + SEAL) as u64) as usize);
+    let sealed = (head.block() + SEAL) as u64;
+    let (full, tail) = (body / sealed, (body % sealed) as usize);
     let mut last = vec![0; tail];
-    file.read_exact_at(&mut last, place(full))?;
+    file.read_exact_at(&mut last, head.place(full))?;
     // The last block stands without the closing record when the writer was killed between the two; else it is torn.
     let tail = open(key, head, Record::Sound(full), &mut last).map_or(0, <[u8]>::len);
-    Ok(Some((full * BLOCK as u64 + tail as u64, Closed::No)))
-}
-
-/// Where the sound of so many bytes ends in the file.
-pub(super) fn end_of(data: u64) -> u64 {
-    let rest = data % BLOCK as u64;
-    place(data / BLOCK as u64) + if rest > 0 { rest + SEAL as u64 } else { 0 }
+    Ok(Some((full * head.block() as u64 + tail as u64, Closed::No)))
 }
 
 impl Sealed {
     /// Bytes of the sound from `at` on, within one block.
     fn read(&mut self, file: &File, path: &Path, at: u64, out: &mut [u8]) -> io::Result<usize> {
-        let number = at / BLOCK as u64;
+        let full = self.head.block() as u64;
+        let number = at / full;
         if self.number != Some(number) {
             self.load(file, path, number)?;
         }
-        let from = (at % BLOCK as u64) as usize;
+        let from = (at % full) as usize;
         let count = out.len().min(self.block.len().saturating_sub(from));
         out[..count].copy_from_slice(&self.block[from..from + count]);
         Ok(count)
@@ -159,9 +228,10 @@ impl Sealed {
 
     fn load(&mut self, file: &File, path: &Path, number: u64) -> io::Result<()> {
         self.number = None;
-        let plain = (self.data - number * BLOCK as u64).min(BLOCK as u64) as usize;
+        let full = self.head.block() as u64;
+        let plain = (self.data - number * full).min(full) as usize;
         self.block.resize(plain + SEAL, 0);
-        file.read_exact_at(&mut self.block, place(number))?;
+        file.read_exact_at(&mut self.block, self.head.place(number))?;
         if open(&self.key, &self.head, Record::Sound(number), &mut self.block).is_none() {
             return Err(VaultError::Damaged { path: path.to_owned(), block: number }.into());
         }

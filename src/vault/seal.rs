@@ -13,8 +13,10 @@ pub(super) const MAGIC: &[u8; 8] = b"HLSEALED";
 pub(super) const VERSION: u8 = 1;
 /// Bytes of the head.
 pub(super) const HEAD: usize = 64;
-/// Bytes of sound in a full block: half a second.
+/// Bytes of the longest block: half a second of WAV.
 pub(super) const BLOCK: usize = 16_000;
+/// Bytes of a block where the sound is packed: a crash takes as little of it.
+const PACKED_BLOCK: usize = 1_000;
 /// Bytes of a seal.
 pub(super) const SEAL: usize = 16;
 /// Bytes of the closing record.
@@ -31,6 +33,16 @@ pub enum Form {
     Wav,
     /// A file as it is.
     Bytes,
+    /// Pages of Ogg.
+    Ogg,
+}
+
+impl Form {
+    const ALL: [Form; 3] = [Form::Wav, Form::Bytes, Form::Ogg];
+
+    fn block(self) -> usize {
+        if self == Form::Ogg { PACKED_BLOCK } else { BLOCK }
+    }
 }
 
 /// Which kind of record a nonce is for: no two records of a file share one.
@@ -66,8 +78,8 @@ impl Head {
         let mut head = [0; HEAD];
         head[..MAGIC.len()].copy_from_slice(MAGIC);
         head[MAGIC.len()] = VERSION;
-        head[FORM] = if form == Form::Wav { 0 } else { 1 };
-        head[BLOCK_SIZE].copy_from_slice(&(BLOCK as u32).to_le_bytes());
+        head[FORM] = form as u8;
+        head[BLOCK_SIZE].copy_from_slice(&(form.block() as u32).to_le_bytes());
         head[KEY_ID].copy_from_slice(&key.id());
         head[FILE_ID].copy_from_slice(file_id);
         Head(head)
@@ -79,12 +91,10 @@ impl Head {
             return None;
         }
         let size = bytes[BLOCK_SIZE].try_into().map_or(0, u32::from_le_bytes);
-        let form = match bytes[FORM] {
-            0 => Form::Wav,
-            1 => Form::Bytes,
-            _ => return Some(Err("a sealed recording of a form that this version does not know")),
+        let Some(form) = Form::ALL.get(usize::from(bytes[FORM])).copied() else {
+            return Some(Err("a sealed recording of a form that this version does not know"));
         };
-        if bytes[MAGIC.len()] != VERSION || size as usize != BLOCK {
+        if bytes[MAGIC.len()] != VERSION || size as usize != form.block() {
             return Some(Err("a sealed recording of a version that this one does not know"));
         }
         Some(Ok((Head(bytes), form)))
@@ -97,11 +107,22 @@ impl Head {
     pub(super) fn file_key(&self, key: &Key) -> LessSafeKey {
         key.of_file(&self.0[FILE_ID])
     }
-}
 
-/// Where block `number` lies.
-pub(super) fn place(number: u64) -> u64 {
-    HEAD as u64 + number * (BLOCK + SEAL) as u64
+    /// Bytes of sound in a full block.
+    pub(super) fn block(&self) -> usize {
+        self.0[BLOCK_SIZE].try_into().map_or(BLOCK, |size| u32::from_le_bytes(size) as usize)
+    }
+
+    /// Where block `number` lies.
+    pub(super) fn place(&self, number: u64) -> u64 {
+        HEAD as u64 + number * (self.block() + SEAL) as u64
+    }
+
+    /// Where the sound of so many bytes ends in the file.
+    pub(super) fn end_of(&self, data: u64) -> u64 {
+        let (block, rest) = (self.block() as u64, data % self.block() as u64);
+        self.place(data / block) + if rest > 0 { rest + SEAL as u64 } else { 0 }
+    }
 }
 
 /// A sealed file being written.
@@ -124,7 +145,7 @@ impl Sealer {
         getrandom::fill(&mut file_id).map_err(io::Error::other)?;
         let head = Head::new(form, key, &file_id);
         file.write_all_at(&head.0, 0)?;
-        Ok(Sealer { file, key: head.file_key(key), head, block: Vec::with_capacity(BLOCK + SEAL), number: 0 })
+        Ok(Sealer { file, key: head.file_key(key), head, block: Vec::with_capacity(form.block() + SEAL), number: 0 })
     }
 
     /// Adds bytes; whole blocks go to the disk at once.
@@ -132,11 +153,12 @@ impl Sealer {
     /// # Errors
     /// What the disk says.
     pub fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let full = self.head.block();
         while !bytes.is_empty() {
-            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK - self.block.len()));
+            let (now, rest) = bytes.split_at(bytes.len().min(full - self.block.len()));
             self.block.extend_from_slice(now);
             bytes = rest;
-            if self.block.len() == BLOCK {
+            if self.block.len() == full {
                 self.flush()?;
             }
         }
@@ -146,7 +168,7 @@ impl Sealer {
     /// Bytes so far.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.number * BLOCK as u64 + self.block.len() as u64
+        self.number * self.head.block() as u64 + self.block.len() as u64
     }
 
     /// Is there nothing yet?
@@ -161,7 +183,7 @@ impl Sealer {
     /// What the disk says.
     pub fn close(mut self) -> io::Result<()> {
         let length = self.len();
-        let mut end = place(self.number);
+        let mut end = self.head.place(self.number);
         if !self.block.is_empty() {
             end += (self.block.len() + SEAL) as u64;
             self.flush()?;
@@ -171,7 +193,7 @@ impl Sealer {
 
     fn flush(&mut self) -> io::Result<()> {
         seal(&self.key, &self.head, Record::Sound(self.number), &mut self.block)?;
-        self.file.write_all_at(&self.block, place(self.number))?;
+        self.file.write_all_at(&self.block, self.head.place(self.number))?;
         self.number += 1;
         self.block.clear();
         Ok(())

@@ -18,6 +18,21 @@ fn wav(path: &Path) {
     writer.finalize().unwrap();
 }
 
+/// So many blocks of half a second of noise, as much of them as is left.
+fn opus(path: &Path, blocks: u16, left: impl Fn(&[u8]) -> &[u8]) {
+    let (mut file, mut state) = (Vec::new(), 1u32);
+    let mut writer = hotline::vault::opus::Writer::begin(&mut file).unwrap();
+    for _ in 0..blocks {
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 18) as i16 - 8_192
+        });
+        writer.add(&noise.take(8_000).collect::<Vec<i16>>(), &mut file).unwrap();
+    }
+    writer.end(&mut file).unwrap();
+    std::fs::write(path, left(&file)).unwrap();
+}
+
 fn a_queued_call() -> Vec<Fact> {
     let (customer, conversation, session) = (CustomerId(1), ConversationId(2), SessionId(3));
     let (call, queue) = (Some(CallId(4)), QueueId::of_name("driver_general"));
@@ -38,6 +53,7 @@ fn a_queued_call() -> Vec<Fact> {
         },
         Fact::RecordingStarted { recording: RecordingId(5), session, path: text("rec.wav") },
         Fact::RecordingStarted { recording: RecordingId(6), session, path: text("lost.wav") },
+        Fact::RecordingStarted { recording: RecordingId(7), session, path: text("long.opus") },
         Fact::SessionState { session, state: SessionState::Queued },
         Fact::Queued { session, queue, skills: vec![], priority: 5, position: 1 },
     ]
@@ -47,6 +63,9 @@ async fn restarted() -> (House, tempfile::TempDir) {
     let house = House::open().await;
     house.given(a_queued_call()).await;
     wav(&house.recordings.join("rec.wav"));
+    // A whole first part, and a second one whose writer was killed in its third block.
+    opus(&house.recordings.join("long.opus"), 4, |file| file);
+    opus(&house.recordings.join("long-2.opus"), 3, |file| &file[..file.len() - 400]);
     let folder = house.cut().await.unwrap();
     (House::at(folder.path(), None).await, folder)
 }
@@ -96,6 +115,39 @@ async fn s86_a_recording_that_was_cut_off_is_closed_and_served_whole_and_in_part
     assert_eq!(outside.status().as_u16(), 416);
     std::fs::write(house.recordings.join("rec.wav"), b"another").unwrap();
     assert_eq!(house.json(&format!("/v1/recordings/{id}/certificate")).await["intact"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s86_all_parts_of_a_recording_that_was_cut_off_are_closed_listed_and_served() {
+    let (house, _folder) = restarted().await;
+    let id = RecordingId(7);
+    let recording = house.json(&format!("/v1/recordings/{id}")).await;
+    let listed = house.json(&format!("/v1/recordings?session={}", SessionId(3))).await;
+    assert!(listed["data"].as_array().unwrap().contains(&recording), "{listed}");
+    assert_eq!(recording["state"], "finished", "{recording}");
+    let parts = recording["parts"].as_array().unwrap();
+    let told: Vec<_> = parts.iter().map(|part| (part["part"].as_i64().unwrap(), part["path"].as_str().unwrap())).collect();
+    assert_eq!(told, [(1, "long.opus"), (2, "long-2.opus")]);
+    let lasts: Vec<i64> = parts.iter().map(|part| part["duration_ms"].as_i64().unwrap()).collect();
+    assert!(lasts[0] == 2_000 && (900..1_000).contains(&lasts[1]), "{lasts:?}");
+    assert!(recording["duration_ms"].as_i64().unwrap().abs_diff(lasts[0] + lasts[1]) <= 1);
+    assert_eq!(house.json(&format!("/v1/recordings/{id}/certificate")).await["intact"], true);
+    for (asked, part, file) in [("", 0, "long.opus"), ("?part=1", 0, "long.opus"), ("?part=2", 1, "long-2.opus")] {
+        let file = std::fs::read(house.recordings.join(file)).unwrap();
+        let answer = house.get(&format!("/v1/recordings/{id}/audio{asked}")).header("range", "bytes=10-").send().await.unwrap();
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!((answer.status().as_u16(), header("content-type")), (206, "audio/ogg; codecs=opus".to_owned()));
+        assert_eq!(header("etag"), format!("{}", parts[part]["sha256"]));
+        assert!(header("content-disposition").contains(&format!("{id}-{}.opus", part + 1)), "{}", header("content-disposition"));
+        assert_eq!(answer.bytes().await.unwrap(), file[10..], "{asked}");
+    }
+    let none = house.get(&format!("/v1/recordings/{id}/audio?part=3")).send().await.unwrap();
+    assert_eq!(none.status().as_u16(), 404);
+    let peaks = house.json(&format!("/v1/recordings/{id}/peaks?points=9999")).await;
+    assert_eq!(peaks["left"].as_array().unwrap().len(), 30, "one waveform over all parts: {peaks}");
+    std::fs::remove_file(house.recordings.join("long-2.opus")).unwrap();
+    let gone = house.get(&format!("/v1/recordings/{id}/certificate")).send().await.unwrap();
+    assert_eq!(gone.status().as_u16(), 404, "no certificate where a part is missing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use hotline::control::words::RecordingId;
 use hotline::control::words::media::{BargeIn, Codec, Command, Event, Masking};
-use hotline::media::tone::share;
+use hotline::media::tone::{rms, share};
 use hotline::media::{Audio, RATE, Report, disk};
 
-use crate::stage::{ROOM, Stage};
+use crate::stage::{Network, ROOM, Stage};
 
 /// A stage whose disk thread is real.
 fn recorded(work: impl FnOnce(&mut Stage)) -> (Vec<i16>, Vec<i16>, Event) {
@@ -92,5 +92,93 @@ fn s80_while_a_recording_is_masked_it_has_noise_instead_of_both_sides_and_no_sam
                 "a soft hiss"
             );
         }
+    }
+}
+
+/// Bursts that are said at a known time, five of them at the end of each minute: one or two whose first packet is lost do not count.
+const BURSTS: usize = 5;
+const BURST_MS: u64 = 200;
+const PAUSE_MS: u64 = 300;
+/// What is measured may lie so much before the time it is looked for, and so much behind.
+const EARLY: usize = 50 * 8;
+const LATE: usize = 250 * 8;
+
+/// Says bursts on all phones, and gives the times at which they began, in microseconds.
+fn burst(stage: &mut Stage) -> Vec<u64> {
+    let say = |stage: &mut Stage, hertz: f64, ms: u64| {
+        stage.phones.iter_mut().for_each(|phone| phone.says = Some(hertz));
+        stage.run(ms);
+    };
+    let mut began = Vec::new();
+    for _ in 0..BURSTS {
+        say(stage, 0.0, PAUSE_MS);
+        began.push(stage.now);
+        say(stage, 1_000.0, BURST_MS);
+    }
+    say(stage, 0.0, PAUSE_MS);
+    began
+}
+
+/// How late the bursts of a minute stand in a recording, against when they would have come without jitter; the middle one, in milliseconds.
+fn lateness(line: &[i16], began: &[u64], network: &Network, from: u64) -> f64 {
+    let mut late: Vec<f64> = began
+        .iter()
+        .map(|began| {
+            let expected = ((*began - from) as f64 + network.shift(*began)) / 125.0;
+            let first = expected as usize - EARLY;
+            let onset = line[first..first + EARLY + LATE].chunks(8).position(|piece| rms(piece) > 2_000.0);
+            onset.map_or(f64::MAX, |at| (first + at * 8) as f64 - expected)
+        })
+        .collect();
+    late.sort_unstable_by(f64::total_cmp);
+    late[BURSTS / 2] / 8.0
+}
+
+#[test]
+fn s86_after_an_hour_of_drift_jitter_and_loss_over_hold_and_transfer_both_sides_stand_where_they_belong() {
+    for ppm in [-100.0, 100.0] {
+        let bad = |ppm: f64| Network { loss: 0.05, jitter_ms: 60.0, ppm, delay_ms: 400.0, ..Network::default() };
+        let networks = [bad(ppm), bad(-ppm), bad(ppm / 2.0)];
+        let (mut minutes, mut from) = (Vec::new(), 0);
+        let (left, right, _) = recorded(|stage| {
+            let customer = stage.phone(1, Codec::Pcmu, None);
+            let (agent, colleague) = (stage.phone(2, Codec::Pcma, None), stage.phone(3, Codec::Pcma, None));
+            stage.phones.iter_mut().zip(networks).for_each(|(phone, network)| phone.network = network);
+            stage.bridge(customer, agent);
+            start(stage, customer);
+            from = stage.now;
+            for minute in 0..60 {
+                match minute {
+                    20 => stage.play(customer, 1, Audio::tone(700, 50_000), false, BargeIn::Off),
+                    40 => {
+                        for (one, other) in [(customer, agent), (agent, customer)] {
+                            stage.hear(one, other, 0.0);
+                        }
+                        stage.bridge(customer, colleague);
+                    }
+                    _ => {}
+                }
+                stage.phones.iter_mut().for_each(|phone| phone.says = Some(300.0));
+                stage.run(57_000);
+                minutes.push(burst(stage));
+                stage.run(200);
+            }
+            stage.run(1_000);
+            stage.order(Command::StopRecording { room: ROOM, recording: RecordingId(1) });
+        });
+        let of = |line: &[i16], network: &dyn Fn(usize) -> Network| -> Vec<f64> {
+            minutes.iter().enumerate().map(|(minute, began)| lateness(line, began, &network(minute), from)).collect()
+        };
+        let said = of(&left, &|_| networks[0]);
+        let heard = of(&right, &|minute| networks[if minute < 40 { 1 } else { 2 }]);
+        // Sound waits for the worst of the jitter: that much all of it is late, on both sides the same. Beside that it is where it belongs.
+        let mut all = [said.as_slice(), heard.as_slice()].concat();
+        all.sort_unstable_by(f64::total_cmp);
+        let usual = all[all.len() / 2];
+        assert!((40.0..90.0).contains(&usual), "{ppm} ppm: {usual} ms");
+        for (minute, late) in said.iter().chain(&heard).enumerate() {
+            assert!((late - usual).abs() <= 20.0, "{ppm} ppm, minute {}: {late:.1} ms late, others {usual:.1}", minute % 60);
+        }
+        assert!(left.len().abs_diff((60 * 60 + 1) * 8_000) <= 160, "an hour is an hour: {}", left.len());
     }
 }

@@ -73,6 +73,11 @@ impl Call {
                 world.out.push(Effect::Record(Fact::RecordingFinished { recording, session, path, duration_ms, bytes, sha256 }));
                 self.on_recorded(recording, Some(duration), world);
             }
+            media::Event::RecordingPart { recording, part, path, duration, bytes, sha256 } => {
+                let (session, path, duration_ms) =
+                    (self.ids.session, path.to_string_lossy().into_owned(), crate::control::event::DomainEvent::ms(duration));
+                world.out.push(Effect::Record(Fact::RecordingPart { recording, session, part, path, duration_ms, bytes, sha256 }));
+            }
             media::Event::RecordingFailed { recording, why } => {
                 world.out.push(Effect::Record(Fact::RecordingFailed { recording, session: self.ids.session, why }));
                 self.on_recorded(recording, None, world);
@@ -246,11 +251,11 @@ impl Call {
     }
 }
 
-/// `2026/11/21/rec_….wav`, below the recordings folder.
+/// `2026/11/21/rec_….wav` (or `.opus`), below the recordings folder.
 fn path_of(world: &World<'_>, recording: RecordingId) -> PathBuf {
     let day = world.now.rfc3339();
     let day = day.get(..DATE_CHARS).unwrap_or("undated").replace('-', "/");
-    PathBuf::from(day).join(format!("{recording}.wav"))
+    PathBuf::from(day).join(format!("{recording}.{}", world.directory.recording_form.ending()))
 }
 
 /// Characters of `2026-11-21`.

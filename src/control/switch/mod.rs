@@ -313,9 +313,9 @@ impl Switch {
             | media::Event::SpeechStarted { leg, .. }
             | media::Event::MediaLost { leg }
             | media::Event::LegClosed { leg, .. } => self.index.legs.get(leg),
-            media::Event::RecordingFinished { recording, .. } | media::Event::RecordingFailed { recording, .. } => {
-                self.index.recordings.get(recording)
-            }
+            media::Event::RecordingFinished { recording, .. }
+            | media::Event::RecordingPart { recording, .. }
+            | media::Event::RecordingFailed { recording, .. } => self.index.recordings.get(recording),
         };
         if let Some(session) = session.copied() {
             self.with_call(now, session, |call, world| call.on_media(event, world));

@@ -65,6 +65,21 @@ fn s1_s18_a_spoken_sentence_reaches_the_agent_with_everything_said_and_the_line_
 }
 
 #[test]
+fn each_part_of_a_long_recording_is_on_the_timeline() {
+    let mut scene = Scene::new(directory(&["anna"]));
+    scene.dial("4001010");
+    let begun = |command: &Command| if let Command::StartRecording { recording, .. } = command { Some(*recording) } else { None };
+    let recording = scene.media.iter().find_map(begun).expect("it is recorded");
+    for part in 1..=2 {
+        let (duration, path) = (Duration::from_secs(3_600), format!("a-{part}.opus").into());
+        scene.input(Input::Media(media::Event::RecordingPart { recording, part, path, duration, bytes: 9, sha256: "s".to_owned() }));
+    }
+    let told = |fact: &Fact| if let Fact::RecordingPart { part, path, .. } = fact { Some((*part, path.clone())) } else { None };
+    assert_eq!(scene.facts.iter().filter_map(told).collect::<Vec<_>>(), [(1, "a-1.opus".to_owned()), (2, "a-2.opus".to_owned())]);
+    assert_eq!(scene.count("recording.finished"), 0, "the recording goes on");
+}
+
+#[test]
 fn the_agent_hangs_up_and_the_plan_says_good_bye() {
     let mut scene = Scene::new(directory(&["anna"]));
     scene.dial("4001010");

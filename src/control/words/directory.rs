@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,8 +56,29 @@ pub struct Directory {
     pub hold_music: Option<String>,
     /// What people hear of recordings and supervisors.
     pub notices: Notices,
-    /// Below this folder recordings go, as `YYYY/MM/DD/<rec id>.wav`.
-    pub recordings: PathBuf,
+    /// What recordings are written as.
+    pub recording_form: RecordingForm,
+}
+
+/// What a recording is written as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RecordingForm {
+    /// PCM of 16 bits.
+    #[default]
+    Wav,
+    /// Ogg/Opus, about an eighth of it.
+    Opus,
+}
+
+impl RecordingForm {
+    /// What its files end with.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            RecordingForm::Wav => "wav",
+            RecordingForm::Opus => "opus",
+        }
+    }
 }
 
 /// Who leads this leads everybody.

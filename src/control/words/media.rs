@@ -458,10 +458,25 @@ pub enum Event {
         /// Its counts.
         stats: LegStats,
     },
-    /// The file is closed and named by its sum.
+    /// The file is closed and named by its sum. Of several parts all is told together, the sum as if one lay behind the other.
     RecordingFinished {
         /// The recording.
         recording: RecordingId,
+        /// Below the recordings folder; that of the first part.
+        path: PathBuf,
+        /// Sound in the file.
+        duration: Duration,
+        /// Bytes in the file.
+        bytes: u64,
+        /// SHA-256 of the file, hex.
+        sha256: String,
+    },
+    /// A part of a recording that has several is closed; [`Event::RecordingFinished`] follows the last one and is about all of them.
+    RecordingPart {
+        /// The recording.
+        recording: RecordingId,
+        /// Which part, from 1.
+        part: u32,
         /// Below the recordings folder.
         path: PathBuf,
         /// Sound in the file.

@@ -29,6 +29,10 @@ fn s80_while_a_masked_slot_is_asked_for_the_recording_has_noise_and_the_timeline
     let told = |fact: &Fact| if let Fact::RecordingMasked { masked, why, .. } = fact { Some((*masked, why.clone())) } else { None };
     let told: Vec<_> = scene.facts.iter().filter_map(told).collect();
     assert_eq!(told, [(true, "masked_slot".to_owned()), (false, "masked_slot".to_owned())]);
+    let pressed: String =
+        scene.facts.iter().filter_map(|fact| if let Fact::KeyPressed { key, .. } = fact { Some(*key) } else { None }).collect();
+    assert_eq!(pressed, "x".repeat(20), "each press is in the log, without its key");
+    assert!(!serde_json::to_string(&scene.facts).unwrap().contains("4111"), "nor are they anywhere else in it");
     scene.caller.hang_up(scene.now, call, &[]);
     scene.run();
     scene.assert_at_rest();
