@@ -52,11 +52,12 @@ impl Watch {
         }
     }
 
-    /// Sockets and ports take effect at the next start only.
+    /// Sockets, ports, domain and what recordings are written as take effect at the next start only.
     fn keep_what_is_bound(&mut self, mut config: Config) -> Config {
         let fresh = Arc::make_mut(&mut config.directory);
         fresh.listeners.clone_from(&self.running.listeners);
         fresh.workers.clone_from(&self.running.workers);
+        fresh.recording_form = self.running.recording_form;
         fresh.protection.fingerprint = self.running.protection.fingerprint;
         self.running = Arc::clone(&config.directory);
         config

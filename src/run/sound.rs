@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use crate::config::server::{Ports, Server};
 use crate::control::surface::Input;
-use crate::control::words::directory::{Directory, Worker};
+use crate::control::words::directory::{Directory, RecordingForm, Worker};
 use crate::control::words::media::WorkerId;
 use crate::inlet::Inlet;
 use crate::media::rtp::dtls::Identity;
@@ -40,13 +40,13 @@ pub fn start(
     engines: &Arc<speech::Engines>,
     door: &Inlet<Input>,
 ) -> anyhow::Result<Sound> {
-    let disk = start_disk(server, shelf, door.clone())?;
+    let disks = start_disks((server, shelf), directory.workers.len(), door)?;
     let recognizers = start_recognizers(server, engines, door)?;
     let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
     let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), threads: Vec::new() };
     let identity = Arc::new(Identity::make()?);
     directory.protection.fingerprint = Some(identity.fingerprint);
-    for place in &mut directory.workers {
+    for (place, disk) in directory.workers.iter_mut().zip(disks.iter().cycle()) {
         let config = worker_config(server, place, directory.limits.media_timeout, &identity);
         let handle = worker::start(config, disk.jobs.clone(), inboxes.clone(), reporter(door.clone()))?;
         place.ports = handle.ports;
@@ -55,21 +55,28 @@ pub fn start(
         sound.threads.push(handle.thread);
     }
     sound.threads.extend(recognizers.into_iter().map(|recognizer| recognizer.thread));
-    sound.threads.push(disk.thread);
+    sound.threads.extend(disks.into_iter().map(|disk| disk.thread));
     Ok(sound)
 }
 
-fn start_disk(server: &Server, shelf: &Shelf, door: Inlet<Input>) -> anyhow::Result<disk::Handle> {
+/// One thread writes what all workers record; where that is packed, each worker has its own, for packing is work.
+fn start_disks((server, shelf): (&Server, &Shelf), workers: usize, door: &Inlet<Input>) -> anyhow::Result<Vec<disk::Handle>> {
     let folder = &shelf.folder;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the recordings folder {}", folder.display()))?;
     let mended = disk::recover(folder, &shelf.keys).with_context(|| format!("cannot read the recordings folder {}", folder.display()))?;
     for file in mended {
         tracing::warn!(file = %file.display(), "a recording that was cut off has its header mended");
     }
-    let report = move |report| {
-        let _ = door.send(input(report));
+    let count = if server.recordings.form == RecordingForm::Opus { workers.max(1) } else { 1 };
+    let start = |_| {
+        let door = door.clone();
+        let report = move |report| {
+            let _ = door.send(input(report));
+        };
+        let settings = disk::Settings { shelf: shelf.clone(), part: server.recordings.part };
+        disk::start_with(settings, report).context("cannot start the disk thread")
     };
-    disk::start_with(disk::Settings { shelf: shelf.clone(), part: server.recordings.part }, report).context("cannot start the disk thread")
+    (0..count).map(start).collect()
 }
 
 fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Inlet<Input>) -> anyhow::Result<Vec<speech::Handle>> {

@@ -312,7 +312,7 @@ impl Server {
                 let path = entry.path();
                 if path.is_dir() {
                     folders.push(path)
-                } else if path.extension().is_some_and(|end| end == "wav") {
+                } else if path.extension().is_some_and(|end| end == "wav" || end == "opus") {
                     found.push(path)
                 }
             }
