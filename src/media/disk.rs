@@ -346,6 +346,7 @@ impl<F: FnMut(Report)> Disk<F> {
     fn fail(&mut self, recording: RecordingId, path: &Path, why: &io::Error) {
         self.tell(Order::Gone(recording));
         self.wholes.remove(&recording);
+        self.closing.retain(|closing| closing.recording != recording);
         let why = format!("{}: {why}", self.shelf.folder.join(path).display());
         (self.report)(Report::Media(media::Event::RecordingFailed { recording, why }));
     }

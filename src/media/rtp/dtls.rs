@@ -133,9 +133,14 @@ impl Handshaking {
         {
             self.associations.push(Association::begun(at, target, &self.identity.client));
         }
+        let keyed = self.associations.iter().any(Association::is_kept);
         let mut out = Vec::new();
         for association in &mut self.associations {
             association.drive(at);
+            // With keys from one source nobody waits for another that never answered.
+            if !keyed {
+                association.revive(at);
+            }
             association.next_records(&mut out);
             self.records.extend(out.drain(..).map(|record| (association.peer, record)));
         }

@@ -82,11 +82,15 @@ impl Association {
         }
     }
 
-    /// Repeats what was lost; one of ours that stands still is begun anew.
+    /// Repeats what was lost.
     pub fn drive(&mut self, at: Moment) {
         if let Err(why) = self.endpoint.handle_timeout(self.peer, at.instant) {
             tracing::trace!(%why, "a handshake waits");
         }
+    }
+
+    /// Begins one of ours anew that stands still.
+    pub fn revive(&mut self, at: Moment) {
         if self.standing == Standing::Open
             && at.now.saturating_sub(self.moved) >= ANEW
             && let Some(client) = self.client.clone()
