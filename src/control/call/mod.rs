@@ -13,6 +13,7 @@ mod dial;
 mod end;
 pub mod ending;
 mod hunt;
+mod lamp;
 mod leg;
 mod line;
 mod mask;

@@ -1,7 +1,8 @@
 //! SIP as rules: messages, transactions, dialogs, the registrar, and the endpoint that speaks for the center.
 
 pub mod auth;
-mod dialog;
+pub mod dialog;
+pub mod dialog_info;
 pub mod endpoint;
 pub mod happening;
 mod locate;

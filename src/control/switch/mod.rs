@@ -129,6 +129,7 @@ pub struct Switch {
     drain: Drain,
     accepting: Accepting,
     work: Work,
+    lamps: lamps::Lamps,
 }
 
 impl Switch {
@@ -154,6 +155,7 @@ impl Switch {
             drain: Drain::No,
             accepting: Accepting::All,
             work: Work::default(),
+            lamps: lamps::Lamps::default(),
             directory,
         };
         let phones = std::mem::take(&mut restored.phones);
@@ -230,6 +232,7 @@ impl Switch {
         }
         self.look_after_bans(now);
         self.work_off(now);
+        self.show_lamps(now);
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.ladders.goes(now, &transmit);
             self.work.out.push_back(Output::Sip(transmit));
@@ -300,6 +303,7 @@ impl Switch {
     }
 
     fn queue_effects(&mut self, session: SessionId) {
+        self.stir_lamps(session);
         let Work { todo, effects, .. } = &mut self.work;
         for effect in effects.drain(..).rev() {
             todo.push_front(Todo::Of(session, effect));

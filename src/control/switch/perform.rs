@@ -35,7 +35,6 @@ impl Switch {
         use acd::Effect as E;
         let session = match effect {
             E::State { agent, state, reason } => {
-                self.show_lamp(now, *agent, *state);
                 let fact = Fact::AgentState { agent: *agent, state: *state, reason: reason.clone() };
                 self.sessions.journal(now, fact, &mut self.work.sessions);
                 return;

@@ -13,6 +13,7 @@ use crate::control::words::media::{Command, Prompt};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 
 mod company;
+mod lamps;
 mod masks;
 mod scene;
 mod secure;

@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::door::{Stop, no_such_event};
+use super::leg::{Leg, Stage};
 use super::reply::Reply;
-use super::{Endpoint, tag_number};
-use crate::control::sip::dialog::Dialog;
+use super::{Endpoint, tag_number, tag_text};
+use crate::control::sip::dialog::{Dialog, Placed};
+use crate::control::sip::dialog_info::{Lamp, MIME, Names, Phase, clean, described};
 use crate::control::sip::happening::Happening;
 use crate::control::sip::message::{Message, Method, Name, Uri, text};
 use crate::control::sip::transaction::Purpose;
 use crate::control::time::{Deadlines, Time};
+use crate::control::words::LegId;
 use crate::control::words::sip::{Flow, Transmit};
 
 /// The event package.
@@ -25,31 +28,21 @@ const MOST: usize = 16_384;
 /// When a phone that found no room may try again, in seconds.
 const RETRY_AFTER: u32 = 60;
 
-/// How somebody stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lamp {
-    /// He is free, or not there.
-    Off,
-    /// He is on the phone.
-    On,
-}
-
-impl Lamp {
-    /// The state of a dialog (RFC 4235 §3.7.1).
-    fn state(self) -> &'static str {
-        match self {
-            Lamp::Off => "terminated",
-            Lamp::On => "confirmed",
-        }
-    }
-}
-
 /// What a NOTIFY says of the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     Stands,
     /// Its last word, and the reason (RFC 6665 §4.1.3).
     Over(&'static str),
+}
+
+/// The NOTIFY before: while it is not answered no other goes out, so that none overtakes it and a phone that is gone costs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Answered,
+    UnderWay,
+    /// It is, and what it says is old.
+    Outdated,
 }
 
 #[derive(Debug)]
@@ -62,6 +55,9 @@ struct Subscription {
     /// Whose lamp it is; empty until the owner has said so.
     whose: String,
     lamp: Lamp,
+    /// How it stood in the NOTIFY before.
+    told: Lamp,
+    last: Last,
     /// Counts up with each NOTIFY (RFC 4235 §4.1.1).
     version: u32,
     until: Time,
@@ -117,13 +113,14 @@ impl Endpoint {
             return Err(Stop::lines(503, format!("Retry-After: {RETRY_AFTER}\r\n")));
         }
         let user = Uri::parse(request.request_uri()).map(|uri| uri.user_text().into_owned()).unwrap_or_default();
-        let clean: String = user.chars().filter(|letter| letter.is_ascii_alphanumeric() || "+-_.*#".contains(*letter)).collect();
         let subscription = Subscription {
             dialog: Dialog::of_invite(request, flow, reply.to()),
             event,
-            entity: format!("sip:{clean}@{}", self.settings.realm),
+            entity: format!("sip:{}@{}", clean(&user), self.settings.realm),
             whose: String::new(),
-            lamp: Lamp::Off,
+            lamp: Lamp::default(),
+            told: Lamp::default(),
+            last: Last::Answered,
             version: 0,
             until: now + granted(request),
             waiting: Some(reply.clone()),
@@ -142,6 +139,31 @@ impl Endpoint {
         self.grant(now, watch, &reply);
     }
 
+    /// Does anybody watch?
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        !self.lamps.of.is_empty()
+    }
+
+    /// How far a leg is, who placed it and what it is called; `None` when it is over or on its way out.
+    #[must_use]
+    pub fn standing(&self, leg: LegId) -> Option<(Placed, Phase, Names)> {
+        let Leg { dialog, stage, tag, leaving: None, .. } = self.calls.legs.get(&leg)? else { return None };
+        let mut his = dialog.remote_tag.as_ref();
+        let phase = match stage {
+            Stage::Incoming(incoming) if incoming.provisional.is_none() => Phase::Trying,
+            Stage::Incoming(_) => Phase::Early,
+            Stage::Calling(calling) => {
+                his = calling.forks.first().map_or(his, |fork| &fork.tag);
+                if calling.forks.is_empty() { Phase::Trying } else { Phase::Early }
+            }
+            Stage::Up => Phase::Confirmed,
+            Stage::Ending => return None,
+        };
+        let names = Names { call_id: text::lossy(&dialog.call_id).into_owned(), ours: tag_text(*tag), his: text::lossy(his).into_owned() };
+        Some((dialog.placed_by, phase, names))
+    }
+
     /// Nobody is meant whose lamp that could be.
     pub fn refuse_watch(&mut self, now: Time, watch: u64, status: u16) {
         if let Some(Subscription { waiting: Some(reply), .. }) = self.lamps.remove(watch) {
@@ -150,11 +172,11 @@ impl Endpoint {
     }
 
     /// Somebody's lamp changed: those who watch it are told.
-    pub fn lamp(&mut self, now: Time, whose: &str, lamp: Lamp) {
+    pub fn lamp(&mut self, now: Time, whose: &str, lamp: &Lamp) {
         let watchers: Vec<u64> = self.lamps.of.get(whose).into_iter().flatten().copied().collect();
         for tag in watchers {
-            let Some(subscription) = self.lamps.all.get_mut(&tag).filter(|subscription| subscription.lamp != lamp) else { continue };
-            subscription.lamp = lamp;
+            let Some(subscription) = self.lamps.all.get_mut(&tag).filter(|subscription| subscription.lamp != *lamp) else { continue };
+            subscription.lamp = lamp.clone();
             self.notify(now, tag, Word::Stands);
         }
     }
@@ -205,14 +227,23 @@ impl Endpoint {
     }
 
     /// What became of a NOTIFY: a phone that refuses it, or is not there, is told no more.
-    pub(super) fn on_notified(&mut self, watch: u64, status: Option<u16>) {
+    pub(super) fn on_notified(&mut self, now: Time, watch: u64, status: Option<u16>) {
         if status.is_none_or(|status| status >= REFUSED) {
             self.lamps.remove(watch);
+        }
+        let Some(subscription) = self.lamps.all.get_mut(&watch) else { return };
+        if std::mem::replace(&mut subscription.last, Last::Answered) == Last::Outdated {
+            self.notify(now, watch, Word::Stands);
         }
     }
 
     fn notify(&mut self, now: Time, tag: u64, word: Word) {
-        let Some(dialog) = self.lamps.all.get(&tag).map(|subscription| subscription.dialog.clone()) else { return };
+        let Some(subscription) = self.lamps.all.get_mut(&tag) else { return };
+        if word == Word::Stands && std::mem::replace(&mut subscription.last, Last::UnderWay) != Last::Answered {
+            subscription.last = Last::Outdated;
+            return;
+        }
+        let dialog = subscription.dialog.clone();
         let flow = self.path_within(now, &dialog);
         let hop = self.hop(&flow);
         let contact = self.contact_in(&dialog, &flow);
@@ -225,8 +256,11 @@ impl Endpoint {
         };
         writer.raw("Contact", contact.as_bytes()).header("Event", &subscription.event).header("Subscription-State", &state);
         writer.header("User-Agent", &self.settings.user_agent);
-        let bytes = writer.body("application/dialog-info+xml", described(subscription).as_bytes());
+        let Subscription { entity, version, lamp, told, .. } = &*subscription;
+        let body = described(entity, &self.settings.realm, *version, told, lamp);
+        let bytes = writer.body(MIME, body.as_bytes());
         subscription.version += 1;
+        subscription.told = subscription.lamp.clone();
         let key = self.keys.client(&hop.branch, Method::Notify);
         self.transactions.open_client(now, key, Method::Notify, Transmit { flow, bytes }, Purpose::Lamp(tag), &mut self.outbox);
     }
@@ -238,14 +272,4 @@ const REFUSED: u16 = 300;
 /// What is granted of the time asked for.
 fn granted(request: &Message) -> Duration {
     Duration::from_secs(u64::from(request.number(Name::Expires).unwrap_or(LONGEST).min(LONGEST)))
-}
-
-/// The body (RFC 4235 §4): all dialogs of one who has at most one.
-fn described(subscription: &Subscription) -> String {
-    let Subscription { entity, version, lamp, .. } = subscription;
-    let state = lamp.state();
-    format!(
-        "<?xml version=\"1.0\"?>\r\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"{version}\" state=\"full\" \
-         entity=\"{entity}\">\r\n<dialog id=\"1\"><state>{state}</state></dialog>\r\n</dialog-info>\r\n"
-    )
 }

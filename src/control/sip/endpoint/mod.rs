@@ -44,7 +44,6 @@ mod tests;
 mod way_tests;
 
 pub use checks::{Check, is_there};
-pub use lamps::Lamp;
 pub use reply::stateless;
 pub use settings::{Accepting, Contact, Counts, Limits, Manner, Outgoing, Registration, Settings, Target};
 

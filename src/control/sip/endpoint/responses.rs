@@ -34,7 +34,7 @@ impl Endpoint {
             (Purpose::Bye(leg), _) => self.on_bye_answered(now, leg, messages),
             (Purpose::Refer(leg), status) => self.on_told(now, leg, purpose, messages, status),
             (Purpose::Tell(leg), status) => self.on_told(now, leg, purpose, messages, status),
-            (Purpose::Lamp(watch), status) => self.on_notified(watch, Some(status)),
+            (Purpose::Lamp(watch), status) => self.on_notified(now, watch, Some(status)),
             (Purpose::Check(number), status) => self.on_checked(now, number, Some(status)),
             (Purpose::Register(number), _) => self.on_enrolled(now, number, &request, response),
         }
@@ -134,7 +134,7 @@ impl Endpoint {
                 self.lose(now, id, "a request in the dialog was not answered");
             }
             Purpose::Register(number) => self.on_enrol_failed(now, number, status),
-            Purpose::Lamp(watch) => self.on_notified(watch, None),
+            Purpose::Lamp(watch) => self.on_notified(now, watch, None),
             Purpose::Check(number) => self.on_checked(now, number, None),
             Purpose::Stray => {}
         }

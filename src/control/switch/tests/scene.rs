@@ -158,6 +158,8 @@ pub(super) struct Scene {
     pub(super) invites: Vec<String>,
     /// Refusals of ours.
     pub(super) refusals: Vec<String>,
+    /// NOTIFYs of ours.
+    pub(super) notifies: Vec<String>,
     /// What the phones sent.
     pub(super) sent: Vec<String>,
     /// What goes to these ports is lost.
@@ -180,6 +182,7 @@ impl Scene {
             wishes: Vec::new(),
             invites: Vec::new(),
             refusals: Vec::new(),
+            notifies: Vec::new(),
             sent: Vec::new(),
             dead: Vec::new(),
         };
@@ -217,6 +220,8 @@ impl Scene {
                 let text = String::from_utf8_lossy(&transmit.bytes).into_owned();
                 if text.starts_with("INVITE") {
                     self.invites.push(text);
+                } else if text.starts_with("NOTIFY") {
+                    self.notifies.push(text);
                 } else if text.starts_with("SIP/2.0 4") {
                     self.refusals.push(text);
                 }
