@@ -46,8 +46,8 @@ enum Action {
     #[command(after_help = "Example:\n  hotline trunk probe carrier --number 02112345678 --json\n\n\
         The call is taken back as soon as it rings, and hung up at once when it is answered. Without --number nobody is called: a name\n\
         that no far end knows shows how it refuses.\n\n\
-        A trunk of kind `register` is registered at for a moment. Where a carrier keeps one place only, that replaces the running server's,\n\
-        and calls come in again when the server has registered the next time.\n\nExit status: 0 = the trunk can be used, 1 = it cannot, and why, 2 = the probe could not run.")]
+        At a trunk of kind `register` the registrar is asked where we are registered: it says whether the password is right, and the running\n\
+        server's registration stays as it is.\n\nExit status: 0 = the trunk can be used, 1 = it cannot, and why, 2 = the probe could not run.")]
     Probe(ProbeArgs),
 }
 

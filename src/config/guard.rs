@@ -20,6 +20,9 @@ pub fn read(section: &mut Section<'_>, defence: &mut Defence, out: &mut Vec<Prob
     }
     defence.allow = networks(section, "allow", out);
     defence.deny = networks(section, "deny", out);
+    if let Some(trusted) = section.maybe("trusted", out, |value| value.list(|entry| entry.parsed(WANTED_NETWORK, str::parse))) {
+        defence.trusted = trusted;
+    }
     let number = |value: &Value<'_>| value.number(1..=MOST_RATE).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
     defence.rate = section.read("rate", defence.rate, out, number);
     defence.burst = section.read("burst", defence.burst.max(defence.rate), out, number);
@@ -58,6 +61,14 @@ mod tests {
         assert_eq!(problems, "");
         assert_eq!((defence.allow.len(), defence.deny.len(), defence.rate, defence.burst, defence.ban.as_secs()), (1, 2, 20, 100, 3_600));
         assert_eq!(said("[guard]\nwatch = false\n").0.watching, super::Watching::Off);
+    }
+
+    #[test]
+    fn an_address_alone_is_believed_on_this_machine_only_unless_networks_are_named() {
+        let trusted = |text: &str| said(text).0.trusted.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(trusted(""), ["127.0.0.0/8", "::1"]);
+        assert_eq!(trusted("[guard]\ntrusted = [\"10.1.0.0/16\"]\n"), ["10.1.0.0/16"]);
+        assert_eq!(trusted("[guard]\ntrusted = []\n"), [""; 0]);
     }
 
     #[test]

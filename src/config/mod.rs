@@ -23,10 +23,12 @@ use crate::control::call::route::{Route, Routes};
 use crate::control::dialplan::Plan;
 use crate::control::dialplan::check::unstaffed_queues;
 use crate::control::dialplan::load::{self, Loaded};
+use crate::control::sip::endpoint::fixed_address;
 use crate::control::words::AgentId;
 use crate::control::words::directory::{Agent, Directory, Listener, Number, RingGroup, Target, Worker};
 use crate::control::words::media::WorkerId;
-use crate::control::words::sip::ListenerId;
+use crate::control::words::net::within;
+use crate::control::words::sip::{ListenerId, Transport};
 use crate::control::words::srtp::{KeyChance, ProtectionRules};
 use crate::control::words::trunk::{Group, Trunk};
 
@@ -135,6 +137,7 @@ pub fn load(args: &Args, secrets: Secrets) -> Result<Config, Vec<Problem>> {
     let directory = directory(&server, calls, secrets, people, ways, loaded, &mut out);
     out.extend(unstaffed(&directory, &plan_files));
     out.extend(unreachable(&phones, &directory));
+    out.extend(unproved(&phones, &directory));
     if any_error(&out) {
         return Err(out);
     }
@@ -154,6 +157,14 @@ fn unreachable<'a>(phones: &'a [Phone], directory: &Directory) -> impl Iterator<
     let routes = Routes::of(directory);
     let far = phones.iter().filter_map(|phone| phone.telephone.as_ref());
     far.filter(move |(number, _)| !matches!(routes.wished(number, None), Some(Route::Trunk { .. }))).map(|(_, problem)| problem.clone())
+}
+
+/// Phones without a password that call over UDP from where anybody could have written the address. Trunks are asked for none.
+fn unproved<'a>(phones: &'a [Phone], directory: &Directory) -> impl Iterator<Item = Problem> + 'a {
+    let over_udp = directory.listeners.iter().any(|listener| listener.transport == Transport::Udp);
+    let believed = [directory.trusted(), directory.defence.trusted.clone()].concat();
+    let doubtful = move |phone: &&Phone| over_udp && fixed_address(&phone.agent).is_some_and(|ip| !within(&believed, ip));
+    phones.iter().filter(doubtful).map(|phone| phone.unproved.clone())
 }
 
 fn overrule(server: &mut Server, args: &Args) {
@@ -383,6 +394,29 @@ mod tests {
         assert!(said.contains("no agent is called `ana`; did you mean `anna`?"), "{said}");
         assert!(said.contains("the number 2001 is claimed twice"), "{said}");
         assert!(said.contains("hotline.toml:3:7"), "{said}");
+    }
+
+    #[test]
+    fn a_phone_without_a_password_is_warned_about_unless_its_network_or_its_exchange_is_trusted() {
+        let phones = "[agents.desk]\nuri = \"sip:2050@10.0.0.5\"\n[agents.named]\nuri = \"sip:1@pbx.example\"\n[agents.own]\nuri = \"sip:2@10.0.0.5\"\npassword = \"secret-1\"\n";
+        let said = |more: &[(&str, &str)]| {
+            let files = [&[("sip-config/phones.toml", phones)], more].concat();
+            let (_folder, args) = home(&files);
+            load(&args, Secrets::NONE)
+                .unwrap()
+                .warnings
+                .iter()
+                .map(ToString::to_string)
+                .filter(|said| said.contains("phones.toml"))
+                .collect::<Vec<_>>()
+        };
+        let warned = said(&[]);
+        assert_eq!(warned.len(), 1, "{warned:?}");
+        let line = "phones.toml:2:7: warning: agents.desk.uri: `desk` has no password";
+        assert!(warned[0].contains(line) && warned[0].contains("[guard] trusted of hotline.toml"), "{warned:?}");
+        assert_eq!(said(&[("sip-config/hotline.toml", "[guard]\ntrusted = [\"10.0.0.0/24\"]\n")]), [""; 0]);
+        assert_eq!(said(&[("sip-config/trunks.toml", "[trunks.pbx]\nremote = \"10.0.0.5\"\n")]), [""; 0]);
+        assert_eq!(said(&[("sip-config/hotline.toml", "[sip]\nlisten = [\"tls:127.0.0.1:0\"]\n")]), [""; 0]);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Phone {
     pub queues: Vec<(String, Problem)>,
     /// Names of teams he supervises with the problem to report when nobody is in one.
     pub leads: Vec<(String, Problem)>,
+    /// The problem to report when nothing proves that what comes from his fixed address is his.
+    pub unproved: Problem,
     /// The number of a telephone outside, with the problem to report when no trunk carries it.
     pub telephone: Option<(String, Problem)>,
 }
@@ -93,8 +95,15 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
     if !user.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter)) {
         out.push(section.problem(format!("`{user}` cannot be a SIP user"), "use letters, digits, - _ ."));
     }
+    let unproved = |value: &Value<'_>| {
+        let mend = "give him a password, or name the network in [guard] trusted of hotline.toml when nobody else can send from it";
+        let what = format!("`{user}` has no password, and over UDP anybody can write this address: what he sends over UDP is refused");
+        value.problem(what, mend).as_warning()
+    };
+    let mut forged = section.problem("", "");
     let mut at = None;
     let uri = section.maybe("uri", out, |value| {
+        forged = unproved(value);
         at = Some(value.problem("no number of [numbers] leads this to a trunk", "write a line such as \"9*\" = \"trunk:carrier\""));
         value.parsed("a SIP URI such as \"sip:2001@10.0.0.5\", or \"tel:\" and a number", place)
     });
@@ -130,7 +139,7 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
         team: Team { of: section.maybe("team", out, Value::text), leads: leads.iter().map(|(team, _)| team.clone()).collect() },
     };
     section.finish(out);
-    Phone { agent, password, queues, leads, telephone }
+    Phone { agent, password, queues, leads, unproved: forged, telephone }
 }
 
 fn place(text: &str) -> Result<String, String> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use crate::control::sdp::Local;
-use crate::control::sip::endpoint::{self, Endpoint, Outgoing, Registration};
+use crate::control::sip::endpoint::{self, Endpoint, Errand, Outgoing, Registration};
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Listener};
 use crate::control::words::media::{Codec, WorkerId};
@@ -267,6 +267,7 @@ impl Station {
             record: record.clone(),
             user: account.user.clone(),
             expires: EXPIRES,
+            errand: Errand::Bind,
             credentials: credentials.clone(),
         });
         let outgoing = Outgoing {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hotline::control::random::Random;
 use hotline::control::sdp::{self, Direction, Local};
+use hotline::control::sip::endpoint::Errand;
 use hotline::control::sip::{Endpoint, Happening, Outgoing, Registration, Settings};
 use hotline::control::time::Time;
 use hotline::control::words::LegId;
@@ -73,6 +74,7 @@ impl Phone {
                 record: format!("sip:{user}@{DOMAIN}"),
                 user: user.to_owned(),
                 expires: Duration::from_secs(300),
+                errand: Errand::Bind,
                 credentials: Some(Credentials { user: user.to_owned(), password: PASSWORD.to_owned() }),
             },
         );

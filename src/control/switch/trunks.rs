@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Switch;
 use crate::control::call::ending::Refused;
 use crate::control::event::Fact;
-use crate::control::sip::endpoint::{Check, is_there};
+use crate::control::sip::endpoint::{Check, Errand, is_there};
 use crate::control::sip::{Invited, Registration, Target};
 use crate::control::time::Time;
 use crate::control::trunks::State;
@@ -54,6 +54,7 @@ impl Switch {
                 record: format!("sip:{}@{}", credentials.user, registers.domain),
                 user: trunk.name.clone(),
                 expires: registers.expires,
+                errand: Errand::Bind,
                 credentials: Some(credentials.clone()),
             },
         );

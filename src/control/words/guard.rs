@@ -67,6 +67,8 @@ pub struct Defence {
     pub allow: Vec<Net>,
     /// Never heard.
     pub deny: Vec<Net>,
+    /// Networks in which nobody can write another's address: there a datagram comes from whom it says.
+    pub trusted: Vec<Net>,
     /// Requests outside of calls that a source may send a second, on the long run.
     pub rate: u32,
     /// So many of them at once.
@@ -77,8 +79,21 @@ pub struct Defence {
 
 impl Default for Defence {
     fn default() -> Defence {
-        Defence { watching: Watching::On, allow: Vec::new(), deny: Vec::new(), rate: 50, burst: 500, ban: Duration::from_mins(10) }
+        Defence {
+            watching: Watching::On,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            trusted: this_machine(),
+            rate: 50,
+            burst: 500,
+            ban: Duration::from_mins(10),
+        }
     }
+}
+
+/// Loopback: the kernel lets nobody outside write it.
+fn this_machine() -> Vec<Net> {
+    ["127.0.0.0/8", "::1"].into_iter().filter_map(|net| net.parse().ok()).collect()
 }
 
 /// What a source did that a good one does not do often.

@@ -11,7 +11,7 @@ use super::super::wire::Input;
 use super::finding::{self, Call, Host, Registration, Report};
 use crate::control::sdp::{self, Local};
 use crate::control::sip::Target;
-use crate::control::sip::endpoint::{self, Check, Endpoint, Manner, Outgoing};
+use crate::control::sip::endpoint::{self, Check, Endpoint, Errand, Manner, Outgoing};
 use crate::control::sip::happening::Happening;
 use crate::control::sip::message::Message;
 use crate::control::time::Time;
@@ -31,7 +31,7 @@ const CALL: Duration = Duration::from_secs(20);
 const PARTING: Duration = Duration::from_secs(8);
 /// OPTIONS is asked once.
 const NEVER: Duration = Duration::from_hours(24);
-/// The caller and the registered contact.
+/// The caller, and the name of our question to the registrar.
 const US: &str = "hotline-probe";
 
 /// What is examined.
@@ -194,13 +194,12 @@ impl Exam {
     fn on_happening(&mut self, now: Time, happening: Happening) {
         match happening {
             Happening::Checked { place, status, .. } => self.on_checked(now, place, status),
-            Happening::SignedOn { expires, .. } if self.step == Step::Registering => {
-                self.registration = Some(Registration { status: 200, expires_s: Some(expires.as_secs()) });
-                self.endpoint.unregister(now, US);
+            Happening::SignedOn { .. } if self.step == Step::Registering => {
+                self.registration = Some(finding::registered(&self.seen));
                 self.call(now);
             }
             Happening::SignOnFailed { status, .. } if self.step == Step::Registering => {
-                self.registration = Some(Registration { status, expires_s: None });
+                self.registration = Some(Registration { status, places: None, expires_s: None });
                 self.call(now);
             }
             Happening::Progress { leg, status, .. } if self.step == Step::Calling(leg) => {
@@ -258,7 +257,7 @@ impl Exam {
             Step::Options if self.subject.trunk.registers.is_some() => self.register(now),
             Step::Options => self.call(now),
             Step::Registering => {
-                self.registration = Some(Registration { status: SILENCE, expires_s: None });
+                self.registration = Some(Registration { status: SILENCE, places: None, expires_s: None });
                 self.call(now);
             }
             Step::Calling(leg) => {
@@ -287,6 +286,8 @@ impl Exam {
             record: format!("sip:{}@{}", credentials.user, registers.domain),
             user: US.to_owned(),
             expires: registers.expires,
+            // A carrier that keeps one place only would lose the running server's to ours.
+            errand: Errand::Look,
             credentials: Some(credentials),
         };
         self.endpoint.register(now, registration);

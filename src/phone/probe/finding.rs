@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::exam::{Seen, Subject, Way};
 use crate::control::sdp;
 use crate::control::sip::endpoint::is_there;
-use crate::control::sip::message::{Message, Method, Name, text};
+use crate::control::sip::message::{Address, Message, Method, Name, text};
 use crate::control::words::media::Stream;
 use crate::control::words::trunk::{Keys, Offer};
 
@@ -69,9 +69,24 @@ pub struct Host {
 pub struct Registration {
     /// The final answer; 408: silence.
     pub status: u16,
-    /// How long we are registered for.
+    /// At how many places we are registered now; the probe asks and changes nothing.
+    pub places: Option<usize>,
+    /// How long the longest of them still stands.
     pub expires_s: Option<u64>,
 }
+
+/// What a registrar that let us in said of our places (RFC 3261 §10.2.3).
+pub(super) fn registered(seen: &[Seen]) -> Registration {
+    let is_answer = |seen: &&Seen| seen.way == Way::In && method(&seen.message) == Some(Method::Register) && seen.message.status() == OK;
+    let places: Vec<Option<u64>> = seen.iter().rfind(is_answer).map_or_else(Vec::new, |seen| {
+        let seconds = |value: &[u8]| std::str::from_utf8(Address::parse(value).ok()?.param("expires").flatten()?).ok()?.parse().ok();
+        seen.message.values(Name::Contact).map(seconds).collect()
+    });
+    Registration { status: OK, places: Some(places.len()), expires_s: places.into_iter().flatten().max() }
+}
+
+/// 200 OK.
+const OK: u16 = 200;
 
 /// The test call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -16,8 +16,14 @@ pub fn shown(report: &Report) -> String {
         put(&mut text, "OPTIONS", &format!("{}: {answer}", host.host));
     }
     if let Some(registration) = &report.registration {
-        let until = registration.expires_s.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
-        put(&mut text, "REGISTER", &format!("{}{until}", registration.status));
+        let places = match registration.places {
+            None => String::new(),
+            Some(0) => ", we are registered nowhere now".to_owned(),
+            Some(1) => ", we are registered at one place".to_owned(),
+            Some(many) => format!(", we are registered at {many} places"),
+        };
+        let until = registration.expires_s.map(|seconds| format!(", for {seconds} s more")).unwrap_or_default();
+        put(&mut text, "REGISTER", &format!("{}{places}{until}", registration.status));
     }
     if let Some(call) = &report.call {
         put(&mut text, "INVITE", &of_call(call));

@@ -10,8 +10,9 @@ use crate::control::sip::happening::Happening;
 use crate::control::sip::message::Method;
 use crate::control::sip::{Message, Received};
 use crate::control::time::Time;
+use crate::control::words::directory::{Credentials, Ha1};
 use crate::control::words::sip::{Flow, Secrecy, Whereabouts};
-use crate::control::words::trunk::{Habits, Offer};
+use crate::control::words::trunk::{Habits, Offer, Registers};
 
 const NOW: Time = Time(1_795_000_000_000_000);
 const HERE: &str = "192.0.2.1:5060";
@@ -44,8 +45,18 @@ fn examined(subject: Subject, react: impl FnMut(&mut Endpoint, Time, &Happening)
 }
 
 /// The same; what the far end does not hear never came.
-fn examined_by(subject: Subject, hears: impl Fn(&Message) -> bool, mut react: impl FnMut(&mut Endpoint, Time, &Happening)) -> Report {
-    let (mut now, mut far) = (NOW, endpoint(THERE));
+fn examined_by(subject: Subject, hears: impl Fn(&Message) -> bool, react: impl FnMut(&mut Endpoint, Time, &Happening)) -> Report {
+    examined_at(&mut endpoint(THERE), subject, hears, react)
+}
+
+/// The same at this far end.
+fn examined_at(
+    far: &mut Endpoint,
+    subject: Subject,
+    hears: impl Fn(&Message) -> bool,
+    mut react: impl FnMut(&mut Endpoint, Time, &Happening),
+) -> Report {
+    let mut now = NOW;
     let mut exam = Exam::new(now, endpoint(HERE), subject);
     while !exam.is_done() {
         let mut idle = true;
@@ -59,7 +70,7 @@ fn examined_by(subject: Subject, hears: impl Fn(&Message) -> bool, mut react: im
             }
         }
         while let Some(happening) = far.poll_happening() {
-            react(&mut far, now, &happening);
+            react(far, now, &happening);
         }
         while let Some(transmit) = far.poll_transmit() {
             idle = false;
@@ -147,6 +158,66 @@ fn a_far_end_that_answers_calls_but_no_options_can_be_used_without_the_check() {
         assert_eq!(report.odd.iter().filter(|odd| odd.contains("leave check")).count(), 1 - failures, "{report:?}");
         assert!(!report.odd.iter().any(|odd| odd.contains("repeated")), "{report:?}");
     }
+}
+
+/// A far end where anna may register, at one place only.
+fn registrar() -> Endpoint {
+    let address = THERE.parse().unwrap();
+    let listener = Listener { id: ListenerId(0), transport: Transport::Udp, bound: address, advertised: address };
+    let mut settings = endpoint::Settings::new(vec![listener], "far", 7);
+    settings.users = Arc::new([("anna".to_owned(), Ha1::of_password("anna", "far", "secret"))].into());
+    settings.limits.contacts = 1;
+    Endpoint::new(NOW, 7, settings)
+}
+
+fn registering(password: &str) -> Subject {
+    let mut subject = subject(Habits::default());
+    subject.trunk.registers = Some(Registers { domain: "192.0.2.2".to_owned(), expires: Duration::from_secs(300) });
+    subject.trunk.credentials = Some(Credentials { user: "anna".to_owned(), password: password.to_owned() });
+    subject
+}
+
+#[test]
+fn s85_a_probe_leaves_the_registration_of_the_running_server_as_it_is() {
+    let (mut far, mut server) = (registrar(), endpoint("192.0.2.3:5060"));
+    let Subject { trunk, .. } = registering("secret");
+    let there = Flow { listener: ListenerId(0), transport: Transport::Udp, remote: THERE.parse().unwrap(), connection: None };
+    server.register(
+        NOW,
+        endpoint::Registration {
+            target: there.into(),
+            registrar: "sip:192.0.2.2".to_owned(),
+            record: "sip:anna@192.0.2.2".to_owned(),
+            user: "carrier".to_owned(),
+            expires: Duration::from_secs(300),
+            errand: endpoint::Errand::Bind,
+            credentials: trunk.credentials,
+        },
+    );
+    for _ in 0..2 {
+        let ask = server.poll_transmit().expect("a REGISTER");
+        far.receive(NOW, over("192.0.2.3:5060", ask.bytes));
+        let answer = far.poll_transmit().expect("its answer");
+        server.receive(NOW, over(THERE, answer.bytes));
+    }
+    let before = far.contacts(NOW, "anna");
+    assert_eq!(before.len(), 1, "the server is registered");
+    let report = examined_at(
+        &mut far,
+        registering("secret"),
+        |_| true,
+        |far, now, happening| {
+            if let Happening::Invited(invited) = happening {
+                far.refuse(now, invited.leg, 486, &[]);
+            }
+        },
+    );
+    assert_eq!(far.contacts(NOW, "anna"), before, "calls still come to the server");
+    assert_eq!(report.registration, Some(Registration { status: 200, places: Some(1), expires_s: Some(299) }), "one second on its way");
+    assert!(shown(&report).contains("registered at one place, for 299 s more"), "{}", shown(&report));
+    assert_eq!(report.failures, [""; 0]);
+    let wrong = examined_at(&mut far, registering("guess"), |_| true, |_, _, _| {});
+    assert_eq!(wrong.failures[0], "REGISTER is answered 403: are `user`, `password` and `domain` right?");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::way::Departure;
-use super::{Endpoint, Registration, tag_text};
+use super::{Endpoint, Errand, Registration, tag_text};
 use crate::control::sip::auth::{Challenge, Proof};
 use crate::control::sip::dialog::Reach;
 use crate::control::sip::happening::Happening;
@@ -49,6 +49,8 @@ struct Enrolment {
 enum Wish {
     Bound,
     Unbound,
+    /// Nothing but an answer.
+    Told,
 }
 
 impl Enrolments {
@@ -95,10 +97,10 @@ impl Endpoint {
         self.enrolments.last += 1;
         let number = self.enrolments.last;
         let (call_id, tag, expires) = (self.random.token(), self.random.bits(), registration.expires);
-        self.enrolments.all.insert(
-            number,
-            Enrolment { registration, call_id, tag, seq: 0, tries: 0, expires, wish: Wish::Bound, flow: None, until: None },
-        );
+        let wish = if registration.errand == Errand::Look { Wish::Told } else { Wish::Bound };
+        self.enrolments
+            .all
+            .insert(number, Enrolment { registration, call_id, tag, seq: 0, tries: 0, expires, wish, flow: None, until: None });
         self.enrol(now, number);
     }
 
@@ -132,16 +134,18 @@ impl Endpoint {
         enrolment.seq += 1;
         enrolment.tries = 0;
         let Enrolment { registration, call_id, tag, seq, .. } = &*enrolment;
-        let expires = if enrolment.wish == Wish::Bound { enrolment.expires.as_secs() } else { 0 };
+        let (wish, expires) = (enrolment.wish, if enrolment.wish == Wish::Bound { enrolment.expires.as_secs() } else { 0 });
         let mut writer = Writer::request(b"REGISTER", registration.registrar.as_bytes());
         writer.raw("Via", hop.via.as_bytes()).number("Max-Forwards", MAX_FORWARDS);
         writer.header("From", &format!("<{}>;tag={}", registration.record, tag_text(*tag)));
         writer.header("To", &format!("<{}>", registration.record)).raw("Call-ID", call_id.as_bytes());
         writer.format("CSeq", format_args!("{seq} REGISTER"));
         let (user, registrar) = (registration.user.clone(), registration.registrar.clone());
-        writer.raw("Expires", expires.to_string().as_bytes());
-        let contact = self.contact(user.as_bytes(), &way.first, registrar.as_bytes());
-        writer.header("Contact", &contact).header("User-Agent", &self.settings.user_agent);
+        if wish != Wish::Told {
+            writer.raw("Expires", expires.to_string().as_bytes());
+            writer.header("Contact", &self.contact(user.as_bytes(), &way.first, registrar.as_bytes()));
+        }
+        writer.header("User-Agent", &self.settings.user_agent);
         let departure = Departure { hop, method: Method::Register, purpose: Purpose::Register(number), request: writer.finish() };
         self.depart(now, way, departure);
     }
@@ -153,6 +157,11 @@ impl Endpoint {
         }
         match response.status() {
             200..=299 if enrolment.wish == Wish::Unbound => self.drop_enrolment(number),
+            200..=299 if enrolment.wish == Wish::Told => {
+                let user = enrolment.registration.user.clone();
+                self.drop_enrolment(number);
+                self.inbox.push_back(Happening::SignedOn { user, expires: Duration::ZERO });
+            }
             200..=299 => self.on_bound(now, number, response),
             423 => {
                 let least = response.number(Name::MinExpires).map(|seconds| Duration::from_secs(u64::from(seconds)));
@@ -220,7 +229,7 @@ impl Endpoint {
     pub(super) fn on_enrol_failed(&mut self, now: Time, number: u32, status: u16) {
         let Some(enrolment) = self.enrolments.all.get(&number) else { return };
         let user = enrolment.registration.user.clone();
-        if enrolment.wish == Wish::Unbound || matches!(status, 401 | 403 | 404 | 407) {
+        if enrolment.wish != Wish::Bound || matches!(status, 401 | 403 | 404 | 407) {
             self.drop_enrolment(number);
         } else {
             self.enrolments.due.set(number, now + TRY_AGAIN);

@@ -116,6 +116,7 @@ fn a_registrar_s_retry_after_is_honoured() {
         record: "sip:anna@center".to_owned(),
         user: "anna".to_owned(),
         expires: Duration::from_secs(600),
+        errand: Errand::Bind,
         credentials: None,
     };
     end.register(START, registration);

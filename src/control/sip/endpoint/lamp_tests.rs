@@ -29,6 +29,7 @@ fn house() -> Endpoint {
     let mut end = endpoint();
     let fixed = BTreeMap::from([("a".to_owned(), "192.0.2.1".parse::<IpAddr>().unwrap())]);
     end.settings.fixed = std::sync::Arc::new(fixed);
+    end.settings.unforged = vec!["192.0.2.0/24".parse().unwrap()];
     end
 }
 

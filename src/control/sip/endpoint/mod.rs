@@ -25,6 +25,8 @@ mod way;
 #[cfg(test)]
 mod expiry;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod glare;
 #[cfg(test)]
 mod handovers;
@@ -45,7 +47,7 @@ mod way_tests;
 
 pub use checks::{Check, is_there};
 pub use reply::stateless;
-pub use settings::{Accepting, Contact, Counts, Limits, Manner, Outgoing, Registration, Settings, Target};
+pub use settings::{Accepting, Contact, Counts, Errand, Limits, Manner, Outgoing, Registration, Settings, Target, fixed_address};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};

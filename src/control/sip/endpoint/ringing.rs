@@ -16,6 +16,7 @@ use crate::control::sip::session_timer::{Known, MIN_SE, Refresher, SessionTimer}
 use crate::control::sip::transaction::{PATIENCE, T1, T2};
 use crate::control::time::Time;
 use crate::control::words::LegId;
+use crate::control::words::net::within;
 use crate::control::words::sip::Flow;
 
 /// A call that still rings says so each minute, else proxies give it up (RFC 3261 §13.3.1.1).
@@ -68,20 +69,22 @@ impl Endpoint {
         }
     }
 
-    /// The registered user who calls. Whoever says to be one of ours must call over his registered path or prove it.
+    /// The registered user who calls. Whoever says to be one of ours must call over his registered path or prove it; a datagram whose
+    /// source anybody can write proves nothing.
     pub(super) fn identify(&mut self, now: Time, flow: Flow, invite: &Message) -> Result<Option<String>, Stop> {
         if self.trusts(now, flow.remote.ip()) {
             return Ok(None);
         }
         let from = invite.from().map(|from| from.uri.user_text().into_owned()).unwrap_or_default();
+        let unforged = flow.transport.is_reliable() || within(&self.settings.unforged, flow.remote.ip());
         if self.settings.fixed.get(&from) == Some(&flow.remote.ip()) {
-            return Ok(Some(from));
+            return if unforged { Ok(Some(from)) } else { Err(Stop::lines(403, UNPROVED.to_owned())) };
         }
         if self.settings.users.is_empty() {
             return Ok(None);
         }
         let is_ours = self.settings.users.contains_key(&from);
-        if is_ours && self.registrar.is_flow_of(now, &from, &flow) {
+        if is_ours && unforged && self.registrar.is_flow_of(now, &from, &flow) {
             return Ok(Some(from));
         }
         if is_ours || invite.header(Name::Authorization).is_some() {
@@ -199,6 +202,9 @@ impl Endpoint {
     }
 }
 
+/// Why a phone without a password is refused: for who runs the center, in the phone's log.
+const UNPROVED: &str =
+    "Warning: 399 hotline \"this phone has no password, and its address is in no network of trusted in [guard] of hotline.toml\"\r\n";
 /// When to try again after we were full, in seconds.
 const FULL_FOR: u64 = 5;
 

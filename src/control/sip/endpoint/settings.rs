@@ -29,6 +29,8 @@ pub struct Settings {
     pub users: Arc<BTreeMap<String, Ha1>>,
     /// Users without a password whose phone stands at a fixed address: whoever calls from there is he.
     pub fixed: Arc<BTreeMap<String, IpAddr>>,
+    /// Networks in which nobody can write another's address.
+    pub unforged: Vec<Net>,
     /// Sources that are never challenged and whose P-Asserted-Identity is believed (trunks).
     pub trusted: Vec<Net>,
     /// Peers who see us at another address than the others do.
@@ -78,6 +80,7 @@ impl Settings {
             user_agent: concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned(),
             users: Arc::default(),
             fixed: Arc::default(),
+            unforged: Vec::new(),
             trusted: Vec::new(),
             told: Vec::new(),
             limits: Limits::default(),
@@ -89,10 +92,11 @@ impl Settings {
     pub fn of_directory(directory: &Directory) -> Settings {
         let (proving, fixed): (Vec<&Agent>, Vec<&Agent>) = directory.agents.values().partition(|agent| agent.ha1 != Ha1::default());
         let users = proving.into_iter().map(|agent| (agent.user.clone(), agent.ha1.clone())).collect();
-        let fixed = fixed.into_iter().filter_map(|agent| Some((agent.user.clone(), address(agent.uri.as_ref()?)?))).collect();
+        let fixed = fixed.into_iter().filter_map(|agent| Some((agent.user.clone(), fixed_address(agent)?))).collect();
         Settings {
             users: Arc::new(users),
             fixed: Arc::new(fixed),
+            unforged: directory.defence.trusted.clone(),
             trusted: directory.trusted(),
             told: directory.trunks.values().flat_map(told).collect(),
             limits: Limits {
@@ -106,8 +110,10 @@ impl Settings {
     }
 }
 
-/// The address in a URI; a name has none.
-fn address(uri: &str) -> Option<IpAddr> {
+/// The address of a phone without a password, by which alone it is known; a name is none.
+#[must_use]
+pub fn fixed_address(agent: &Agent) -> Option<IpAddr> {
+    let uri = agent.uri.as_ref().filter(|_| agent.ha1 == Ha1::default())?;
     Uri::parse(uri.as_bytes()).ok().and_then(|uri| uri.socket()).map(|socket| socket.ip())
 }
 
@@ -175,8 +181,19 @@ pub struct Registration {
     pub user: String,
     /// How long we ask for.
     pub expires: Duration,
+    /// What it is for.
+    pub errand: Errand,
     /// For a 401 or 407.
     pub credentials: Option<Credentials>,
+}
+
+/// What a REGISTER is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// A binding.
+    Bind,
+    /// Only whether we are let in, and which bindings stand: nothing changes there (RFC 3261 §10.2.3).
+    Look,
 }
 
 /// A registered contact.

@@ -196,6 +196,7 @@ fn s80_a_phone_registers_by_digest_calls_as_itself_and_leaves() {
         record: "sip:anna@center".to_owned(),
         user: "anna".to_owned(),
         expires: Duration::from_secs(10),
+        errand: Errand::Bind,
         credentials: Some(Credentials { user: "anna".to_owned(), password: "secret".to_owned() }),
     };
     pair.ends[0].register(START, registration);
@@ -204,7 +205,7 @@ fn s80_a_phone_registers_by_digest_calls_as_itself_and_leaves() {
     assert!(pair.told[0].len() >= 3, "it refreshes by itself");
     let contact = &pair.ends[1].contacts(pair.now, "anna")[0];
     assert_eq!((contact.uri.as_str(), contact.flow), ("sip:anna@192.0.2.1:5060", flow_to(0, Transport::Udp)));
-    pair.call("anna", None);
+    pair.call("anna", Some("secret"));
     pair.run(SECOND, nothing);
     let called =
         pair.told[1].iter().any(|told| matches!(told, Happening::Invited(invited) if invited.authenticated.as_deref() == Some("anna")));

@@ -262,6 +262,7 @@ fn a_registration_by_name_goes_to_the_next_place_when_the_first_is_gone() {
         record: "sip:center@carrier.example".to_owned(),
         user: "center".to_owned(),
         expires: 600 * SECOND,
+        errand: Errand::Bind,
         credentials: None,
     };
     end.register(START, registration);

@@ -12,6 +12,7 @@ use crate::control::sdp::{self, Local};
 use crate::control::sip::{Message, Outgoing, Received};
 use crate::control::words::chat::{self, Content};
 use crate::control::words::directory::{Agent, Credentials, Forward, Ha1, Listener, Number, Queue, Selection, Target, Team, Worker};
+use crate::control::words::guard::Defence;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{Codec, Command, Prompt, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
@@ -137,6 +138,7 @@ pub(super) fn directory(agents: &[&str]) -> Directory {
         ],
         codecs: vec![Codec::Pcmu, Codec::Pcma],
         record_calls: true,
+        defence: Defence { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Defence::default() },
         ..Directory::default()
     }
 }
