@@ -407,7 +407,7 @@ mod tests {
                 .warnings
                 .iter()
                 .map(ToString::to_string)
-                .filter(|said| said.contains("phones.toml"))
+                .filter(|said| said.contains("[guard]"))
                 .collect::<Vec<_>>()
         };
         let warned = said(&[]);

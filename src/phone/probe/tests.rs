@@ -216,7 +216,7 @@ fn s85_a_probe_leaves_the_registration_of_the_running_server_as_it_is() {
     assert_eq!(report.registration, Some(Registration { status: 200, places: Some(1), expires_s: Some(299) }), "one second on its way");
     assert!(shown(&report).contains("registered at one place, for 299 s more"), "{}", shown(&report));
     assert_eq!(report.failures, [""; 0]);
-    let wrong = examined_at(&mut far, registering("guess"), |_| true, |_, _, _| {});
+    let wrong = examined_at(&mut registrar(), registering("guess"), |_| true, |_, _, _| {});
     assert_eq!(wrong.failures[0], "REGISTER is answered 403: are `user`, `password` and `domain` right?");
 }
 
