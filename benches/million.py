@@ -45,7 +45,7 @@ def serve(state, a):
     while crowd.poll() is None:
         time.sleep(EVERY)
         calls, failed = so_far(folder)
-        row = dict(seconds=round(time.monotonic() - begun), calls=calls, failed=failed, anon_kb=anonymous(server), cpu_ms=cpu(server))
+        row = dict(seconds=round(time.monotonic() - begun), calls=calls, failed=failed, anon_kb=anonymous(server), cpu_ms=bench.cpu(server))
         rows.append(row)
         print(f"{row['seconds']:>6} s {row['calls']:>9} calls {row['anon_kb'] / 1024:>8.1f} MB {row['cpu_ms'] / max(1, calls):>7.3f} ms a call", flush=True)
     return rows
@@ -61,11 +61,6 @@ def so_far(folder):
 def anonymous(pid):
     line = next(line for line in open(f"/proc/{pid}/status") if line.startswith("RssAnon"))
     return int(line.split()[1])
-
-
-def cpu(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
 
 
 def slope(points):

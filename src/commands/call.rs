@@ -16,6 +16,7 @@ use crate::control::words::srtp::Srtp;
 use crate::media::{Audio, Sound, wav};
 use crate::net::tls::Servers;
 use crate::phone::destination::Destination;
+use crate::phone::line::Keeps;
 use crate::phone::report::{EndedBy, Event, Report};
 use crate::phone::script::{HangUp, Manners, Step};
 use crate::phone::{self, Account, Keying, Options, Purpose, Registers, Trust};
@@ -310,6 +311,7 @@ fn options(args: &Args, recordings: &Path) -> anyhow::Result<Options> {
         keying: manners.keys_by.unwrap_or_default(),
         headers: manners.header.clone(),
         recordings: recordings.to_owned(),
+        keeps: Keeps::Recordings,
         trust: Trust {
             authorities: args.trust.authorities.clone(),
             servers: if args.trust.insecure { Servers::Anyone } else { Servers::Verified },

@@ -1,11 +1,13 @@
 //! The command line. One file a command; each has its clap `Args` and `pub fn run(Args) -> anyhow::Result<ExitCode>`.
 //! An `Err` is printed with its causes and exits 2; a command that worked but says "no" (a failed check) returns 1 itself.
 
+mod asking;
 mod call;
 mod check;
 mod demo;
 mod dialplan;
 mod late_bar;
+mod load;
 mod models;
 mod nlu;
 mod recordings;
@@ -35,6 +37,7 @@ enum Command {
     Nlu(nlu::Args),
     Demo(demo::Args),
     Dialplan(dialplan::DialplanArgs),
+    Load(load::Args),
     Models(models::Args),
     Recordings(recordings::Args),
     Serve(serve::Args),
@@ -70,6 +73,7 @@ impl Command {
             Command::Check(args) => check::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Dialplan(args) => dialplan::run(args),
+            Command::Load(args) => load::run(&args),
             Command::Models(args) => models::run(&args),
             Command::Recordings(args) => recordings::run(&args),
             Command::Serve(args) => serve::run(&args),

@@ -10,6 +10,7 @@ use super::words::directory::Directory;
 use super::words::guard::Fence;
 use super::words::lookup::{Finding, Lookup};
 use super::words::media::WorkerId;
+use super::words::pressure::Pressure;
 use super::words::sip::{Flow, Located, Transmit, Whereabouts};
 use super::words::{AgentId, CommandId, LookupId, chat, media, speech};
 
@@ -34,6 +35,8 @@ pub enum Input {
     Found(LookupId, Finding),
     /// New configuration; calls in progress keep the plan they began with.
     Directory(Arc<Directory>),
+    /// The governor found the machine's time shorter or longer than before.
+    Pressure(Pressure),
     /// Take no new work; what runs may run on until then.
     Drain {
         /// The limit.

@@ -150,6 +150,7 @@ impl Incoming {
             jitter_ms: self.reception.jitter_ms(),
             refused: self.refused,
             quality: None,
+            gaps: self.reception.gaps(),
         }
     }
 

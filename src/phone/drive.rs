@@ -20,7 +20,7 @@ use crate::net::tls::{Servers, Tls, TlsError};
 use crate::net::{self, Found, LocateError};
 
 use super::destination::{BadDestination, Destination, local_ip};
-use super::line::{Input, Line, Output, Settings, Task};
+use super::line::{Input, Keeps, Line, Output, Settings, Task};
 use super::report::{Event, Report, heard_in};
 use super::script::{Manners, Step};
 use super::wire;
@@ -96,6 +96,8 @@ pub struct Options {
     pub headers: Vec<(String, String)>,
     /// Where recordings are kept; one file a call.
     pub recordings: PathBuf,
+    /// Are there any?
+    pub keeps: Keeps,
     /// Whose certificates it believes.
     pub trust: Trust,
     /// Is its sound ciphered?
@@ -158,10 +160,10 @@ pub enum Error {
 /// When sockets, threads or files cannot be had. A call that is refused is no error: its report says so.
 pub async fn run(options: Options, mut quit: mpsc::Receiver<()>, mut tell: impl FnMut(&Event)) -> Result<Vec<Report>, Error> {
     let clock = Clock::start();
-    let mut station = Station::open(&options).await?;
+    let mut station = Station::open(&options, 1).await?;
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
-    let endpoint = Endpoint::new(clock.now(), seed, endpoint::Settings::new(vec![station.listener.clone()], "phone", seed));
-    let mut line = Line::new(clock.now(), seed, endpoint, station.settings(&options, seed, key_chance()?));
+    let endpoint = Endpoint::new(clock.now(), seed, endpoint::Settings::new(station.listeners.clone(), "phone", seed));
+    let mut line = Line::new(clock.now(), seed, endpoint, station.settings(&options, 0, seed, key_chance()?));
     let mut reports = Vec::new();
     let mut quits = true;
     loop {
@@ -198,7 +200,7 @@ fn keys_in_sdp(options: &Options, transport: Transport) -> KeysInSdp {
 }
 
 /// What the keys of the phone's calls are made of.
-fn key_chance() -> std::io::Result<KeyChance> {
+pub(super) fn key_chance() -> std::io::Result<KeyChance> {
     let mut chance = KeyChance::default();
     getrandom::fill(&mut chance.0).map_err(std::io::Error::other)?;
     Ok(chance)
@@ -211,34 +213,37 @@ fn finished(mut report: Report, folder: &Path) -> Report {
     report
 }
 
-/// The phone's sockets and threads.
-struct Station {
-    net: net::Handle,
-    media: media::Handle,
+/// The sockets and threads of a phone, or of many: each line has a SIP socket and an RTP port of its own.
+pub(super) struct Station {
+    pub(super) net: net::Handle,
+    pub(super) media: media::Handle,
     disk: disk::Handle,
-    listener: Listener,
+    pub(super) listeners: Vec<Listener>,
     target: Flow,
-    inputs: mpsc::Receiver<Input>,
+    pub(super) inputs: mpsc::Receiver<Input>,
     fingerprint: Fingerprint,
 }
 
 impl Station {
-    async fn open(options: &Options) -> Result<Station, Error> {
+    pub(super) async fn open(options: &Options, lines: u16) -> Result<Station, Error> {
         let there = first_place(&options.destination).await?;
         let ip = local_ip(there.address)?;
         let (inbox, inputs) = mpsc::channel(INPUTS);
         let any = std::net::SocketAddr::new(ip, 0);
-        let mut listener = Listener { id: ListenerId(0), transport: there.transport, bound: any, advertised: any };
+        let listener = |line| Listener { id: ListenerId(line), transport: there.transport, bound: any, advertised: any };
+        let mut listeners: Vec<Listener> = (0..lines).map(listener).collect();
         let tls = match there.transport.is_secure() {
             true => Some(Arc::new(Tls::dialling(options.trust.authorities.clone(), options.trust.servers)?)),
             false => None,
         };
         let (from_net, messages) = crossbeam_channel::bounded(INPUTS);
-        let opening = net::Opening { listeners: vec![listener.clone()], tls, name_servers: Vec::new() };
+        let opening = net::Opening { listeners: listeners.clone(), tls, name_servers: Vec::new() };
         let net = net::start(opening, from_net)?;
-        let bound = net.local_addr(listener.id).unwrap_or(any);
-        (listener.bound, listener.advertised) = (bound, bound);
-        let target = Flow { listener: listener.id, transport: there.transport, remote: there.address, connection: None };
+        for listener in &mut listeners {
+            let bound = net.local_addr(listener.id).unwrap_or(any);
+            (listener.bound, listener.advertised) = (bound, bound);
+        }
+        let target = Flow { listener: ListenerId(0), transport: there.transport, remote: there.address, connection: None };
         let target = net.place(target, &options.destination.place.host).await;
         let heard = inbox.clone();
         std::thread::Builder::new().name("phone-wire".into()).spawn(move || wire::forward(&messages, &heard))?;
@@ -251,13 +256,14 @@ impl Station {
         })?;
         let identity = Arc::new(Identity::make().map_err(std::io::Error::other)?);
         let fingerprint = identity.fingerprint;
-        let media = start_media(ip, &disk, inbox, identity)?;
-        Ok(Station { net, media, disk, listener, target, inputs, fingerprint })
+        let media = start_media((ip, usize::from(lines) * PORTS), &disk, inbox, identity)?;
+        Ok(Station { net, media, disk, listeners, target, inputs, fingerprint })
     }
 
-    fn settings(&self, options: &Options, session: u64, chance: KeyChance) -> Settings {
+    /// What the line with this number needs to know.
+    pub(super) fn settings(&self, options: &Options, line: u16, session: u64, chance: KeyChance) -> Settings {
         let destination = &options.destination;
-        let target = self.target;
+        let target = Flow { listener: ListenerId(line), ..self.target };
         let account = &options.account;
         let credentials = account.password.clone().map(|password| Credentials { user: account.user.clone(), password });
         let record = destination.server().replacen(':', &format!(":{}@", account.user), 1);
@@ -285,12 +291,20 @@ impl Station {
             Purpose::Answer { ring, calls } => Task::Answer { ring, calls },
             Purpose::Refuse { status, calls } => Task::Refuse { status, calls },
         };
-        let port = self.media.ports.first().copied().unwrap_or(0);
-        let address = self.listener.bound.ip();
+        let port = self.media.ports.get(usize::from(line) * PORTS).copied().unwrap_or(0);
+        let address = self.listeners[usize::from(line)].bound.ip();
         let keys = keys_in_sdp(options, target.transport);
         let protection = Protection { srtp: options.srtp, keys, chance, fingerprint: Some(self.fingerprint) };
         let local = Local { session: session >> 1, protection, ..Local::plain(address, port, options.codecs.clone()) };
-        Settings { task, registration, local, steps: options.steps.clone(), manners: options.manners, pause: options.pause }
+        Settings {
+            task,
+            registration,
+            local,
+            steps: options.steps.clone(),
+            manners: options.manners,
+            pause: options.pause,
+            keeps: options.keeps,
+        }
     }
 
     /// Sends what is left to send and lets the threads end.
@@ -300,6 +314,12 @@ impl Station {
                 self.net.send(transmit);
             }
         }
+        self.end();
+        reports
+    }
+
+    /// Lets the threads end.
+    pub(super) fn end(self) {
         drop(self.media.jobs);
         drop(self.disk.jobs);
         drop(self.inputs);
@@ -307,7 +327,6 @@ impl Station {
             drop(self.media.thread.join());
             drop(self.disk.thread.join());
         });
-        reports
     }
 }
 
@@ -320,7 +339,7 @@ async fn first_place(destination: &Destination) -> Result<Found, Error> {
 
 /// One worker whose voice activity tells when the far end falls silent. What a recognizer would get ends here.
 fn start_media(
-    ip: std::net::IpAddr,
+    (ip, ports): (std::net::IpAddr, usize),
     disk: &disk::Handle,
     inbox: mpsc::Sender<Input>,
     identity: Arc<Identity>,
@@ -329,13 +348,18 @@ fn start_media(
     let silences = inbox.clone();
     std::thread::Builder::new().name("phone-ear".into()).spawn(move || {
         for job in heard {
-            let over = matches!(job, speech::Job::Finish { .. } | speech::Job::Cancel { .. });
-            if over && silences.blocking_send(Input::FarEnded).is_err() {
+            let over = match job {
+                speech::Job::Finish { leg, .. } | speech::Job::Cancel { leg, .. } => Some(leg),
+                speech::Job::Begin { .. } | speech::Job::Frames { .. } => None,
+            };
+            if let Some(leg) = over
+                && silences.blocking_send(Input::FarEnded(leg)).is_err()
+            {
                 return;
             }
         }
     })?;
-    let (id, ports, identity) = (WorkerId(0), Ports::Any(PORTS), Some(identity));
+    let (id, ports, identity) = (WorkerId(0), Ports::Any(ports), Some(identity));
     let config = WorkerConfig { id, bind: ip, ports, core: None, nice: 0, media_timeout: MEDIA_TIMEOUT, identity };
     #[expect(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
     let report = move |report| match report {

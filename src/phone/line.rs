@@ -68,6 +68,17 @@ pub struct Settings {
     pub manners: Manners,
     /// Silence of the far end that counts as the end of its words.
     pub pause: Duration,
+    /// Is each call recorded?
+    pub keeps: Keeps,
+}
+
+/// What is kept of a phone's calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keeps {
+    /// A file of each.
+    Recordings,
+    /// The report.
+    Reports,
 }
 
 /// What comes in.
@@ -77,8 +88,8 @@ pub enum Input {
     Wire(wire::Input),
     /// From the media worker.
     Sound(Sound),
-    /// The far end has fallen silent (an utterance is over).
-    FarEnded,
+    /// The far end of this leg has fallen silent (an utterance is over).
+    FarEnded(LegId),
     /// The user hangs up and the phone ends.
     Quit,
 }
@@ -147,17 +158,7 @@ impl Line {
     /// A line that begins at once.
     #[must_use]
     pub fn new(now: Time, seed: u64, endpoint: Endpoint, settings: Settings) -> Line {
-        let mut line = Line {
-            endpoint,
-            settings,
-            random: Random::new(seed),
-            state: State::Idle,
-            report: None,
-            began: now,
-            answered: None,
-            calls: 0,
-            outbox: VecDeque::new(),
-        };
+        let mut line = Line::idle(now, seed, endpoint, settings);
         match line.settings.registration.clone() {
             Some(registration) => {
                 line.state = State::SigningOn;
@@ -169,12 +170,36 @@ impl Line {
         line
     }
 
+    /// A line that does nothing before [`Line::call_again`].
+    #[must_use]
+    pub fn idle(now: Time, seed: u64, endpoint: Endpoint, settings: Settings) -> Line {
+        Line {
+            endpoint,
+            settings,
+            random: Random::new(seed),
+            state: State::Idle,
+            report: None,
+            began: now,
+            answered: None,
+            calls: 0,
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// Calls once more after [`Output::Done`], with other steps.
+    pub fn call_again(&mut self, now: Time, steps: Vec<Step>) {
+        self.settings.steps = steps;
+        self.begin(now);
+        self.settle(now);
+    }
+
     /// Takes an input.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
             Input::Wire(input) => input.enter(now, &mut self.endpoint),
             Input::Sound(event) => self.sound(now, event),
-            Input::FarEnded => self.far_ended(now),
+            Input::FarEnded(leg) if self.leg() == Some(leg) => self.far_ended(now),
+            Input::FarEnded(_) => {}
             Input::Quit => self.quit(now),
         }
         self.settle(now);
@@ -350,16 +375,18 @@ impl Line {
     fn talk(&mut self, now: Time, leg: LegId, stream: Stream) {
         let codec = stream.codec.encoding();
         let (room, recording) = (RoomId::new(now, &mut self.random), RecordingId::new(now, &mut self.random));
-        let path = PathBuf::from(format!("{recording}.wav"));
+        let path = (self.settings.keeps == Keeps::Recordings).then(|| PathBuf::from(format!("{recording}.wav")));
         self.answered = Some(now);
         if let Some(report) = &mut self.report {
-            (report.status, report.codec, report.recording) = (OK, Some(codec.to_owned()), Some(path.clone()));
+            (report.status, report.codec, report.recording) = (OK, Some(codec.to_owned()), path.clone());
             report.srtp = stream.security.word();
             report.setup_ms = Some(millis(now.since(self.began)));
         }
         self.tell(now, Event::Answered { codec: codec.to_owned() });
         self.command(Command::OpenLeg { room, leg, stream });
-        self.command(Command::StartRecording { room, recording, customer: leg, path });
+        if let Some(path) = path {
+            self.command(Command::StartRecording { room, recording, customer: leg, path });
+        }
         let listening = Listening {
             turn: TurnId::new(now, &mut self.random),
             lang: Lang::new("en-US"),
@@ -517,9 +544,12 @@ impl Line {
         }
         let before = std::mem::replace(&mut self.state, State::Idle);
         if let State::Talking(talk) = before {
-            self.command(Command::StopRecording { room: talk.room, recording: talk.recording });
+            let recording = self.settings.keeps == Keeps::Recordings;
+            if recording {
+                self.command(Command::StopRecording { room: talk.room, recording: talk.recording });
+            }
             self.command(Command::CloseLeg { leg: talk.leg });
-            self.state = State::Closing { until: now + CLOSING, recording: true, leg: true };
+            self.state = State::Closing { until: now + CLOSING, recording, leg: true };
         } else {
             self.finish(now);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
 
 use super::dialogue;
 use super::evaluate::evaluate;
@@ -13,6 +14,7 @@ use super::scorecard::Scorecard;
 use crate::clock::{chance, now};
 use crate::control::discreet::discreet;
 use crate::control::event::{DomainEvent, Fact};
+use crate::control::words::pressure::Pressure;
 use crate::control::words::{EvaluationId, EventId, Lang, RecordingId, SessionId};
 use crate::store::journal::Journal;
 use crate::store::messages::Message;
@@ -73,7 +75,7 @@ pub enum Unheard {
     Ever(String),
 }
 
-/// Turns a recording in a language into words; runs on a blocking thread.
+/// Turns a recording in a language into words; runs on a thread of its own.
 pub type Transcribe = Arc<dyn Fn(&Path, &Lang) -> Result<Transcribed, Unheard> + Send + Sync>;
 /// Takes card numbers and the like out of a text before it is kept.
 pub type Redact = fn(&str) -> String;
@@ -93,6 +95,8 @@ pub struct Worker {
     pub redact: Redact,
     /// What sessions are measured by.
     pub cards: Arc<[Scorecard]>,
+    /// It waits until there is time for it.
+    pub pressure: watch::Receiver<Pressure>,
 }
 
 impl Worker {
@@ -148,10 +152,12 @@ impl Worker {
         let transcripts = if self.transcribe.is_some() { Transcripts::Wanted } else { Transcripts::None };
         if let Some(transcribe) = &self.transcribe {
             for recording in self.store.untranscribed(now(), RECORDINGS).await? {
+                self.until_calm().await;
                 self.transcribe(transcribe, recording).await?;
                 done += 1;
             }
         }
+        self.until_calm().await;
         let (sessions, mut facts) = (self.store.unmeasured(transcripts, SESSIONS).await?, Vec::new());
         for session in &sessions {
             for card in self.cards.iter() {
@@ -167,6 +173,12 @@ impl Worker {
         Ok(done + sessions.len())
     }
 
+    /// Callers come first. A governor that is gone holds nothing up.
+    async fn until_calm(&self) {
+        let mut pressure = self.pressure.clone();
+        drop(pressure.wait_for(|level| *level == Pressure::Calm).await);
+    }
+
     async fn record(&self, facts: Vec<Fact>) -> Result<(), Error> {
         let (at, mut random) = (now(), chance());
         let events = facts.into_iter().map(|fact| DomainEvent { id: EventId::new(at, &mut random), at, fact: discreet(fact) }).collect();
@@ -177,8 +189,14 @@ impl Worker {
         let (Ok(id), Ok(session)) = (recording.id.parse(), recording.session.parse()) else { return Ok(()) };
         let lang = Lang::new(self.store.spoken_lang(&recording.session).await?.as_deref().unwrap_or(DEFAULT_LANG));
         let (file, transcribe) = (self.recordings.join(&recording.path), transcribe.clone());
-        let result = tokio::task::spawn_blocking(move || transcribe(&file, &lang)).await;
-        let transcribed = match result.unwrap_or_else(|why| Err(Unheard::Now(why.to_string()))) {
+        let (tell, told) = oneshot::channel();
+        // A thread of its own: it takes a priority that no other work should find itself at.
+        let thread = std::thread::Builder::new().name("transcript".into()).spawn(move || tell.send(transcribe(&file, &lang)));
+        let heard = match thread {
+            Ok(_) => told.await.unwrap_or_else(|_| Err(Unheard::Now("the recognizer broke off".to_owned()))),
+            Err(why) => Err(Unheard::Now(format!("no thread for the recognizer: {why}"))),
+        };
+        let transcribed = match heard {
             Ok(transcribed) => transcribed,
             Err(why) => return self.unheard(&recording, (id, session), &why).await,
         };

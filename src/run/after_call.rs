@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use tokio::sync::watch;
 
 use crate::control::words::Lang;
+use crate::control::words::pressure::Pressure;
 use crate::media::priority;
 use crate::qa::worker::{Transcribe, Unheard};
 use crate::qa::{Scorecard, Transcribed, Utterance, Worker, scorecard};
@@ -50,7 +52,13 @@ fn read(file: &str, text: &str) -> anyhow::Result<Scorecard> {
 }
 
 /// The worker, ready to run.
-pub fn worker(shelf: Shelf, started: &store::Started, engines: &Arc<Engines>, cards: Arc<[Scorecard]>) -> Worker {
+pub fn worker(
+    shelf: Shelf,
+    started: &store::Started,
+    engines: &Arc<Engines>,
+    cards: Arc<[Scorecard]>,
+    pressure: watch::Receiver<Pressure>,
+) -> Worker {
     Worker {
         store: started.store.clone(),
         journal: started.journal.clone(),
@@ -58,6 +66,7 @@ pub fn worker(shelf: Shelf, started: &store::Started, engines: &Arc<Engines>, ca
         transcribe: engines.any(Purpose::AfterCall).then(|| transcriber(Arc::clone(engines), shelf.keys)),
         redact: nlu::redact::redact,
         cards,
+        pressure,
     }
 }
 

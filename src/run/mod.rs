@@ -6,6 +6,7 @@ pub mod after_call;
 mod clock;
 mod control_loop;
 mod effects;
+mod governor;
 mod reload;
 pub(crate) mod setup;
 mod shutdown;
@@ -26,6 +27,7 @@ use crate::control::session::Restored;
 use crate::control::switch::Switch;
 use crate::control::words::chat::Send;
 use crate::control::words::directory::{Directory, Listener};
+use crate::control::words::pressure::Pressure;
 use crate::inlet::{Bell, Inlet};
 use crate::speech::prompts::Prompts;
 use crate::vault::Shelf;
@@ -123,9 +125,11 @@ impl Server {
         let (shown, show) = reload::shown(&directory, &settings);
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
         let adapters = show.adapters.clone();
-        let counted = setup::Counted { media: sound.counts.clone(), net: net.counts() };
+        let counted = setup::Counted { media: sound.counts.clone(), net: net.counts(), recognizers: sound.gauges() };
         let state = setup::api_state(&settings, &started, &control, show, counted, (&cards[..], shelf.clone()))?;
-        let after_call = after_call::worker(shelf, &started, &engines, cards);
+        let (told, pressure) = watch::channel(Pressure::Calm);
+        let after_call = after_call::worker(shelf, &started, &engines, cards, pressure);
+        let watched = governor::Watched { recognizers: sound.recognizers, media: sound.counts };
         let (listener, address) = runtime.block_on(open_api(settings.api))?;
         let guard = lookups::Guard::new(setup::reach(&directory));
         let (lookups, lookups_task) = lookups::start(started.store.clone(), guard.clone(), control.clone())?;
@@ -144,6 +148,7 @@ impl Server {
             answers_task,
             lookups_task,
             tokio::spawn(after_call.run()),
+            tokio::spawn(governor::run(watched, control.clone(), told)),
             tokio::spawn(shutdown::watch(control.clone())),
             tokio::spawn(reload::run(files, control, shown, guard)),
             tokio::spawn(serve_api(listener, api::router(state))),

@@ -22,6 +22,7 @@ use crate::media::worker::Counts;
 use crate::net::tls::{self, Owner, Servers, Tls};
 use crate::net::{self, certificate};
 use crate::qa::Scorecard;
+use crate::speech::governor::Gauge;
 use crate::speech::prompts::Other;
 use crate::speech::{self, engines};
 use crate::store::{self, Store};
@@ -205,6 +206,8 @@ pub struct Counted {
     pub media: Vec<Arc<Counts>>,
     /// The SIP sockets.
     pub net: Arc<net::Counts>,
+    /// The recognizer threads.
+    pub recognizers: Vec<Arc<Gauge>>,
 }
 
 /// Name, help, and which count of the SIP sockets.
@@ -219,6 +222,24 @@ const OF_THE_WIRE: [Line; 7] = [
     ("sip_shut_out_messages", "Messages of banned or denied sources, dropped unread", |counts| &counts.shut_out),
     ("sip_turned_away_connections", "Connections closed unheard because there were too many", |counts| &counts.turned_away),
 ];
+
+/// Name, help, and which count of a recognizer thread.
+type Ear = (&'static str, &'static str, fn(&Gauge) -> &AtomicU64);
+
+/// The first over the second is the real-time factor.
+const OF_RECOGNIZERS: [Ear; 2] = [
+    ("speech_busy_microseconds", "Microseconds that recognizer threads worked", |gauge| &gauge.busy_us),
+    ("speech_heard_microseconds", "Microseconds of sound that recognizer threads heard", |gauge| &gauge.heard_us),
+];
+
+fn ears(recognizers: &[Arc<Gauge>]) -> Vec<metrics::Kept> {
+    let one = |(name, help, of): Ear| {
+        let gauges = recognizers.to_vec();
+        let read = move || gauges.iter().map(|gauge| of(gauge).load(Ordering::Relaxed)).sum();
+        metrics::Kept { name, help, read: Box::new(read) }
+    };
+    OF_RECOGNIZERS.into_iter().map(one).collect()
+}
 
 fn kept(net: &Arc<net::Counts>) -> Vec<metrics::Kept> {
     let one = |(name, help, of): Line| {
@@ -253,7 +274,7 @@ pub fn api_state(
         channels: showing.channels,
         recordings: shelf,
         scorecards: cards.iter().map(shown).collect(),
-        registry: Arc::new(metrics::registry(counted.media, kept(&counted.net))),
+        registry: Arc::new(metrics::registry(counted.media, kept(&counted.net).into_iter().chain(ears(&counted.recognizers)).collect())),
         visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),
         limits: Arc::new(api::rate::Limits::new(server.api_rate)),
         turns: api::turns::Turns::default(),

@@ -11,10 +11,12 @@ use crate::config::server::{Ports, Server};
 use crate::control::surface::Input;
 use crate::control::words::directory::{Directory, RecordingForm, Worker};
 use crate::control::words::media::WorkerId;
+use crate::control::words::speech::Job;
 use crate::inlet::Inlet;
 use crate::media::rtp::dtls::Identity;
 use crate::media::{self, Report, disk, worker};
 use crate::speech;
+use crate::speech::governor::Gauge;
 use crate::vault::Shelf;
 
 /// Media threads outrank recognition, where the system allows it.
@@ -26,8 +28,17 @@ pub struct Sound {
     pub workers: BTreeMap<WorkerId, Sender<media::Job>>,
     /// What they count.
     pub counts: Vec<Arc<worker::Counts>>,
+    /// Recognizer threads: what they count, and their lines.
+    pub recognizers: Vec<(Arc<Gauge>, Sender<Job>)>,
     /// To be joined, in this order, once the inboxes are dropped.
     pub threads: Vec<JoinHandle<()>>,
+}
+
+impl Sound {
+    /// What the recognizer threads count.
+    pub fn gauges(&self) -> Vec<Arc<Gauge>> {
+        self.recognizers.iter().map(|(gauge, _)| Arc::clone(gauge)).collect()
+    }
 }
 
 /// Starts all of it and writes the ports that are really bound into the directory.
@@ -43,7 +54,8 @@ pub fn start(
     let disks = start_disks((server, shelf), directory.workers.len(), door)?;
     let recognizers = start_recognizers(server, engines, door)?;
     let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
-    let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), threads: Vec::new() };
+    let gauges = recognizers.iter().map(|recognizer| Arc::clone(&recognizer.gauge)).zip(inboxes.iter().cloned()).collect();
+    let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), recognizers: gauges, threads: Vec::new() };
     let identity = Arc::new(Identity::make()?);
     directory.protection.fingerprint = Some(identity.fingerprint);
     for (place, disk) in directory.workers.iter_mut().zip(disks.iter().cycle()) {

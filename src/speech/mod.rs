@@ -4,6 +4,7 @@
 //! `words::speech::Event`; `prompts` turns a `Prompt` into sound without ever blocking its caller.
 
 pub mod engines;
+pub mod governor;
 mod guard;
 mod kept;
 pub mod models;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::RATE;
 use super::engines::{Bench, Engines, Purpose};
+use super::governor::Gauge;
 use super::recognizer::{Errand, Hearing, Reading, Terms};
 use crate::clock;
 use crate::control::time::Time;
@@ -18,6 +19,8 @@ use crate::control::words::{Lang, LegId, TurnId};
 /// Speech gives way to signalling and sound.
 const NICE: i32 = 10;
 
+/// The sound of one [`Job::Frames`].
+const FRAME: Duration = Duration::from_millis(20);
 /// Threads that wait for other machines, for one speech thread; each waits for one utterance.
 const WAITERS: usize = 4;
 /// Utterances that may stand in line for them; above: overloaded.
@@ -28,6 +31,8 @@ const ERRANDS: usize = 32;
 pub struct Handle {
     /// Where media workers put their jobs; all jobs of a leg go to the same thread. Full = overloaded.
     pub jobs: Sender<Job>,
+    /// How much it works.
+    pub gauge: Arc<Gauge>,
     /// To be joined after the senders are dropped.
     pub thread: JoinHandle<()>,
 }
@@ -40,6 +45,8 @@ pub fn start(engines: &Arc<Engines>, number: usize, events: impl Fn(Event) + Sen
     let (jobs, waiting) = bounded(engines.config().queue);
     let engines = engines.clone();
     let events: Tell = Arc::new(events);
+    let gauge = Arc::new(Gauge::default());
+    let kept = Arc::clone(&gauge);
     let errands = if engines.asks_others() { Some(Errands::start(number, &events)?) } else { None };
     let thread = std::thread::Builder::new().name(format!("speech-{number}")).spawn(move || {
         if let Err(why) = rustix::process::nice(NICE) {
@@ -48,9 +55,9 @@ pub fn start(engines: &Arc<Engines>, number: usize, events: impl Fn(Event) + Sen
         let limit = engines.config().utterances;
         let mut bench = Bench::new(engines, Purpose::Live);
         bench.warm();
-        Worker { bench, limit, open: BTreeMap::new(), errands, events }.run(&waiting);
+        Worker { bench, limit, open: BTreeMap::new(), errands, events }.run(&waiting, &kept);
     })?;
-    Ok(Handle { jobs, thread })
+    Ok(Handle { jobs, gauge, thread })
 }
 
 /// Where results go.
@@ -135,14 +142,17 @@ struct Utterance {
 }
 
 impl Worker {
-    fn run(mut self, jobs: &Receiver<Job>) {
+    fn run(mut self, jobs: &Receiver<Job>, gauge: &Gauge) {
         for job in jobs {
+            let began = Instant::now();
+            let heard = if matches!(job, Job::Frames { .. }) { FRAME } else { Duration::ZERO };
             match job {
                 Job::Begin { leg, listening, offset } => self.begin(leg, &listening, offset),
                 Job::Frames { leg, turn, pcm } => self.frames(leg, turn, &pcm),
                 Job::Finish { leg, turn, at } => self.finish(leg, turn, at),
                 Job::Cancel { leg, turn } => drop(self.open.remove(&(leg, turn))),
             }
+            gauge.did(began.elapsed(), heard);
         }
     }
 

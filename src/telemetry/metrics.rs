@@ -122,6 +122,7 @@ mod tests {
     use super::*;
     use crate::control::sip::message::Method;
     use crate::control::words::guard::GuardCounts;
+    use crate::control::words::pressure::Pressure;
     use crate::control::words::seen::{Direction, Kind};
 
     #[test]
@@ -137,6 +138,7 @@ mod tests {
             messages: vec![(kind, 4)],
             tolls: vec![("number", 2)],
             cuts: vec![("spent", 5)],
+            pressure: Pressure::Short,
             trunks: vec![("pbx".to_owned(), 6)],
         };
         let text = print(&registry(workers, vec![kept]), Some(&counts)).unwrap();
@@ -150,6 +152,8 @@ mod tests {
             "hotline_outbound_refused_total{why=\"number\"} 2",
             "hotline_trunk_calls{trunk=\"pbx\"} 6",
             "hotline_outbound_cut_total{why=\"spent\"} 5",
+            "hotline_overload_level{level=\"short\"} 1",
+            "hotline_overload_level{level=\"calm\"} 0",
         ] {
             assert!(text.contains(line), "{line} is missing in {text}");
         }

@@ -15,6 +15,7 @@ use hotline::config::{self, Config};
 use hotline::control::event::{DomainEvent, Fact};
 use hotline::control::surface::{Input, Output};
 use hotline::control::switch::Switch;
+use hotline::control::words::pressure::Pressure;
 use hotline::control::words::{AgentId, EventId};
 use hotline::control_handle::{self, ControlHandle, ControlSide};
 use hotline::lookups::{self, Guard};
@@ -130,6 +131,7 @@ impl House {
             transcribe: None,
             redact: str::to_owned,
             cards,
+            pressure: watch::channel(Pressure::Calm).1,
         };
         House { base, admin, reader, store, journal, recordings, quality, folder: None }
     }

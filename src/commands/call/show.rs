@@ -1,13 +1,12 @@
 //! `hotline call show`: the SIP messages of one of the latest calls of a running server, as a ladder, as JSON or as a capture file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use reqwest::{Client, Response, StatusCode};
+use anyhow::Context;
 
 use crate::api::signalling::{Message, Signalling};
-use crate::web_client;
+use crate::commands::asking::Server;
 
 const EXAMPLES: &str = "Examples:
   hotline call show call_01JD2XH0ZK8M4V9Q6T3R5W7Y1B
@@ -17,8 +16,6 @@ const EXAMPLES: &str = "Examples:
   hotline call show call_01JD… --json --home /srv/hotline
 
 The latest calls are kept in memory, without credentials and without what was keyed or written.";
-/// Where the first administrator's key lies below the home folder.
-const KEY_FILE: &str = "data/admin-key";
 /// The widest column of a ladder, in characters.
 const COLUMN: usize = 34;
 /// More far ends share the last column.
@@ -39,15 +36,8 @@ pub struct Args {
     /// Write a capture file
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
-    /// The server's API
-    #[arg(long, env = "HOTLINE_API", default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    api: String,
-    /// A key with the scope calls:read; otherwise the one in the home folder
-    #[arg(long, env = "HOTLINE_API_KEY", hide_env_values = true, value_name = "KEY")]
-    key: Option<String>,
-    /// The server's home folder, where the first administrator's key lies
-    #[arg(long, env = "HOTLINE_HOME", default_value = ".", value_name = "DIR")]
-    home: PathBuf,
+    #[command(flatten)]
+    server: Server,
 }
 
 /// Runs the command.
@@ -61,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn show(args: &Args) -> anyhow::Result<()> {
-    let asking = Asking { client: web_client::client(|builder| builder)?, key: key(args)?, api: args.api.trim_end_matches('/') };
+    let asking = args.server.asking()?;
     let path = format!("/v1/calls/{}/signalling", percent_encoding::utf8_percent_encode(&args.id, percent_encoding::NON_ALPHANUMERIC));
     if let Some(file) = &args.pcap {
         let bytes = asking.get(&format!("{path}/pcap")).await?.bytes().await?;
@@ -75,34 +65,6 @@ async fn show(args: &Args) -> anyhow::Result<()> {
     let signalling: Signalling = serde_json::from_str(&text).context("the server's answer is not that of this version")?;
     print!("{}", ladder(&signalling));
     Ok(())
-}
-
-fn key(args: &Args) -> anyhow::Result<String> {
-    let file = args.home.join(Path::new(KEY_FILE));
-    match &args.key {
-        Some(key) => Ok(key.clone()),
-        None => std::fs::read_to_string(&file)
-            .map(|key| key.trim().to_owned())
-            .with_context(|| format!("no key in {}: give --key, or --home with the server's folder", file.display())),
-    }
-}
-
-struct Asking<'a> {
-    client: Client,
-    key: String,
-    api: &'a str,
-}
-
-impl Asking<'_> {
-    async fn get(&self, path: &str) -> anyhow::Result<Response> {
-        let url = format!("{}{path}", self.api);
-        let asked = self.client.get(&url).bearer_auth(&self.key).send().await;
-        let answer = asked.with_context(|| format!("no server answers at {}: give --api", self.api))?;
-        match answer.status() {
-            StatusCode::OK => Ok(answer),
-            status => bail!("the server says {status}: {}", answer.text().await.unwrap_or_default()),
-        }
-    }
 }
 
 /// The messages between us and each far end, one a line, the time since the first at the left.

@@ -18,6 +18,7 @@ use crate::control::words::media::Codec;
 use crate::control::words::srtp::Srtp;
 use crate::media::{Sound, wav};
 use crate::phone::destination::Destination;
+use crate::phone::line::Keeps;
 use crate::phone::script::{HangUp, Manners, Step};
 use crate::phone::{Account, Options, Purpose, Registers, Trust};
 use crate::web_client;
@@ -153,6 +154,7 @@ impl Stage {
             pause: Duration::from_millis(900),
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             headers: Vec::new(),
+            keeps: Keeps::Recordings,
             recordings: self.home.join("phones"),
             trust: Trust::default(),
             srtp: Srtp::Offered,

@@ -18,6 +18,7 @@ use crate::control::event::{Fact, SessionState};
 use crate::control::session::effect::{Effect, Signal};
 use crate::control::session::talk::{Beginning, Talk};
 use crate::control::sip::Invited;
+use crate::control::words::pressure::Pressure;
 use crate::control::words::trunk::Habits;
 use crate::control::words::{AgentId, CallId, RoomId, SessionId};
 
@@ -165,6 +166,10 @@ impl Call {
         };
         self.talk = Some(Talk::new(world.now, world.random, self.ids.session, plan, &beginning));
         self.stage = Stage::Plan;
+        // Nobody is asked for words that there is no time to hear.
+        if world.pressure == Pressure::Short {
+            self.tell_plan(Event::NoRecognizer, world);
+        }
         self.tell_plan(Event::Started, world);
     }
 }

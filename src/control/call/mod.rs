@@ -45,6 +45,7 @@ use super::toll::Tolls;
 use super::trunks::Trunks;
 use super::words::directory::Directory;
 use super::words::media::{Command, KeyWay, WorkerId};
+use super::words::pressure::Pressure;
 use super::words::{AgentId, CallId, Lang, LegId, RoomId, SessionId};
 
 pub use arrive::Arrival;
@@ -72,6 +73,8 @@ pub struct World<'a> {
     pub trunks: &'a mut Trunks,
     /// The session's customer, once known.
     pub customer: Option<&'a Customer>,
+    /// What is left undone for want of time.
+    pub pressure: Pressure,
     /// Chance.
     pub random: &'a mut Random,
     /// RTP ports.

@@ -18,6 +18,7 @@ use crate::control::surface::Output;
 use crate::control::time::Time;
 use crate::control::words::agent::{Refusal, Reply};
 use crate::control::words::guard::{Ban, Offence, Source};
+use crate::control::words::pressure::Pressure;
 use crate::control::words::seen::Counts;
 use crate::control::words::sip::Transmit;
 
@@ -110,6 +111,14 @@ impl Switch {
         }
     }
 
+    /// The machine's time is shorter or longer than before.
+    pub(super) fn on_pressure(&mut self, now: Time, pressure: Pressure) {
+        if std::mem::replace(&mut self.load.pressure, pressure) != pressure {
+            tracing::warn!(level = pressure.word(), "what the machine has time for has changed");
+            self.sessions.journal(now, Fact::Overload { level: pressure.word().to_owned() }, &mut self.work.sessions);
+        }
+    }
+
     /// Ends bans and tells what became of them.
     pub(super) fn look_after_bans(&mut self, now: Time) {
         if self.guard.poll_timeout().is_some_and(|due| due <= now)
@@ -126,7 +135,14 @@ impl Switch {
     /// All that is counted.
     pub(super) fn counts(&self) -> Counts {
         let (tolls, cuts) = (self.tolls.refused(), self.tolls.cuts());
-        Counts { guard: self.guard.counts(), messages: self.ladders.counts(), tolls, cuts, trunks: self.trunks.loads() }
+        Counts {
+            guard: self.guard.counts(),
+            messages: self.ladders.counts(),
+            tolls,
+            cuts,
+            pressure: self.load.pressure,
+            trunks: self.trunks.loads(),
+        }
     }
 
     pub(super) fn ladder(&self, of: &str) -> Result<Reply, Refusal> {

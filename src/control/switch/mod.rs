@@ -42,6 +42,7 @@ use super::trunks::{Trunks, Way};
 use super::words::agent::AgentState;
 use super::words::directory::Directory;
 use super::words::phone::KeptPhone;
+use super::words::pressure::Pressure;
 use super::words::{AgentId, LegId, LookupId, OfferId, RecordingId, SessionId, media, speech};
 use trunks::read_as;
 
@@ -106,6 +107,7 @@ enum Drain {
 struct Load {
     calls: usize,
     chats: usize,
+    pressure: Pressure,
 }
 
 /// All rules, behind one surface.
@@ -181,6 +183,7 @@ impl Switch {
             Input::Agent(command, wish) => self.on_command(now, command, wish),
             Input::Found(lookup, finding) => self.on_found(now, lookup, finding),
             Input::Directory(directory) => self.configure(now, directory),
+            Input::Pressure(pressure) => self.on_pressure(now, pressure),
             Input::Drain { until } => self.begin_drain(now, until),
         }
         self.settle_down(now);
@@ -278,6 +281,7 @@ impl Switch {
             endpoint: &self.endpoint,
             trunks: &mut self.trunks,
             customer: self.sessions.customer_of(session),
+            pressure: self.load.pressure,
             random: &mut self.random,
             ports: &mut self.ports,
             tolls: &mut self.tolls,
@@ -426,6 +430,7 @@ impl Switch {
             endpoint: &self.endpoint,
             trunks: &mut self.trunks,
             customer: None,
+            pressure: self.load.pressure,
             random: &mut self.random,
             ports: &mut self.ports,
             tolls: &mut self.tolls,

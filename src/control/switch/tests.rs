@@ -253,3 +253,25 @@ fn a_call_placed_by_the_api_lands_at_its_entry() {
     assert_eq!(scene.ending(), Some("caller_hung_up"));
     scene.assert_at_rest();
 }
+
+#[test]
+fn s36_while_time_is_short_new_callers_are_asked_for_keys_and_one_who_speaks_goes_on() {
+    let mut scene = Scene::new(directory(&["anna"]));
+    scene.dial("4001010");
+    scene.finish_play();
+    scene.input(Input::Pressure(Pressure::Short));
+    scene.input(Input::Pressure(Pressure::Short));
+    assert_eq!(scene.count("system.overload"), 1, "told once: {:?}", scene.names());
+    scene.say("我要报保险");
+    assert_eq!(scene.count("session.understood"), 1, "who is being listened to goes on");
+    let listened = |scene: &Scene| scene.media.iter().filter(|command| matches!(command, Command::Listen { .. })).count();
+    let before = listened(&scene);
+    scene.dial("4001010");
+    let (_, prompts) = scene.last_play();
+    let keys = prompts.iter().any(|prompt| matches!(prompt, Prompt::Text { text, .. } if text.contains("请按")));
+    assert!(keys && listened(&scene) == before, "the next one is asked for keys, and nobody listens: {prompts:?}");
+    scene.input(Input::Pressure(Pressure::Calm));
+    scene.dial("4001010");
+    scene.finish_play();
+    assert!(listened(&scene) > before, "words are asked for again");
+}

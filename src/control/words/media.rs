@@ -366,6 +366,40 @@ pub struct LegStats {
     /// What it sounded like, by patches of about five seconds; nothing of a leg on which nothing came.
     #[serde(default)]
     pub quality: Option<Quality>,
+    /// How far apart its packets came; not kept in the log.
+    #[serde(skip)]
+    pub gaps: Gaps,
+}
+
+/// How far apart packets came that were made 20 ms apart, by bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Gaps(pub [u32; Gaps::BOUNDS.len() + 1]);
+
+impl Gaps {
+    /// Upper bounds of the buckets in milliseconds; what is above all of them is in the last.
+    pub const BOUNDS: [u16; 11] = [21, 22, 23, 25, 28, 32, 36, 40, 60, 100, 200];
+
+    /// Counts a gap.
+    pub fn add(&mut self, gap_ms: f64) {
+        let bucket = Gaps::BOUNDS.iter().position(|bound| gap_ms <= f64::from(*bound)).unwrap_or(Gaps::BOUNDS.len());
+        self.0[bucket] = self.0[bucket].saturating_add(1);
+    }
+
+    /// Adds another's counts.
+    pub fn merge(&mut self, other: &Gaps) {
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count = count.saturating_add(more));
+    }
+
+    /// The bound below which this share of all gaps lies; `None` when they lie above all bounds, or when there are none.
+    #[must_use]
+    pub fn below(&self, share: f64) -> Option<u16> {
+        let all: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
+        let mut within = 0;
+        Gaps::BOUNDS.into_iter().zip(self.0).find_map(|(bound, count)| {
+            within += u64::from(count);
+            (within > 0 && within as f64 >= share * all as f64).then_some(bound)
+        })
+    }
 }
 
 /// What a leg sounded like here.

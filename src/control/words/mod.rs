@@ -10,6 +10,7 @@ pub mod media;
 pub mod net;
 pub mod outbound;
 pub mod phone;
+pub mod pressure;
 pub mod seen;
 pub mod sip;
 pub mod speech;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::guard::GuardCounts;
+use super::pressure::Pressure;
 use super::sip::Transport;
 use crate::control::sip::message::Method;
 use crate::control::time::Time;
@@ -82,6 +83,8 @@ pub struct Counts {
     pub tolls: Vec<(&'static str, u64)>,
     /// Calls to the outside that were cut, by the reason's word.
     pub cuts: Vec<(&'static str, u64)>,
+    /// What is left undone for want of time.
+    pub pressure: Pressure,
     /// Calls of each trunk now, both ways, by its name.
     pub trunks: Vec<(String, u32)>,
 }

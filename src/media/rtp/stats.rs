@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use super::Header;
+use crate::control::words::media::Gaps;
 use crate::media::RATE;
 
 const SEEN: i64 = 64;
 const JUMP: i64 = 3_000;
 const JITTER_SHARE: f64 = 1.0 / 16.0;
 const MICROS: f64 = 1e6;
+const MILLIS: f64 = 1e3;
+/// Packets are made so far apart.
+const STEP_MS: f64 = 20.0;
 
 /// How a packet stands to those before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +42,7 @@ pub struct Reception {
     jitter: f64,
     /// Ticks of the timestamp in a sample of 8 kHz.
     scale: f64,
+    gaps: Gaps,
 }
 
 impl Reception {
@@ -76,6 +81,7 @@ impl Reception {
             // A new talk spurt or a wrap of the timestamp says nothing about the network.
             if change < f64::from(RATE) {
                 self.jitter += (change - self.jitter) * JITTER_SHARE;
+                self.gaps.add((transit - before) * MILLIS / f64::from(RATE) + STEP_MS);
             }
         }
     }
@@ -96,6 +102,12 @@ impl Reception {
     #[must_use]
     pub fn jitter_ms(&self) -> f32 {
         (self.jitter * 1_000.0 / f64::from(RATE)) as f32
+    }
+
+    /// How far apart packets came.
+    #[must_use]
+    pub fn gaps(&self) -> Gaps {
+        self.gaps
     }
 
     /// The source of the present stream.

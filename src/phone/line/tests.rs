@@ -64,6 +64,7 @@ impl Scene {
             steps: Vec::new(),
             manners,
             pause: Duration::from_millis(900),
+            keeps: Keeps::Recordings,
         };
         let line = Line::new(START, 7, endpoint(HERE), settings);
         let mut scene = Scene { now: START, line, far: endpoint(THERE), is: Far::There, asked: Vec::new(), over: Vec::new() };

@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 
 use crate::control::sip::message::Method;
 use crate::control::words::guard::Offence;
+use crate::control::words::pressure::Pressure;
 use crate::control::words::seen::{Counts, Kind};
 
 /// A registry for one look at these counts.
@@ -23,7 +24,16 @@ struct Rules(Counts);
 
 impl Collector for Rules {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let Rules(Counts { guard, messages, tolls, cuts, trunks }) = self;
+        let Rules(Counts { guard, messages, tolls, cuts, pressure, trunks }) = self;
+        let mut levels = encoder.encode_descriptor(
+            "overload_level",
+            "What is left undone for want of time: 1 at the level in force",
+            None,
+            MetricType::Gauge,
+        )?;
+        for level in [Pressure::Calm, Pressure::Tight, Pressure::Short] {
+            ConstGauge::new(i64::from(level == *pressure)).encode(levels.encode_family(&[("level", level.word())])?)?;
+        }
         let banned = ConstGauge::new(i64::try_from(guard.banned).unwrap_or(i64::MAX));
         banned.encode(encoder.encode_descriptor("sip_banned_sources", "Sources not heard now", None, banned.metric_type())?)?;
         let by_offence = |counts: [u64; 5]| Offence::ALL.map(Offence::word).into_iter().zip(counts).collect::<Vec<_>>();

@@ -32,11 +32,11 @@ impl Runner {
             return;
         };
         let buttons = self.menu_buttons(now, menu);
-        if self.tries == Tries::default() {
+        if self.tries == Tries::default() && !self.reads_keys() {
             let prompts = self.prompt(now, &menu.prompt).into_iter().collect();
             self.ask(now, Asked::Menu(index), prompts, buttons, out);
         } else {
-            let lines = if self.tries.reads_keys { self.key_lines(index) } else { self.label_line(index) };
+            let lines = if self.reads_keys() { self.key_lines(index) } else { self.label_line(index) };
             lines.into_iter().for_each(|line| self.push_line(line));
             self.ask(now, Asked::Menu(index), Vec::new(), buttons, out);
         }

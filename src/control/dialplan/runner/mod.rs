@@ -180,8 +180,20 @@ struct Voice {
     typed_ahead: String,
     /// Chat lines that came before they were asked for.
     said_ahead: VecDeque<String>,
-    /// No recognizer: keys only.
-    is_deaf: bool,
+    /// May words be asked for?
+    ear: Ear,
+}
+
+/// May the customer answer in words?
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Ear {
+    /// Words and keys.
+    #[default]
+    Open,
+    /// No recognizer: the next question is where `asr_overload` leads away from.
+    Shut,
+    /// Keys only, and he was told so.
+    Keys,
 }
 
 /// Deadlines.

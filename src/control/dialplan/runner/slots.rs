@@ -86,7 +86,7 @@ impl Runner {
             return;
         }
         let mut prompts: Vec<Prompt> = self.prompt(now, &slot.ask).into_iter().collect();
-        if self.tries.reads_keys && super::turn::keyed(&slot.kind) {
+        if self.reads_keys() && super::turn::keyed(&slot.kind) {
             let text = filled(Phrase::UseKeys, &self.lang, &[]);
             prompts.push(Prompt::Text { id: None, text, lang: self.lang.clone() });
         }

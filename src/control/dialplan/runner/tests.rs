@@ -38,9 +38,13 @@ struct Talk {
 
 impl Talk {
     fn begin(id: &str, start: Start) -> Talk {
-        let mut talk = Talk { runner: Runner::new(BEGIN, 1, plan(id), start), now: BEGIN, out: Vec::new() };
+        let mut talk = Talk::new(id, start);
         talk.tell(Event::Started);
         talk
+    }
+
+    fn new(id: &str, start: Start) -> Talk {
+        Talk { runner: Runner::new(BEGIN, 1, plan(id), start), now: BEGIN, out: Vec::new() }
     }
 
     fn tell(&mut self, event: Event) -> &[Wish] {
@@ -202,6 +206,22 @@ fn s36_without_a_recognizer_the_keys_are_read_and_work() {
     assert!(!wishes.iter().any(|wish| matches!(wish, Wish::Listen(_))));
     talk.tell(Event::Pressed('3'));
     assert_eq!(talk.runner.node(), "car");
+}
+
+#[test]
+fn s36_a_caller_for_whom_there_is_no_time_is_asked_for_keys_from_the_first_question_on() {
+    let mut talk = Talk::new("driver-hotline", Start::voice());
+    talk.tell(Event::NoRecognizer);
+    talk.tell(Event::Started);
+    let mut wishes = Vec::new();
+    while !said(&wishes).contains("车辆问题请按3") {
+        wishes = talk.out.clone();
+        assert!(!wishes.iter().any(|wish| matches!(wish, Wish::Listen(_))), "nobody listens");
+        talk.strike();
+    }
+    talk.tell(Event::Pressed('3'));
+    assert_eq!(talk.runner.node(), "car");
+    assert!(said(&talk.out).contains("请按"), "and at the next menu: {}", said(&talk.out));
 }
 
 #[test]

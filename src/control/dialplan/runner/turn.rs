@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::phrases::{Phrase, filled};
-use super::{Asked, Medium, Question, Runner, Tries, Wait, longest_play};
+use super::{Asked, Ear, Medium, Question, Runner, Tries, Wait, longest_play};
 use crate::control::dialplan::hints;
 use crate::control::dialplan::plan::{SlotType, Target};
 use crate::control::dialplan::wish::Wish;
@@ -109,6 +109,12 @@ impl Runner {
 
     /// Puts a question: what is pending is said before it. Waits for quiet by itself.
     pub(super) fn ask(&mut self, now: Time, kind: Asked, mut prompts: Vec<Prompt>, buttons: Vec<(String, String)>, out: &mut Vec<Wish>) {
+        if self.voice.ear == Ear::Shut {
+            let question = Question { kind, prompts, buttons, barge_in: self.plan.defaults.barge_in, keys: String::new() };
+            self.wait = Wait::Answer(Box::new(question));
+            self.ask_for_keys(now, out);
+            return;
+        }
         let mut all = std::mem::take(&mut self.voice.pending);
         all.append(&mut prompts.clone());
         if prompts.is_empty() {
@@ -159,7 +165,7 @@ impl Runner {
     /// Opens the ear for one turn.
     pub(super) fn listen(&mut self, now: Time, out: &mut Vec<Wish>) {
         let Wait::Answer(question) = &self.wait else { return };
-        if self.memory.medium() == Medium::Chat || self.voice.is_deaf {
+        if self.memory.medium() == Medium::Chat || self.voice.ear != Ear::Open {
             return;
         }
         let (expect, hints) = self.expected(&question.kind);
@@ -320,13 +326,19 @@ impl Runner {
         }
     }
 
-    /// The recognizer cannot serve: `asr_overload`.
+    /// The recognizer cannot serve: `asr_overload`, now or at the next question.
     pub(super) fn no_recognizer(&mut self, now: Time, out: &mut Vec<Wish>) {
-        self.voice.is_deaf = true;
         self.voice.turn = None;
-        if !matches!(self.wait, Wait::Answer(_)) {
-            return;
+        if self.voice.ear == Ear::Open {
+            self.voice.ear = Ear::Shut;
         }
+        if matches!(self.wait, Wait::Answer(_)) {
+            self.ask_for_keys(now, out);
+        }
+    }
+
+    fn ask_for_keys(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.voice.ear = Ear::Keys;
         match self.plan.defaults.asr_overload.clone() {
             Target::Keys => {
                 self.stop_saying(out);
@@ -337,12 +349,17 @@ impl Runner {
         }
     }
 
+    /// Are keys read out instead of asking for words?
+    pub(super) fn reads_keys(&self) -> bool {
+        self.tries.reads_keys || self.voice.ear == Ear::Keys
+    }
+
     /// Puts the question again: the second time with the labels, the third with the keys.
     pub(super) fn put_again(&mut self, now: Time, out: &mut Vec<Wish>) {
         self.quiet_turn(out);
         let Wait::Answer(question) = std::mem::replace(&mut self.wait, Wait::Nothing) else { return };
         let failed = self.tries.silent + self.tries.unmatched;
-        let reads_keys = self.tries.reads_keys || failed >= 2;
+        let reads_keys = self.reads_keys() || failed >= 2;
         match question.kind {
             Asked::Menu(index) => {
                 let lines = if reads_keys { self.key_lines(index) } else { self.label_line(index) };
