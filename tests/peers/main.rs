@@ -13,6 +13,7 @@ mod crash;
 mod drain;
 mod guard;
 mod kamailio;
+mod load;
 mod malformed;
 mod names;
 mod outbound;
