@@ -17,11 +17,9 @@ use super::worker::{Ports, StartError};
 pub const DATAGRAM: usize = 2_048;
 
 const TICK: Duration = Duration::from_millis(20);
-/// A packet waits at most so long in a busy worker: a tenth of what it carries.
-pub const PACE: Duration = Duration::from_millis(2);
 const TIMER: u64 = u64::MAX;
 const BEHIND: u64 = 1 << 32;
-const READY: usize = 1_024;
+const READY: usize = 256;
 const STALE: usize = 1_024;
 const ALL_PORTS: usize = 1 << 16;
 const NOT_OURS: u32 = u32::MAX;
@@ -46,17 +44,7 @@ pub struct Sockets {
     by_port: Vec<u32>,
     poller: Epoll,
     timer: TimerFd,
-    pace: TimerFd,
     ready: Vec<EpollEvent>,
-}
-
-/// How eagerly a worker looks for packets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Gait {
-    /// Each packet wakes it: few come.
-    Eager,
-    /// It looks every [`PACE`], and finds many: a waking, here and at whoever gets them, costs more than carrying a packet.
-    Steady,
 }
 
 impl Sockets {
@@ -79,9 +67,9 @@ impl Sockets {
         for (index, (port, _)) in bound.iter().enumerate() {
             by_port[usize::from(*port)] = u32::try_from(index).unwrap_or(NOT_OURS);
         }
-        let (poller, timer, pace) = clocks().map_err(io::Error::from)?;
+        let (poller, timer) = clock().map_err(io::Error::from)?;
         let behind = bound.iter().map(|_| None).collect();
-        Ok(Sockets { bound, behind, by_port, poller, timer, pace, ready: vec![EpollEvent::empty(); READY] })
+        Ok(Sockets { bound, behind, by_port, poller, timer, ready: vec![EpollEvent::empty(); READY] })
     }
 
     /// The ports, in the order they were bound.
@@ -132,21 +120,14 @@ impl Sockets {
     }
 
     /// Waits for packets or the clock; the count is for [`Sockets::woken`].
-    pub fn wait(&mut self, gait: Gait) -> usize {
-        let patience = match gait {
-            Gait::Eager => EpollTimeout::NONE,
-            Gait::Steady => {
-                expirations(&self.pace);
-                EpollTimeout::ZERO
-            }
-        };
-        self.poller.wait(&mut self.ready, patience).unwrap_or(0)
+    pub fn wait(&mut self) -> usize {
+        self.poller.wait(&mut self.ready, EpollTimeout::NONE).unwrap_or(0)
     }
 
     /// The `at`-th thing that [`Sockets::wait`] saw.
     pub fn woken(&self, at: usize) -> Woken {
         match self.ready[at].data() {
-            TIMER => Woken::Ticks(expirations(&self.timer)),
+            TIMER => Woken::Ticks(self.expirations()),
             index if index & BEHIND != 0 => Woken::Behind(usize::try_from(index & !BEHIND).unwrap_or(usize::MAX)),
             index => Woken::Socket(usize::try_from(index).unwrap_or(usize::MAX)),
         }
@@ -182,14 +163,13 @@ impl Sockets {
     fn index(&self, port: u16) -> Option<usize> {
         usize::try_from(self.by_port[usize::from(port)]).ok().filter(|index| *index < self.bound.len())
     }
-}
 
-/// How often a clock has struck since it was last read.
-fn expirations(timer: &TimerFd) -> u64 {
-    let mut count = [0u8; 8];
-    match nix::unistd::read(timer, &mut count) {
-        Ok(8) => u64::from_ne_bytes(count),
-        _ => 0,
+    fn expirations(&self) -> u64 {
+        let mut count = [0u8; 8];
+        match nix::unistd::read(&self.timer, &mut count) {
+            Ok(8) => u64::from_ne_bytes(count),
+            _ => 0,
+        }
     }
 }
 
@@ -208,13 +188,10 @@ fn open(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The poller, the clock of the ticks in it, and the one that is read to wait for the next look. They strike together: a tick is found due.
-fn clocks() -> Result<(Epoll, TimerFd, TimerFd), Errno> {
+fn clock() -> Result<(Epoll, TimerFd), Errno> {
     let poller = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
-    let pace = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
     timer.set(Expiration::Interval(TimeSpec::from_duration(TICK)), TimerSetTimeFlags::empty())?;
-    pace.set(Expiration::Interval(TimeSpec::from_duration(PACE)), TimerSetTimeFlags::empty())?;
     poller.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
-    Ok((poller, timer, pace))
+    Ok((poller, timer))
 }

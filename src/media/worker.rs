@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use super::mixer::{Door, Mixer, Settings};
 use super::quality_counts::QualityCounts;
 use super::rtp::dtls::Identity;
-use super::sockets::{DATAGRAM, Gait, Sockets, Woken};
+use super::sockets::{DATAGRAM, Sockets, Woken};
 use super::{Job, Report, disk, priority};
 use crate::control::words::media::WorkerId;
 use crate::control::words::speech;
@@ -26,8 +26,6 @@ pub const JOBS: usize = 8_192;
 const KEPT_REPORTS: usize = 16_384;
 /// Ticks made up for at once after the thread was kept from its core; more are skipped.
 const MADE_UP_TICKS: u64 = 5;
-/// So many packets in a tick make a worker busy.
-const MANY: usize = 64;
 
 /// Which UDP ports a worker binds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -141,7 +139,6 @@ pub fn start(
         report,
         kept: VecDeque::with_capacity(KEPT_REPORTS),
         started: Instant::now(),
-        came: 0,
     };
     let name = format!("media-{}", config.id.0);
     let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&config))?;
@@ -156,8 +153,6 @@ struct Worker<F> {
     report: F,
     kept: VecDeque<Report>,
     started: Instant,
-    /// Packets since the last tick.
-    came: usize,
 }
 
 impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
@@ -171,9 +166,8 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
             tracing::info!(nice = config.nice, worker = config.id.0, "the media thread keeps its niceness: CAP_SYS_NICE is missing");
         }
         let mut datagram = [0u8; DATAGRAM];
-        let mut gait = Gait::Eager;
         loop {
-            let woken = self.sockets.wait(gait);
+            let woken = self.sockets.wait();
             if self.take_jobs() == Inbox::Closed {
                 self.mixer.close_all();
                 self.hand_over();
@@ -181,21 +175,13 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
             }
             for at in 0..woken {
                 match self.sockets.woken(at) {
-                    Woken::Ticks(due) => {
-                        self.ticks(due);
-                        gait = self.gait();
-                    }
+                    Woken::Ticks(due) => self.ticks(due),
                     Woken::Socket(index) => self.receive(index, &mut datagram),
                     Woken::Behind(index) => self.receive_report(index, &mut datagram),
                 }
             }
             self.hand_over();
         }
-    }
-
-    /// By what came in the last tick.
-    fn gait(&mut self) -> Gait {
-        if std::mem::take(&mut self.came) >= MANY { Gait::Steady } else { Gait::Eager }
     }
 
     fn take_jobs(&mut self) -> Inbox {
@@ -217,7 +203,6 @@ impl<F: FnMut(Report) -> Result<(), Report>> Worker<F> {
         let Some((port, length, from)) = self.sockets.receive(index, datagram) else {
             return;
         };
-        self.came += 1;
         let now = self.started.elapsed();
         let (sockets, counts) = (&self.sockets, &*self.counts);
         counts.received.fetch_add(1, Ordering::Relaxed);

@@ -91,7 +91,7 @@ pub async fn since(asking: &Asking, began: Time) -> anyhow::Result<Outcomes> {
     let tickets = tickets.into_iter().filter_map(|ticket| ticket.session).collect();
     let callbacks: Vec<Callback> = all(asking, "/v1/callbacks?limit=500", |callback: &Callback| callback.at >= began).await?;
     let callbacks = callbacks.into_iter().map(|callback| callback.session).collect();
-    let sessions = all(asking, "/v1/sessions?channel=voice&limit=500", |session: &Session| session.created_at >= began).await?;
+    let sessions = all(asking, "/v1/sessions?channel=phone&limit=500", |session: &Session| session.created_at >= began).await?;
     let mut outcomes = Outcomes::default();
     sessions.into_iter().for_each(|session| outcomes.add(session, &tickets, &callbacks));
     Ok(outcomes)
