@@ -3,6 +3,11 @@
 #![allow(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../../benches/speech/clips.rs"]
+#[allow(dead_code, reason = "shared with the bench, which prints more of a clip")]
+mod clips;
+#[path = "../../benches/speech/coffee.rs"]
+mod coffee;
 mod company;
 mod counting;
 mod hearing;
@@ -13,3 +18,4 @@ mod rooms;
 mod secure;
 mod sockets;
 mod stage;
+mod words;
