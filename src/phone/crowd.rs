@@ -18,7 +18,7 @@ use crate::control::words::LegId;
 use crate::control::words::media::{Command, Event as Sound, Gaps};
 use crate::control::words::sip::ListenerId;
 
-/// All callers of a wave have begun after so long.
+/// All callers of a wave have begun after so long, or after half of it when it is short.
 const RAMP: Duration = Duration::from_secs(10);
 /// Between the end of a call and the next of the same caller: at least, and at most so much more.
 const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
@@ -161,7 +161,8 @@ impl Crowd {
             let Some(wave) = wave else { continue };
             let fresh = if wave == 0 { 0 } else { usize::from(self.plan.waves[wave - 1].callers) };
             let share = (at - fresh.min(at)) as f64 / f64::from(self.plan.waves[wave].callers).max(1.0);
-            let next = self.began + self.start_of(wave) + RAMP.mul_f64(share);
+            let ramp = RAMP.min(self.plan.waves[wave].lasts / 2);
+            let next = self.began + self.start_of(wave) + ramp.mul_f64(share);
             let line = self.line(at)?;
             self.callers[at] = Some(Caller { line, wave: None, next: Some(next) });
         }
