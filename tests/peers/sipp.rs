@@ -221,13 +221,13 @@ fn s85_an_agent_stays_on_his_old_extension_and_the_exchange_is_told_what_is_know
 }
 
 #[test]
-fn s42_a_desk_phones_lamp_shows_whether_a_colleague_is_on_the_phone() {
+fn s42_a_desk_phones_lamp_blinks_while_a_colleague_is_rung_and_shows_whether_he_is_on_the_phone() {
     if !installed("sipp") {
         return;
     }
     let (server, port) = with_a_desk_phone();
     let mut facts = server.facts();
-    let colleague = anna(&server, &["--ring", "100ms"]);
+    let colleague = anna(&server, &["--ring", "1s"]);
     facts.wait("phone.registered", |data| data["user"] == "anna");
     let desk = desk_phone(&server, LAMP, &port);
     let limit = Instant::now() + PATIENCE;

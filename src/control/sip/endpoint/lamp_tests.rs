@@ -115,6 +115,13 @@ fn one_notify_is_under_way_at_a_time_and_the_next_says_how_the_lamp_stands_by_th
     let next = taken(&mut end);
     assert_eq!((lines(&next), shown(&next[0]).2), (vec!["NOTIFY 3".to_owned()], "confirmed"));
     assert!(sent(&mut end).is_empty(), "nothing is left to be told");
+    end.lamp(START, "ben", &off());
+    let dark = sent(&mut end);
+    for lamp in [on(Phase::Early), off()] {
+        end.lamp(START, "ben", &lamp);
+    }
+    give(&mut end, START, &answered(&dark[0], 200));
+    assert!(sent(&mut end).is_empty(), "it is dark again, as the phone knows");
 }
 
 #[test]

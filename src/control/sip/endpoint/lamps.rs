@@ -41,8 +41,8 @@ enum Word {
 enum Last {
     Answered,
     UnderWay,
-    /// It is, and what it says is old.
-    Outdated,
+    /// It is, and the phone has asked again since (RFC 6665 §4.2.1.2).
+    AskedAgain,
 }
 
 #[derive(Debug)]
@@ -177,7 +177,9 @@ impl Endpoint {
         for tag in watchers {
             let Some(subscription) = self.lamps.all.get_mut(&tag).filter(|subscription| subscription.lamp != *lamp) else { continue };
             subscription.lamp = lamp.clone();
-            self.notify(now, tag, Word::Stands);
+            if subscription.last == Last::Answered {
+                self.notify(now, tag, Word::Stands);
+            }
         }
     }
 
@@ -232,7 +234,9 @@ impl Endpoint {
             self.lamps.remove(watch);
         }
         let Some(subscription) = self.lamps.all.get_mut(&watch) else { return };
-        if std::mem::replace(&mut subscription.last, Last::Answered) == Last::Outdated {
+        let asked = std::mem::replace(&mut subscription.last, Last::Answered) == Last::AskedAgain;
+        // A lamp that went on and off again in between has not changed.
+        if asked || subscription.lamp != subscription.told {
             self.notify(now, watch, Word::Stands);
         }
     }
@@ -240,7 +244,7 @@ impl Endpoint {
     fn notify(&mut self, now: Time, tag: u64, word: Word) {
         let Some(subscription) = self.lamps.all.get_mut(&tag) else { return };
         if word == Word::Stands && std::mem::replace(&mut subscription.last, Last::UnderWay) != Last::Answered {
-            subscription.last = Last::Outdated;
+            subscription.last = Last::AskedAgain;
             return;
         }
         let dialog = subscription.dialog.clone();
