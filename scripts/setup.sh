@@ -1,8 +1,8 @@
 #!/bin/sh
 # Brings what building and testing need on Debian 12: nothing is done when nothing is missing.
 # To build: cmake g++ make pkg-config (whisper.cpp), libpocketsphinx-dev. To run: pocketsphinx-en-us, espeak-ng.
-# To test against real peers: sip-tester, baresip, kamailio, sipsak, sipvicious, tcpdump, sox, postgresql; a test that misses one says
-# SKIPPED, so that a system without them is no reason to fail.
+# To test against real peers: sip-tester, baresip, kamailio, sipsak, sipvicious, tcpdump, sox, chromium, postgresql; a test that misses one
+# says SKIPPED, so that a system without them is no reason to fail.
 set -eu
 
 # Where Debian keeps servers.
@@ -43,6 +43,7 @@ offer sipsak has sipsak
 offer sipvicious has svmap
 offer tcpdump has tcpdump
 offer sox has sox
+offer chromium has chromium
 offer postgresql has_postgres
 
 [ -z "$need$extra" ] && exit 0

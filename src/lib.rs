@@ -18,6 +18,7 @@ pub mod run;
 pub mod signature;
 pub mod speech;
 pub mod store;
+pub mod stun;
 pub mod telemetry;
 pub mod vault;
 pub mod web_client;

@@ -3,8 +3,7 @@
 
 use hotline_fuzz::control::sdp::{self, Direction, Local};
 use hotline_fuzz::control::words::media::Codec;
-use hotline_fuzz::control::words::srtp::{KeysInSdp, Protection};
-use hotline_fuzz::control::words::trunk::Keys;
+use hotline_fuzz::control::words::srtp::{Fingerprint, KeysInSdp, Protection};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -12,9 +11,9 @@ fuzz_target!(|input: &[u8]| {
     let directions = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
     let codecs = if first & 4 == 0 { vec![Codec::Pcmu, Codec::Pcma] } else { vec![Codec::Pcma] };
     let direction = directions[usize::from(first & 3)];
-    // Keys may be told, so that those of the offer are read too.
-    let protection = Protection { keys: KeysInSdp::Written, ..Protection::default() };
-    let local = Local { address: [192, 0, 2, 1].into(), port: 4_000, codecs, session: 1, version: 1, direction, keys: Keys::Rfc4733, protection };
+    // Keys may be told and a handshake be had, so that those of the offer are read too.
+    let protection = Protection { keys: KeysInSdp::Written, fingerprint: Some(Fingerprint([1; 32])), ..Protection::default() };
+    let local = Local { direction, protection, ..Local::plain([192, 0, 2, 1], 4_000, codecs) };
     if let Err(refused) = sdp::accept(&local, text) {
         assert!(matches!(refused.status, 400 | 488));
     }

@@ -270,9 +270,10 @@ fn workers(server: &Server) -> Vec<Worker> {
         Ports::Free(_) => Vec::new(),
     };
     let share = even.len().div_ceil(count).max(1);
-    let advertised = server.advertised(server.media.bind);
+    let (advertised, others) = server.reached_at(server.media.bind);
     let ports = |worker: usize| even.iter().skip(worker * share).take(share).copied().collect();
-    (0..count).map(|worker| Worker { id: WorkerId(u16::try_from(worker).unwrap_or(u16::MAX)), advertised, ports: ports(worker) }).collect()
+    let id = |worker| WorkerId(u16::try_from(worker).unwrap_or(u16::MAX));
+    (0..count).map(|worker| Worker { id: id(worker), advertised, others: Arc::clone(&others), ports: ports(worker) }).collect()
 }
 
 /// Who answers which number: the operator's own lines first, then the plans', then the extensions.

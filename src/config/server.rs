@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::control::words::directory::{Limits, Notices};
 use crate::control::words::guard::Defence;
@@ -262,6 +263,15 @@ impl Server {
             None if bound.is_unspecified() => outward_address(bound),
             None => bound,
         }
+    }
+
+    /// The address peers are told of sound that is bound here, and others that lead to it: a browser in the house of the center may
+    /// reach the one and not the other.
+    #[must_use]
+    pub fn reached_at(&self, bound: IpAddr) -> (IpAddr, Arc<[IpAddr]>) {
+        let advertised = self.advertised(bound);
+        let own = if bound.is_unspecified() { outward_address(bound) } else { bound };
+        (advertised, Some(own).filter(|own| *own != advertised).into_iter().collect())
     }
 
     /// What a SIP socket says of itself.

@@ -1,18 +1,23 @@
 //! What passes on a leg's ports besides sound: ciphers are taken off and put on here, and reports go out and come in.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::leg::Leg;
 use super::mixer::Wire;
 use super::rtp::dtls::{Handshaking, Identity, is_record};
+use super::rtp::ice::Door;
 use super::rtp::packet::is_rtcp;
 use super::rtp::reporting::Reporting;
 use super::rtp::rtcp::{LONGEST, Writer};
 use super::rtp::secrecy;
 use crate::control::words::media::{Patch, Quality, ReportsWay, Stream, VoipMetrics};
 use crate::control::words::srtp::Security;
+use crate::stun::is_stun;
+
+/// Who proves where he is has one handshake, on whichever of his ways its records go: they are all of this source.
+const PROVED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A leg's side business.
 #[derive(Debug)]
@@ -20,6 +25,9 @@ pub struct Aside {
     secrecy: secrecy::Incoming,
     reporting: Reporting,
     handshaking: Option<Box<Handshaking>>,
+    door: Option<Box<Door>>,
+    /// The way on which the last record came, where the peer has several.
+    records_from: Option<SocketAddr>,
     refused: u64,
 }
 
@@ -27,7 +35,14 @@ impl Aside {
     /// Of a leg that opens now.
     #[must_use]
     pub fn new(now: Duration, chance: u64) -> Aside {
-        Aside { secrecy: secrecy::Incoming::default(), reporting: Reporting::new(now, chance), handshaking: None, refused: 0 }
+        Aside {
+            secrecy: secrecy::Incoming::default(),
+            reporting: Reporting::new(now, chance),
+            handshaking: None,
+            door: None,
+            records_from: None,
+            refused: 0,
+        }
     }
 
     /// Datagrams that could not be believed.
@@ -43,9 +58,14 @@ impl Aside {
     }
 }
 
-fn send_records(handshaking: &mut Handshaking, port: u16, wire: &mut Wire<'_>) {
+/// Sends what is to be sent, on the way that the peer has proved where it does so.
+fn send_records(handshaking: &mut Handshaking, port: u16, proved: Option<SocketAddr>, wire: &mut Wire<'_>) {
     while let Some((to, record)) = handshaking.next_record() {
-        wire(port, to, &record);
+        match proved {
+            Some(proved) if to == PROVED => wire(port, proved, &record),
+            _ if to == PROVED => {}
+            _ => wire(port, to, &record),
+        }
     }
 }
 
@@ -70,7 +90,15 @@ impl Farewell {
 
 impl Leg {
     /// The stream was agreed, or agreed anew.
-    pub fn protect(&mut self, stream: &Stream, identity: Option<&Arc<Identity>>) {
+    pub fn protect(&mut self, now: Duration, stream: &Stream, identity: Option<&Arc<Identity>>) {
+        match (&mut self.aside.door, stream.terms.ice) {
+            (Some(door), Some(ice)) => door.renew(now, ice),
+            (door, Some(ice)) => {
+                *door = Some(Box::new(Door::new(now, ice)));
+                self.incoming.follow(None);
+            }
+            (door, None) => *door = None,
+        }
         if let Security::Handshake(terms) = &stream.security {
             // The same peer again: the handshake goes on, or its keys stay, whoever would begin this time (RFC 8842 §5.5).
             if self.aside.handshaking.as_ref().is_some_and(|handshaking| handshaking.terms().theirs == terms.theirs) {
@@ -91,14 +119,43 @@ impl Leg {
     /// Begins a handshake that is ours to begin, and repeats what was lost of it.
     pub fn shake_hands(&mut self, now: Duration, wire: &mut Wire<'_>) {
         let Some(handshaking) = &mut self.aside.handshaking else { return };
-        handshaking.drive(now, self.incoming.target());
-        send_records(handshaking, self.stream.port, wire);
+        let proved = self.aside.door.as_ref().and_then(|door| door.chosen()).or(self.aside.records_from);
+        let target = if self.aside.door.is_some() { proved.map(|_| PROVED) } else { self.incoming.target() };
+        handshaking.drive(now, target);
+        send_records(handshaking, self.stream.port, proved, wire);
+    }
+
+    /// True once, when a peer that must ask on has not done so for too long.
+    pub fn is_newly_shut(&mut self, now: Duration) -> bool {
+        let shut = self.aside.door.as_mut().is_some_and(|door| door.is_newly_shut(now));
+        if shut {
+            self.aside.records_from = None;
+            self.incoming.follow(None);
+        }
+        shut
+    }
+
+    /// A peer asks its way.
+    fn let_in(&mut self, now: Duration, from: SocketAddr, datagram: &[u8], wire: &mut Wire<'_>) {
+        let Some(door) = &mut self.aside.door else { return self.aside.refused += 1 };
+        let before = door.chosen();
+        match door.take(now, from, datagram) {
+            Some(answer) => wire(self.stream.port, from, answer.as_bytes()),
+            None => self.aside.refused += 1,
+        }
+        let chosen = door.chosen();
+        if chosen != before {
+            tracing::debug!(leg = %self.id, "a peer chose its way");
+            self.incoming.follow(chosen);
+        }
     }
 
     fn take_record(&mut self, now: Duration, from: SocketAddr, datagram: &[u8], wire: &mut Wire<'_>) {
         let Some(handshaking) = &mut self.aside.handshaking else { return self.aside.refused += 1 };
-        let keys = handshaking.take(now, from, datagram);
-        send_records(handshaking, self.stream.port, wire);
+        let proved = self.aside.door.as_ref().map(|_| from);
+        self.aside.records_from = proved;
+        let keys = handshaking.take(now, proved.map_or(from, |_| PROVED), datagram);
+        send_records(handshaking, self.stream.port, proved, wire);
         if let Some(keys) = keys {
             tracing::debug!(leg = %self.id, suite = keys.suite.name(), "a handshake gave keys");
             self.cipher(&Security::Keys(Arc::new(keys)));
@@ -107,6 +164,14 @@ impl Leg {
 
     /// Reads a datagram where it lies. `None` when it was a report, of a handshake, or was not believed.
     pub fn open<'a>(&mut self, now: Duration, from: SocketAddr, datagram: &'a mut [u8], wire: &mut Wire<'_>) -> Option<&'a [u8]> {
+        if is_stun(datagram) {
+            self.let_in(now, from, datagram, wire);
+            return None;
+        }
+        if self.aside.door.as_ref().is_some_and(|door| !door.knows(from)) {
+            self.aside.refused += 1;
+            return None;
+        }
         if is_record(datagram) {
             self.take_record(now, from, datagram, wire);
             return None;

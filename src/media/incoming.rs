@@ -71,8 +71,15 @@ impl Incoming {
 
     /// The stream was agreed anew.
     pub fn update(&mut self, now: Duration, stream: &Stream) {
-        self.latch.expect(stream.remote);
+        if stream.terms.ice.is_none() {
+            self.latch.expect(stream.remote);
+        }
         self.heard_at = now;
+    }
+
+    /// The peer proves where it is: whom it lets in and where it is sent to is said by that alone.
+    pub fn follow(&mut self, chosen: Option<SocketAddr>) {
+        self.latch.follow(chosen);
     }
 
     /// Where to send.

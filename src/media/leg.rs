@@ -99,14 +99,14 @@ impl Leg {
             aside: Aside::new(now, chance.rotate_left(17)),
             quiet_ticks: KEEPALIVE_TICKS,
         };
-        leg.protect(&stream, identity);
+        leg.protect(now, &stream, identity);
         leg
     }
 
     /// The stream was agreed anew.
     pub fn update(&mut self, now: Duration, stream: Stream, identity: Option<&Arc<Identity>>) {
         self.incoming.update(now, &stream);
-        self.protect(&stream, identity);
+        self.protect(now, &stream, identity);
         if stream.key_tones != self.stream.key_tones {
             self.inband = ear_for_keys(&stream);
         }

@@ -213,7 +213,7 @@ impl Room {
         }
         self.write_recordings(out);
         for leg in &mut self.members {
-            if leg.incoming.is_newly_lost(now, timeout, &leg.stream) {
+            if leg.is_newly_shut(now) || leg.incoming.is_newly_lost(now, timeout, &leg.stream) {
                 out.report(Event::MediaLost { leg: leg.id });
             }
             leg.shake_hands(now, out.wire);

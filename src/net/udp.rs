@@ -113,7 +113,7 @@ impl Datagrams {
         let (listener, socket) = &self.sockets[at];
         if stun::is_stun(datagram) {
             // An answer that cannot go out is asked for again.
-            drop(stun::answer(datagram, remote).map(|answer| socket.send_to(&answer, remote)));
+            drop(stun::answer(datagram, remote).map(|answer| socket.send_to(answer.as_bytes(), remote)));
             return;
         }
         let flow = Flow { listener: *listener, transport: Transport::Udp, remote, connection: None };

@@ -13,7 +13,7 @@ use crate::control::words::directory::{Credentials, Listener};
 use crate::control::words::media::{Codec, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech;
-use crate::control::words::srtp::{Fingerprint, KeyChance, KeysInSdp, Protection, Srtp};
+use crate::control::words::srtp::{Far, Fingerprint, KeyChance, KeysInSdp, Protection, Srtp};
 use crate::media::rtp::dtls::Identity;
 use crate::media::{self, Ports, WorkerConfig, disk};
 use crate::net::tls::{Servers, Tls, TlsError};
@@ -294,7 +294,7 @@ impl Station {
         let port = self.media.ports.get(usize::from(line) * PORTS).copied().unwrap_or(0);
         let address = self.listeners[usize::from(line)].bound.ip();
         let keys = keys_in_sdp(options, target.transport);
-        let protection = Protection { srtp: options.srtp, keys, chance, fingerprint: Some(self.fingerprint) };
+        let protection = Protection { srtp: options.srtp, keys, chance, fingerprint: Some(self.fingerprint), far: Far::Telephone };
         let local = Local { session: session >> 1, protection, ..Local::plain(address, port, options.codecs.clone()) };
         Settings {
             task,

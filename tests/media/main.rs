@@ -3,6 +3,7 @@
 #![allow(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod browser;
 #[path = "../../benches/speech/clips.rs"]
 #[allow(dead_code, reason = "shared with the bench, which prints more of a clip")]
 mod clips;

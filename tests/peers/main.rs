@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod baresip;
+mod browser;
 mod channels;
 #[path = "../../benches/speech/clips.rs"]
 mod clips;

@@ -116,13 +116,18 @@ impl Server {
     /// The same with more agents beside Anna.
     pub fn start_with_agents(agents: &str) -> Server {
         let phones = format!("{PHONES}{agents}");
-        let all = files(HOTLINE).map(|(name, bytes)| if name.ends_with("phones.toml") { (name, phones.as_bytes()) } else { (name, bytes) });
-        Server::start_with(&all)
+        Server::start_with(&with_phones(HOTLINE, &phones))
     }
 
     /// The same on the IPv6 loopback.
     pub fn over_ipv6() -> Server {
         Server::start_as(Way { host: "[::1]", ..USUAL }, &files(&HOTLINE.replace("127.0.0.1", "::1")))
+    }
+
+    /// The same, as another host has one, on another loopback address.
+    pub fn on_another_host(agents: &str) -> Server {
+        let (hotline, phones) = (HOTLINE.replace("127.0.0.1", "127.0.0.2"), format!("{PHONES}{agents}"));
+        Server::start_as(Way { host: "127.0.0.2", ..USUAL }, &with_phones(&hotline, &phones))
     }
 
     /// One that logs whatever there is to be logged.
@@ -349,6 +354,10 @@ fn files(hotline: &str) -> [(&str, &[u8]); 4] {
         ("dialplans/peers.yaml", PLAN.as_bytes()),
         ("dialplans/desk.yaml", DESK.as_bytes()),
     ]
+}
+
+fn with_phones<'a>(hotline: &'a str, phones: &'a str) -> [(&'a str, &'a [u8]); 4] {
+    files(hotline).map(|(name, bytes)| if name.ends_with("phones.toml") { (name, phones.as_bytes()) } else { (name, bytes) })
 }
 
 fn furnish(home: &Path, files: &[(&str, &[u8])]) {

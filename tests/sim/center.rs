@@ -99,7 +99,7 @@ pub fn listener(at: SocketAddr) -> Listener {
 fn worker(id: u16, ports: usize) -> Worker {
     let first = FIRST_PORT + id * 2_000;
     let ports = (0..ports).map(|number| first + 2 * u16::try_from(number).expect("few ports")).collect();
-    Worker { id: WorkerId(id), advertised: IpAddr::from([10, 0, 0, 1]), ports }
+    Worker { id: WorkerId(id), advertised: IpAddr::from([10, 0, 0, 1]), others: Arc::default(), ports }
 }
 
 fn agent(number: usize, name: &str) -> Agent {

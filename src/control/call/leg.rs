@@ -1,5 +1,6 @@
 //! One leg: a SIP dialog, an RTP port, and the sound behind it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use crate::control::random::Random;
 use crate::control::sdp::{self, Direction, Local, Refused};
 use crate::control::time::Time;
 use crate::control::words::media::{Codec, Command, KeyTones, KeyWay, Stream};
-use crate::control::words::srtp::Protection;
+use crate::control::words::srtp::{Far, Protection};
 use crate::control::words::trunk::{Habits, Keys, Offer};
 use crate::control::words::{AgentId, LegId, RoomId};
 
@@ -241,7 +242,12 @@ impl Leg {
     /// The origin of its description and the version it has come to.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        self.ours.clone()
+        let mut ours = self.ours.clone();
+        if let Some(agreed) = &self.agreed {
+            // What it turned out to be counts more than how it is reached.
+            ours.protection.far = if agreed.stream.terms.ice.is_some() { Far::Browser } else { Far::Telephone };
+        }
+        ours
     }
 
     /// Goes on from another leg's description: the peer is the same, and so must be the origin (RFC 3264 §8).
@@ -308,12 +314,14 @@ impl Leg {
         Some(Local {
             address: self.habits.advertise.filter(|ip| ip.is_ipv4() == lease.address.is_ipv4()).unwrap_or(lease.address),
             port: lease.port,
+            others: Arc::clone(&lease.others),
             codecs: self.habits.codecs.clone(),
             keys: self.habits.keys,
             protection: self.ours.protection,
             session: self.ours.session,
             version: self.ours.version,
             direction: Direction::SendRecv,
+            before: self.agreed.as_ref().map(|agreed| agreed.stream.clone()),
         })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::time::Time;
@@ -17,6 +18,8 @@ pub struct Lease {
     pub worker: WorkerId,
     /// The address our SDP says.
     pub address: IpAddr,
+    /// Other addresses that lead to it.
+    pub others: Arc<[IpAddr]>,
     /// The UDP port.
     pub port: u16,
 }
@@ -32,6 +35,7 @@ pub struct Ports {
 struct Stock {
     id: WorkerId,
     address: IpAddr,
+    others: Arc<[IpAddr]>,
     free: VecDeque<u16>,
     resting: VecDeque<(Time, u16)>,
     leased: usize,
@@ -57,6 +61,7 @@ impl Ports {
             .map(|worker| Stock {
                 id: worker.id,
                 address: worker.advertised,
+                others: Arc::clone(&worker.others),
                 free: worker.ports.iter().copied().collect(),
                 resting: VecDeque::new(),
                 leased: 0,
@@ -79,7 +84,7 @@ impl Ports {
         stock.wake(now);
         let port = stock.free.pop_front()?;
         stock.leased += 1;
-        Some(Lease { worker, address: stock.address, port })
+        Some(Lease { worker, address: stock.address, others: Arc::clone(&stock.others), port })
     }
 
     /// Gives a port back; it rests before it is leased again.
@@ -120,7 +125,7 @@ mod tests {
     const REST: Duration = Duration::from_secs(2);
 
     fn worker(id: u16, ports: &[u16]) -> Worker {
-        Worker { id: WorkerId(id), advertised: IpAddr::from([10, 0, 0, 1]), ports: ports.to_vec() }
+        Worker { id: WorkerId(id), advertised: IpAddr::from([10, 0, 0, 1]), others: Arc::default(), ports: ports.to_vec() }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sdp_types::Media;
 
 use super::{Local, Refused, plain, refused};
+use crate::control::words::ice::Ice;
 use crate::control::words::srtp::{KeysInSdp, MasterKey, Security, Srtp, SrtpKeys, Suite};
 
 /// Plain RTP; feedback (AVPF) may be left unused.
@@ -24,6 +25,8 @@ const LONGEST_TAG: usize = 9;
 pub(super) struct Way {
     pub security: Security,
     pub line: String,
+    /// By what the peer is let in, when it asks first.
+    pub ice: Option<Ice>,
 }
 
 /// One offered or answered line.
@@ -99,7 +102,7 @@ fn agreed(local: &Local, line: &Line<'_>) -> Way {
     let mut text = String::new();
     put(&mut text, line.tag, line.name, &ours);
     let keys = SrtpKeys { suite: line.suite, ours, theirs: line.key.clone() };
-    Way { security: Security::Keys(Arc::new(keys)), line: text }
+    Way { security: Security::Keys(Arc::new(keys)), line: text, ice: None }
 }
 
 fn offered_key(local: &Local, suite: Suite, tag: u8) -> MasterKey {

@@ -4,7 +4,7 @@ use super::*;
 use crate::control::words::srtp::{Fingerprint, Handshake, KeyChance, KeysInSdp, Security, Setup, Srtp, Suite};
 
 fn local(srtp: Srtp, keys: KeysInSdp) -> Local {
-    let protection = Protection { srtp, keys, chance: KeyChance([3; 32]), fingerprint: None };
+    let protection = Protection { srtp, keys, chance: KeyChance([3; 32]), ..Protection::default() };
     Local { session: 7, protection, ..Local::plain([192, 0, 2, 1], 4_000, vec![Codec::Pcma]) }
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use sdp_types::{Media, Session};
 
 use super::crypto::Way;
-use super::{Local, Refused, plain, refused};
-use crate::control::words::srtp::{Fingerprint, Handshake, KeysInSdp, Security, Setup, Srtp};
+use super::{Local, Refused, browser, plain, refused};
+use crate::control::words::srtp::{Far, Fingerprint, Handshake, KeysInSdp, Protection, Security, Setup, Srtp};
 
 const PROFILES: [&str; 2] = ["UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"];
 /// Profiles of older phones that mean DTLS when a fingerprint stands there.
@@ -20,10 +20,15 @@ pub(super) fn is_asked(session: &Session, media: &Media) -> bool {
     PROFILES.contains(&proto) || (named && OLDER.contains(&proto) && !media.has_attribute("crypto"))
 }
 
-/// Do we ask for one? Where ciphering is required and no key may stand in the description.
+/// Do we ask for one? Where ciphering is required and no key may stand in the description, of a browser, and where one was agreed on.
 pub(super) fn is_ours(local: &Local) -> Option<Fingerprint> {
-    let protection = &local.protection;
-    protection.fingerprint.filter(|_| protection.srtp == Srtp::Required && protection.keys == KeysInSdp::Withheld)
+    let Protection { srtp, keys, fingerprint, far, .. } = local.protection;
+    let must = srtp == Srtp::Required && keys == KeysInSdp::Withheld;
+    let wished = match &local.before {
+        Some(stream) => must || matches!(stream.security, Security::Handshake(_)),
+        None => must || far == Far::Browser && srtp != Srtp::Off,
+    };
+    fingerprint.filter(|_| wished)
 }
 
 /// The profile of our offer.
@@ -54,17 +59,21 @@ pub(super) fn answer(local: &Local, session: &Session, media: &Media) -> Result<
     };
     let mut line = String::new();
     put(&mut line, &ours, if role == Setup::Active { "active" } else { "passive" });
-    Ok(Way { security: Security::Handshake(Handshake { role, theirs }), line })
+    Ok(Way { security: Security::Handshake(Handshake { role, theirs }), line, ice: browser::answered(local, session, media) })
 }
 
 /// What the answer to our offer agreed.
 ///
 /// # Errors
 /// [`Refused`] when it names no certificate.
-pub(super) fn accept(session: &Session, media: &Media) -> Result<Security, Refused> {
+pub(super) fn accept(local: &Local, session: &Session, media: &Media) -> Result<Way, Refused> {
     let theirs = fingerprint(session, media).ok_or_else(|| refused(399, "the answer has no a=fingerprint:sha-256"))?;
     let role = if setup(session, media) == Some("passive") { Setup::Active } else { Setup::Passive };
-    Ok(Security::Handshake(Handshake { role, theirs }))
+    Ok(Way {
+        security: Security::Handshake(Handshake { role, theirs }),
+        line: String::new(),
+        ice: browser::accepted(local, session, media),
+    })
 }
 
 fn put(text: &mut String, ours: &Fingerprint, setup: &str) {
@@ -72,7 +81,7 @@ fn put(text: &mut String, ours: &Fingerprint, setup: &str) {
 }
 
 /// The line's own attribute, else the session's.
-fn attribute<'a>(session: &'a Session, media: &'a Media, name: &'static str) -> impl Iterator<Item = &'a str> {
+pub(super) fn attribute<'a>(session: &'a Session, media: &'a Media, name: &'static str) -> impl Iterator<Item = &'a str> {
     let all = media.attributes.iter().chain(session.attributes.iter());
     all.filter(move |it| it.attribute == name).filter_map(|it| it.value.as_deref())
 }

@@ -159,6 +159,7 @@ impl Found {
             keys: if self.keys.is_some_and(|(_, clock)| clock == WIDE) { KeyClock::Wide } else { KeyClock::Narrow },
             comfort_noise: self.comfort_noise,
             opus: self.opus,
+            ice: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for one stream of audio.
 
+mod browser;
 mod crypto;
 mod describe;
 mod dtls;
@@ -11,12 +12,13 @@ pub use negotiate::{accept, accept_again, answer};
 use negotiate::{plain, refused};
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use formats::Formats;
 
-use super::words::media::Codec;
+use super::words::media::{Codec, Stream};
 use super::words::srtp::Protection;
 use super::words::trunk::Keys;
 
@@ -27,6 +29,8 @@ pub struct Local {
     pub address: IpAddr,
     /// Our RTP port.
     pub port: u16,
+    /// Other addresses that lead to it; browsers try them all.
+    pub others: Arc<[IpAddr]>,
     /// Codecs, best first.
     pub codecs: Vec<Codec>,
     /// `o=` session id: the same for the leg's whole life.
@@ -39,6 +43,8 @@ pub struct Local {
     pub keys: Keys,
     /// How the sound is protected.
     pub protection: Protection,
+    /// What the session agreed on before, when this is not its first description.
+    pub before: Option<Stream>,
 }
 
 impl Local {
@@ -48,12 +54,14 @@ impl Local {
         Local {
             address: address.into(),
             port,
+            others: Arc::default(),
             codecs,
             session: 1,
             version: 1,
             direction: Direction::SendRecv,
             keys: Keys::default(),
             protection: Protection::default(),
+            before: None,
         }
     }
 }
@@ -132,7 +140,8 @@ const USUAL_PTIME: u8 = 20;
 #[must_use]
 pub fn offer(local: &Local) -> Bytes {
     let mut text = describe::session(local);
-    put_offer(&mut text, local, &Formats::offered(local, None));
+    put_session(&mut text, local, browser::first_mid());
+    put_offer(&mut text, local, &Formats::offered(local, None), browser::first_mid());
     Bytes::from(text)
 }
 
@@ -144,18 +153,34 @@ pub fn offer_again(local: &Local, last: &[u8]) -> Bytes {
     };
     let ours = lines.iter().position(|line| line.media == "audio" && line.port != 0).unwrap_or(0);
     let mut text = describe::session(local);
+    let mid = lines.get(ours).map_or(browser::first_mid(), browser::mid_again);
+    put_session(&mut text, local, mid);
     for (at, line) in lines.iter().enumerate() {
         if at == ours {
-            put_offer(&mut text, local, &Formats::offered(local, Some(line)));
+            put_offer(&mut text, local, &Formats::offered(local, Some(line)), mid);
         } else {
             describe::rejected(&mut text, line);
+            if browser::offered(local).is_some() {
+                browser::put_mid(&mut text, line);
+            }
         }
     }
     Bytes::from(text)
 }
 
-fn put_offer(text: &mut String, local: &Local, formats: &Formats) {
-    let proto = if dtls::is_ours(local).is_some() { dtls::PROFILE } else { crypto::profile(local) };
+fn put_session(text: &mut String, local: &Local, mid: &str) {
+    if browser::offered(local).is_some() {
+        browser::put_session(text, Some(mid));
+    }
+}
+
+fn put_offer(text: &mut String, local: &Local, formats: &Formats, mid: &str) {
+    let ice = browser::offered(local);
+    let proto = match (ice, dtls::is_ours(local)) {
+        (Some(_), _) => browser::PROFILE,
+        (None, Some(_)) => dtls::PROFILE,
+        (None, None) => crypto::profile(local),
+    };
     let audio = describe::Audio { port: local.port, proto, formats, ptime: USUAL_PTIME, direction: local.direction };
     describe::audio(text, &audio);
     text.push_str(rtcp::OFFERED);
@@ -163,8 +188,13 @@ fn put_offer(text: &mut String, local: &Local, formats: &Formats) {
         Some(ours) => dtls::put_offer(text, &ours),
         None => crypto::put_offer(text, local),
     }
+    if let Some(ice) = ice {
+        browser::put_line(text, local, &ice, Some(mid));
+    }
 }
 
+#[cfg(test)]
+mod browser_tests;
 #[cfg(test)]
 mod crypto_tests;
 #[cfg(test)]

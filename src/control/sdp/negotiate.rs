@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use sdp_types::{Attribute, Media, Session};
 
+use super::browser;
 use super::crypto::{self, Way};
 use super::describe::{self, Audio};
 use super::dtls;
 use super::formats::{self, Formats, Found, Order};
 use super::{Direction, Local, Refused, USUAL_PTIME, rtcp};
-use crate::control::words::media::{KeyTones, Reports, Stream};
-use crate::control::words::srtp::Security;
+use crate::control::words::media::{KeyTones, Reports, Stream, Terms};
 use crate::control::words::trunk::Keys;
 
 /// Packet lengths a phone may ask for, in milliseconds.
@@ -44,17 +44,26 @@ pub fn answer(local: &Local, offer: &[u8]) -> Result<(Bytes, Stream), Refused> {
     let direction = local.direction.beside(wanted.direction);
     let formats = wanted.found.answered();
     let mut text = describe::session(local);
+    if way.ice.is_some() {
+        browser::put_session(&mut text, session.medias.get(chosen).and_then(|media| browser::bundled(&session, media)));
+    }
     for (at, media) in session.medias.iter().enumerate() {
         if at == chosen {
             let ptime = wanted.ptime;
             describe::audio(&mut text, &Audio { port: local.port, proto: &media.proto, formats: &formats, ptime, direction });
             rtcp::put_answer(&mut text, &wanted.reports);
             text.push_str(&way.line);
+            if let Some(ice) = &way.ice {
+                browser::put_line(&mut text, local, ice, browser::mid(media));
+            }
         } else {
             describe::rejected(&mut text, media);
+            if way.ice.is_some() {
+                browser::put_mid(&mut text, media);
+            }
         }
     }
-    Ok((Bytes::from(text), stream(local, &wanted, &formats, way.security)))
+    Ok((Bytes::from(text), stream(local, &wanted, &formats, way)))
 }
 
 /// What the peer's answer to our offer agreed.
@@ -81,19 +90,19 @@ fn accept_line(local: &Local, at: usize, ours: &Formats, answer: &[u8]) -> Resul
     if audio.port == 0 {
         return Err(refused(304, "the answer rejects the audio"));
     }
-    let wanted = wanted(local, &session, audio, Order::Theirs)?;
-    let security = match dtls::is_ours(local) {
-        Some(_) => dtls::accept(&session, audio)?,
-        None => crypto::accept(local, audio)?,
+    let way = match dtls::is_ours(local) {
+        Some(_) => dtls::accept(local, &session, audio)?,
+        None => Way { security: crypto::accept(local, audio)?, ..Way::default() },
     };
-    Ok(stream(local, &wanted, ours, security))
+    let wanted = wanted(local, &session, audio, (Order::Theirs, &way))?;
+    Ok(stream(local, &wanted, ours, way))
 }
 
 fn parse(text: &[u8]) -> Result<Session, Refused> {
     Session::parse(text).map_err(|why| broken(&format!("the session description cannot be read: {}", plain(&why.to_string()))))
 }
 
-fn stream(local: &Local, wanted: &Wanted, ours: &Formats, security: Security) -> Stream {
+fn stream(local: &Local, wanted: &Wanted, ours: &Formats, way: Way) -> Stream {
     let direction = local.direction.beside(wanted.direction);
     Stream {
         port: local.port,
@@ -105,9 +114,9 @@ fn stream(local: &Local, wanted: &Wanted, ours: &Formats, security: Security) ->
         ptime_ms: wanted.ptime,
         send: direction.sends(),
         receive: direction.receives(),
-        security,
+        security: way.security,
         reports: wanted.reports,
-        terms: wanted.found.terms(ours),
+        terms: Terms { ice: way.ice, ..wanted.found.terms(ours) },
     }
 }
 
@@ -115,10 +124,10 @@ fn stream(local: &Local, wanted: &Wanted, ours: &Formats, security: Security) ->
 fn choose(local: &Local, session: &Session) -> Result<(usize, Wanted, Way), Refused> {
     let mut why = refused(304, "no audio stream is offered");
     for (at, media) in session.medias.iter().enumerate() {
-        if media.media != "audio" || media.port == 0 {
+        if media.media != "audio" || !browser::is_offered(media) {
             continue;
         }
-        match way(local, session, media).and_then(|way| Ok((wanted(local, session, media, Order::Ours)?, way))) {
+        match way(local, session, media).and_then(|way| Ok((wanted(local, session, media, (Order::Ours, &way))?, way))) {
             Ok((wanted, way)) => return Ok((at, wanted, way)),
             Err(refused) => why = refused,
         }
@@ -131,10 +140,12 @@ fn way(local: &Local, session: &Session, media: &Media) -> Result<Way, Refused> 
     if dtls::is_asked(session, media) { dtls::answer(local, session, media) } else { crypto::answer(local, media) }
 }
 
-fn wanted(local: &Local, session: &Session, media: &Media, order: Order) -> Result<Wanted, Refused> {
+fn wanted(local: &Local, session: &Session, media: &Media, (order, way): (Order, &Way)) -> Result<Wanted, Refused> {
     let found = Found::in_line(local, media, order).ok_or_else(|| refused(305, &no_codec(local)))?;
     let place = address(session, media)?;
     let said = direction(session, media);
+    // Who asks his way first is where he asks from; until then he often says that he is nowhere.
+    let place = place.filter(|_| way.ice.is_none());
     let held = place.is_some_and(|ip| ip.is_unspecified());
     let remote = place.filter(|ip| !ip.is_unspecified()).map(|ip| SocketAddr::new(ip, media.port));
     Ok(Wanted {

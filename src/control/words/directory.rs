@@ -119,6 +119,8 @@ pub struct Worker {
     pub id: WorkerId,
     /// The address in our SDP.
     pub advertised: IpAddr,
+    /// Other addresses that lead to the same ports.
+    pub others: Arc<[IpAddr]>,
     /// Even UDP ports, all bound at start.
     pub ports: Vec<u16>,
 }

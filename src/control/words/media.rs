@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ice::Ice;
 use super::speech::Listening;
 use super::srtp::Security;
 use super::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
@@ -62,6 +63,8 @@ pub struct Terms {
     pub comfort_noise: Option<u8>,
     /// What the peer said of Opus.
     pub opus: OpusTerms,
+    /// By what the peer is let in, when it asks its way to us before anything is sent: only then is it known where it is.
+    pub ice: Option<Ice>,
 }
 
 impl Terms {

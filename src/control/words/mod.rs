@@ -4,6 +4,7 @@ pub mod agent;
 pub mod chat;
 pub mod directory;
 pub mod guard;
+pub mod ice;
 pub mod id;
 pub mod lookup;
 pub mod media;

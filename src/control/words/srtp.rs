@@ -255,6 +255,16 @@ impl fmt::Debug for KeyChance {
     }
 }
 
+/// What is at the far end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Far {
+    /// A telephone or an exchange, which takes many ways.
+    #[default]
+    Telephone,
+    /// A browser, which takes one only: a handshake, where it has asked its way (RFC 8827 §6.5).
+    Browser,
+}
+
 /// How the sound of a leg is to be protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Protection {
@@ -266,6 +276,8 @@ pub struct Protection {
     pub chance: KeyChance,
     /// Our certificate in handshakes; without it there are none.
     pub fingerprint: Option<Fingerprint>,
+    /// Who is to take it.
+    pub far: Far,
 }
 
 impl Protection {

@@ -29,6 +29,17 @@ pub struct Latch {
     current: Option<SocketAddr>,
     heard: Duration,
     candidate: Option<Candidate>,
+    judge: Judge,
+}
+
+/// Who says which source is the peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Judge {
+    /// The packets do.
+    #[default]
+    Packets,
+    /// The peer proved it before (RFC 8445): what comes here is its own.
+    Proof,
 }
 
 #[derive(Clone, Debug)]
@@ -42,17 +53,20 @@ struct Candidate {
 impl Latch {
     /// Sets where the peer said it is. A change forgets the source known so far.
     pub fn expect(&mut self, remote: Option<SocketAddr>) {
-        if self.expected != remote {
-            self.expected = remote;
-            self.candidate = None;
-            self.current = None;
+        if self.expected != remote || self.judge == Judge::Proof {
+            (self.expected, self.current, self.candidate, self.judge) = (remote, None, None, Judge::Packets);
         }
+    }
+
+    /// The peer proves where it is, and is nowhere else.
+    pub fn follow(&mut self, chosen: Option<SocketAddr>) {
+        (self.expected, self.current, self.candidate, self.judge) = (None, chosen, None, Judge::Proof);
     }
 
     /// Judges the source of a packet.
     #[inline]
     pub fn admit(&mut self, now: Duration, from: SocketAddr, header: &Header) -> Verdict {
-        if self.current == Some(from) {
+        if self.current == Some(from) || self.judge == Judge::Proof {
             self.heard = now;
             return Verdict::Known;
         }
@@ -101,6 +115,17 @@ mod tests {
 
     fn packet(sequence: u16) -> Header {
         Header { marker: false, payload_type: 0, sequence, timestamp: 0, ssrc: 7 }
+    }
+
+    #[test]
+    fn a_peer_that_proves_where_it_is_needs_no_packets_for_that_and_none_move_it() {
+        let mut latch = Latch::default();
+        latch.follow(None);
+        assert_eq!((latch.admit(Duration::ZERO, at(1), &packet(0)), latch.target()), (Verdict::Known, None));
+        latch.follow(Some(at(2)));
+        assert_eq!((latch.admit(Duration::from_secs(9), at(1), &packet(1)), latch.target()), (Verdict::Known, Some(at(2))));
+        latch.expect(Some(at(3)));
+        assert_eq!((latch.admit(Duration::from_secs(9), at(1), &packet(2)), latch.target()), (Verdict::Probation, Some(at(3))));
     }
 
     #[test]

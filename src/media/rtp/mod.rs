@@ -1,6 +1,7 @@
 //! RTP (RFC 3550), keys in RTP (RFC 4733), packets that nobody else reads (RFC 3711), reports about streams (RTCP).
 
 pub mod dtls;
+pub mod ice;
 pub mod latch;
 pub mod packet;
 pub mod quality;

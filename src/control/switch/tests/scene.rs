@@ -124,6 +124,7 @@ pub(super) fn directory(agents: &[&str]) -> Directory {
         workers: vec![Worker {
             id: WorkerId(0),
             advertised: IpAddr::from([10, 0, 0, 1]),
+            others: Arc::default(),
             ports: (0..20).map(|n| 20_000 + 2 * n).collect(),
         }],
         domain: "center.example".to_owned(),
