@@ -11,7 +11,7 @@ use super::hunt::{Aim, Calls, Hunt, Outcome, Rang, Round, Word};
 use super::leg::{Dialog, Leg, NewLeg, Role};
 use super::line::bare_line;
 use super::place::{Place, agent_places, places};
-use super::protect::{protection, transport_to};
+use super::protect::protection_at;
 use super::route::Route;
 use super::sound::Own;
 use super::{After, Call, Done, Stage, World};
@@ -189,9 +189,9 @@ impl Call {
     ) -> Option<LegId> {
         let id = LegId::new(world.now, world.random);
         let (from, headers) = (self.from(&place, world), self.headers(headers, &place, diverted, world));
+        let protection = protection_at(&place, id, world);
         let Place { target, manner, uri, role, credentials, habits, trunk, .. } = place;
         let habits = self.like_the_caller(habits, world);
-        let protection = protection(habits.srtp, transport_to(&target), id, world);
         let directory = world.directory;
         if !protection.can_be_offered() {
             return None;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 const STRUCK: u8 = b'x';
 /// Headers whose value is a proof or a password.
 const SECRET_HEADERS: [&[u8]; 2] = [b"authorization", b"proxy-authorization"];
-/// Lines of a description that hold keys of the sound.
-const SECRET_LINES: [&[u8]; 3] = [b"a=crypto:", b"a=key-mgmt:", b"k="];
+/// Lines of a description that hold keys of the sound, and passwords of those who ask their way to it.
+const SECRET_LINES: [&[u8]; 4] = [b"a=crypto:", b"a=key-mgmt:", b"k=", b"a=ice-pwd:"];
 
 /// A copy without credentials, without keys of the sound, and without the words or digits of a body that is no description.
 pub(super) fn out(bytes: &Bytes) -> Bytes {

@@ -86,7 +86,7 @@ fn memory_is_bounded_by_dialogs_messages_and_bytes() {
 #[test]
 fn credentials_keys_of_the_sound_and_written_words_are_struck_out_and_lengths_stay() {
     let mut ladders = Ladders::default();
-    let sdp = "v=0\r\na=crypto:1 AES_CM_128 inline:c2VjcmV0\r\na=sendrecv\r\n";
+    let sdp = "v=0\r\na=crypto:1 AES_CM_128 inline:c2VjcmV0\r\na=ice-pwd:Wq5KTJ5bTZtGNiXGVPXtQR9c\r\na=sendrecv\r\n";
     let head = format!(
         "Proxy-Authorization: Digest username=\"u\",\r\n response=\"deadbeef\"\r\nAUTHORIZATION : Digest response=\"cafe\"\r\n\
          Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
@@ -98,7 +98,7 @@ fn credentials_keys_of_the_sound_and_written_words_are_struck_out_and_lengths_st
     let ladder = ladders.show(Which::Dialog(b"c")).unwrap();
     let texts: Vec<String> = ladder.messages.iter().map(|seen| String::from_utf8(seen.bytes.to_vec()).unwrap()).collect();
     assert_eq!(texts[0].len(), invite.len());
-    for secret in ["deadbeef", "cafe", "inline", "username"] {
+    for secret in ["deadbeef", "cafe", "inline", "username", "Wq5KTJ5b"] {
         assert!(!texts[0].contains(secret), "{}", texts[0]);
     }
     assert!(texts[0].contains("a=sendrecv") && texts[0].contains("Call-ID: c"));

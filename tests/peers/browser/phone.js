@@ -46,7 +46,7 @@ function heard() {
   const power = levels.map((level) => (Number.isFinite(level) ? 10 ** (level / 10) : 0));
   const at = power.reduce((best, value, index) => (value > power[best] ? index : best), 0);
   const all = power.reduce((sum, value) => sum + value, 0);
-  const near = power.slice(Math.max(0, at - 4), at + 5).reduce((sum, value) => sum + value, 0);
+  const near = power.slice(Math.max(0, at - 6), at + 7).reduce((sum, value) => sum + value, 0);
   return { hertz: Math.round((at * audio.sampleRate) / analyser.fftSize), level: levels[at], share: all > 0 ? near / all : 0 };
 }
 
