@@ -7,6 +7,8 @@ const MESSAGE_HEAD: usize = 12;
 const EPOCH: Range<usize> = 3..5;
 const RECORD_LENGTH: Range<usize> = 11..13;
 const MESSAGE_NUMBER: Range<usize> = 4..6;
+const MESSAGE_LENGTH: Range<usize> = 1..4;
+const FRAGMENT_OFFSET: Range<usize> = 6..9;
 const FRAGMENT_LENGTH: Range<usize> = 9..12;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
@@ -14,8 +16,10 @@ const CLIENT_HELLO: u8 = 1;
 /// The messages of a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Heard {
-    /// The highest number of a message.
+    /// The highest number of a message that ends here.
     pub highest: Option<u16>,
+    /// The highest number of one that came in parts, as the long first message of a browser does.
+    parted: Option<u16>,
     /// There is a hello of a client in it: its number.
     pub hello: Option<u16>,
     /// There is something else than readable messages in it.
@@ -49,11 +53,18 @@ impl Heard {
                 return;
             };
             let message = u16::try_from(number(&head[MESSAGE_NUMBER])).unwrap_or(u16::MAX);
-            self.highest = self.highest.max(Some(message));
+            let (offset, fragment) = (number(&head[FRAGMENT_OFFSET]), number(&head[FRAGMENT_LENGTH]));
+            let whole = number(&head[MESSAGE_LENGTH]);
+            if offset + fragment >= whole {
+                self.highest = self.highest.max(Some(message));
+            }
+            if fragment < whole {
+                self.parted = self.parted.max(Some(message));
+            }
             if head[0] == CLIENT_HELLO {
                 self.hello = Some(message);
             }
-            body = body.get(MESSAGE_HEAD + number(&head[FRAGMENT_LENGTH])..).unwrap_or_default();
+            body = body.get(MESSAGE_HEAD + fragment..).unwrap_or_default();
         }
     }
 
@@ -62,9 +73,10 @@ impl Heard {
         self.hello == Some(0)
     }
 
-    /// Are there messages in it, and none of a higher number?
+    /// Are there messages in it, and none of a higher number? Of one that came in parts another part may be missing still, until a later
+    /// one was of use.
     pub fn is_all_up_to(&self, most: u16) -> bool {
-        !self.mixed && self.highest.is_some_and(|highest| highest <= most)
+        !self.mixed && self.highest.is_some_and(|highest| highest <= most) && self.parted.is_none_or(|parted| parted < most)
     }
 }
 
@@ -84,7 +96,7 @@ mod tests {
 
     fn message(kind: u8, sequence: u8, fragment: &[u8]) -> Vec<u8> {
         let length = u8::try_from(fragment.len()).unwrap();
-        [&[kind, 0, 1, 0, 0, sequence, 0, 0, 0, 0, 0, length][..], fragment].concat()
+        [&[kind, 0, 0, length, 0, sequence, 0, 0, 0, 0, 0, length][..], fragment].concat()
     }
 
     #[test]
@@ -92,9 +104,19 @@ mod tests {
         let hello = Heard::of(&record(22, 0, &message(1, 0, &[7; 5])));
         assert!(hello.is_beginning() && hello.is_all_up_to(0));
         let two = Heard::of(&record(22, 0, &[message(2, 1, &[1, 2]), message(11, 2, &[])].concat()));
-        assert!(two == Heard { highest: Some(2), hello: None, mixed: false } && !two.is_all_up_to(1) && two.is_all_up_to(2));
+        assert!(two == Heard { highest: Some(2), ..Heard::default() } && !two.is_all_up_to(1) && two.is_all_up_to(2));
         let more = [record(22, 0, &message(11, 5, &[1])), record(20, 0, &[1]), record(22, 1, &[9; 40])].concat();
-        assert_eq!(Heard::of(&more), Heard { highest: Some(5), hello: None, mixed: true });
+        assert_eq!(Heard::of(&more), Heard { highest: Some(5), mixed: true, ..Heard::default() });
+    }
+
+    #[test]
+    fn s37_a_part_of_a_message_is_old_only_when_a_later_message_was_of_use() {
+        let part = |offset: u8| record(22, 0, &[&[1, 0, 0, 9, 0, 1, 0, 0, offset, 0, 0, 5][..], &[7; 5]].concat());
+        for (offset, highest) in [(0, None), (4, Some(1))] {
+            let heard = Heard::of(&part(offset));
+            assert_eq!((heard.highest, heard.hello, heard.is_all_up_to(1)), (highest, Some(1), false));
+            assert_eq!(heard.is_all_up_to(2), highest.is_some());
+        }
     }
 
     #[test]
