@@ -256,6 +256,7 @@ impl Call {
             Happening::Invited(_)
             | Happening::Registered { .. }
             | Happening::Watching { .. }
+            | Happening::Paged(_)
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. }
             | Happening::Checked { .. }

@@ -119,6 +119,8 @@ pub enum Happening {
         /// Whom it means: the user part of the request URI.
         user: String,
     },
+    /// A user sends a text outside of calls. Answer with `hand_over` or `refuse_page`.
+    Paged(Paged),
     /// A user's bindings changed (REGISTER, expiry).
     Registered {
         /// The user part of the address of record.
@@ -174,6 +176,17 @@ pub enum Proof {
     Wrong(u64),
     /// None yet, and he asked to be a user we do not have.
     UnknownUser,
+}
+
+/// A text from one phone to another (RFC 3428).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paged {
+    /// Which.
+    pub page: u64,
+    /// The user who sends it; proved.
+    pub sender: String,
+    /// Whom he means: the user part of the request URI.
+    pub to: String,
 }
 
 /// The other call of an attended transfer.
@@ -239,6 +252,7 @@ impl Happening {
             Happening::Invited(_)
             | Happening::Registered { .. }
             | Happening::Watching { .. }
+            | Happening::Paged(_)
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. }
             | Happening::Checked { .. }

@@ -9,6 +9,7 @@ mod audit;
 mod chats;
 mod door;
 mod lamps;
+mod pages;
 mod perform;
 #[cfg(test)]
 mod tests;
@@ -371,6 +372,7 @@ impl Switch {
             Happening::SignedOn { user, .. } => self.on_signed_on(now, &user),
             Happening::SignOnFailed { user, status } => self.on_sign_on_failed(now, &user, status),
             Happening::Registered { user, contacts } => self.on_registered(now, &user, contacts),
+            Happening::Paged(paged) => self.on_page(now, &paged),
             Happening::Watching { watch, user } => self.on_watching(now, watch, &user),
             Happening::Referred { leg, consulted: Some(Consulted::Ours(other)), .. } => self.join(now, leg, other),
             other => {

@@ -15,6 +15,7 @@ use crate::control::words::sip::{Flow, ListenerId, Transport};
 mod company;
 mod lamps;
 mod masks;
+mod pages;
 mod scene;
 mod secure;
 mod tolls;

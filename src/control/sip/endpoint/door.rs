@@ -160,6 +160,7 @@ impl Endpoint {
             Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => Err(Stop::with(481)),
             Method::Refer => Err(Stop::with(403)),
             Method::Subscribe => self.on_subscribe(now, flow, request, reply, tag),
+            Method::Message => self.on_page(now, flow, request, reply, tag),
             Method::Other => Err(Stop::with(501)),
             _ => Err(Stop::with(405)),
         }

@@ -138,7 +138,7 @@ fn refused() -> Vec<(String, Answer)> {
         (more("Replaces: c;to-tag=1;from-tag=2"), Is(481, "Does Not Exist")),
         (more("Replaces: c;to-tag=1"), Is(400, "Replaces: from-tag is missing")),
         (more("Replaces: c;to-tag=1;from-tag=2\r\nReplaces: d;to-tag=1;from-tag=2"), Is(400, "Replaces header appears twice")),
-        (other("MESSAGE"), Is(405, "Allow: INVITE, ACK, BYE")),
+        (other("MESSAGE"), Is(415, "Accept: text/plain")),
         (other("NEWMETHOD"), Is(501, "Allow: INVITE, ACK, BYE")),
         (other("REFER"), Is(403, "Forbidden")),
         (other("ACK"), Silence),

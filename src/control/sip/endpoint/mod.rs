@@ -13,6 +13,7 @@ mod inside;
 mod lamps;
 mod leg;
 mod offers;
+mod pages;
 mod reliable;
 mod reply;
 mod responses;
@@ -35,6 +36,8 @@ mod lamp_tests;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod page_tests;
+#[cfg(test)]
 mod pair;
 #[cfg(test)]
 mod provisional;
@@ -46,6 +49,7 @@ mod tests;
 mod way_tests;
 
 pub use checks::{Check, is_there};
+pub use pages::Handover;
 pub use reply::stateless;
 pub use settings::{Accepting, Contact, Counts, Errand, Limits, Manner, Outgoing, Registration, Settings, Target, fixed_address};
 
@@ -86,7 +90,7 @@ macro_rules! abilities {
 
 /// What we understand, in every INVITE, its 2xx and OPTIONS.
 const ABILITIES: &[u8] = abilities!(", MESSAGE", ", 100rel");
-/// The same outside of calls, where nobody reads a MESSAGE: in 405 and 501.
+/// The same where nobody reads a MESSAGE: in 405 and 501.
 const ABILITIES_OUTSIDE: &[u8] = abilities!("", ", 100rel");
 /// The same without 100rel: a far end that is to offer may do so in its 200 only.
 const LATE_ABILITIES: &[u8] = abilities!(", MESSAGE", "");
@@ -107,6 +111,7 @@ pub struct Endpoint {
     enrolments: enrolment::Enrolments,
     checks: checks::Checks,
     lamps: lamps::Lamps,
+    pages: pages::Pages,
     ways: way::Ways,
     outbox: VecDeque<Transmit>,
     /// A 100 Trying that waits in the outbox: its transaction and its place.
@@ -153,6 +158,7 @@ impl Endpoint {
             enrolments: enrolment::Enrolments::default(),
             checks: checks::Checks::default(),
             lamps: lamps::Lamps::default(),
+            pages: pages::Pages::default(),
             ways: way::Ways::default(),
             outbox: VecDeque::new(),
             trying: None,
@@ -198,6 +204,7 @@ impl Endpoint {
         self.enrol_due(now);
         self.check_due(now);
         self.watches_due(now);
+        self.pages_due(now);
         self.leave_slow_places(now);
     }
 
@@ -212,6 +219,7 @@ impl Endpoint {
             self.ways.next(),
             self.checks.next(),
             self.lamps.next(),
+            self.pages.next(),
         ];
         all.into_iter().flatten().min()
     }

@@ -35,6 +35,7 @@ impl Endpoint {
             (Purpose::Refer(leg), status) => self.on_told(now, leg, purpose, messages, status),
             (Purpose::Tell(leg), status) => self.on_told(now, leg, purpose, messages, status),
             (Purpose::Lamp(watch), status) => self.on_notified(now, watch, Some(status)),
+            (Purpose::Page(page), status) => self.on_paged(now, page, status),
             (Purpose::Check(number), status) => self.on_checked(now, number, Some(status)),
             (Purpose::Register(number), _) => self.on_enrolled(now, number, &request, response),
         }
@@ -135,6 +136,7 @@ impl Endpoint {
             }
             Purpose::Register(number) => self.on_enrol_failed(now, number, status),
             Purpose::Lamp(watch) => self.on_notified(now, watch, None),
+            Purpose::Page(page) => self.on_paged(now, page, status),
             Purpose::Check(number) => self.on_checked(now, number, None),
             Purpose::Stray => {}
         }

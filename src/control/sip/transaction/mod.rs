@@ -48,6 +48,8 @@ pub enum Purpose {
     Check(u32),
     /// NOTIFY of the subscription with this tag of ours.
     Lamp(u64),
+    /// MESSAGE that hands the text on which came with this tag of ours.
+    Page(u64),
     /// CANCEL, or BYE to a surplus fork: its outcome is nobody's.
     Stray,
 }
@@ -63,7 +65,7 @@ impl Purpose {
             Purpose::Bye(leg) => Purpose::Bye(named(leg)),
             Purpose::Refer(leg) => Purpose::Refer(named(leg)),
             Purpose::Tell(leg) => Purpose::Tell(named(leg)),
-            Purpose::Register(_) | Purpose::Check(_) | Purpose::Lamp(_) | Purpose::Stray => self,
+            Purpose::Register(_) | Purpose::Check(_) | Purpose::Lamp(_) | Purpose::Page(_) | Purpose::Stray => self,
         }
     }
 }
