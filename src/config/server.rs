@@ -114,6 +114,8 @@ pub struct Folders {
 pub struct Speech {
     /// Threads that recognise.
     pub threads: u16,
+    /// Do new callers get keys, and does after-call work wait, while there is no time for all?
+    pub gives_way: bool,
     /// Engine by primary language (`zh`) or `*`, for calls.
     pub live: BTreeMap<String, Engine>,
     /// The same for transcripts after the call; where silent, the live one.
@@ -222,6 +224,7 @@ impl Default for Server {
             database: "sqlite:data/hotline.db".into(),
             speech: Speech {
                 threads: 1,
+                gives_way: true,
                 live: BTreeMap::from([("*".into(), Engine::Auto)]),
                 after_call: BTreeMap::new(),
                 voices: BTreeMap::new(),
@@ -469,6 +472,7 @@ pub fn database(text: &str) -> Result<String, String> {
 
 fn speech(section: &mut Section<'_>, speech: &mut Speech, out: &mut Vec<Problem>) {
     speech.threads = small(section.read("threads", speech.threads.into(), out, |value| value.number(1..=MOST_SPEECH_THREADS)));
+    speech.gives_way = section.read("gives_way", speech.gives_way, out, Value::switch);
     speech.live.extend(by_language(
         section,
         "live",

@@ -144,16 +144,17 @@ impl Server {
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
         let ready = Ready::of(&directory, address, admin_key);
         let rules = rules_thread(directory, restored, doors, effects)?;
+        // Without a governor the teller is dropped, and nothing ever waits.
+        let governor = settings.speech.gives_way.then(|| tokio::spawn(governor::run(watched, control.clone(), told)));
         let mut tasks = vec![
             answers_task,
             lookups_task,
             tokio::spawn(after_call.run()),
-            tokio::spawn(governor::run(watched, control.clone(), told)),
             tokio::spawn(shutdown::watch(control.clone())),
             tokio::spawn(reload::run(files, control, shown, guard)),
             tokio::spawn(serve_api(listener, api::router(state))),
         ];
-        tasks.extend(chat_tasks);
+        tasks.extend(chat_tasks.into_iter().chain(governor));
         let store::Started { store, journal, journal_thread, fold, .. } = started;
         Ok(Server { ready, rules, sound: sound.threads, store, journal, fold, journal_thread, tasks })
     }

@@ -364,7 +364,11 @@ fn furnish(home: &Path, files: &[(&str, &[u8])]) {
     for (name, bytes) in files {
         let path = home.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
+        fs::write(&path, bytes).unwrap();
+        if *name == "sip-config/hotline.toml" && !bytes.windows(8).any(|part| part == b"[speech]") {
+            // Unoptimised recognizers beside other tests on two cores: their words may come late, but they are asked for.
+            fs::write(path, [*bytes, b"\n[speech]\ngives_way = false\n".as_slice()].concat()).unwrap();
+        }
     }
 }
 
