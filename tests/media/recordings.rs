@@ -17,6 +17,7 @@ fn recorded(work: impl FnOnce(&mut Stage)) -> (Vec<i16>, Vec<i16>, Event) {
     let (_, no_disk) = crossbeam_channel::bounded(1);
     let (to_speech, speech) = crossbeam_channel::bounded(16_384);
     let mut stage = Stage::with(writer.jobs.clone(), no_disk, to_speech, speech);
+    stage.writing = Some(writer.jobs.clone());
     work(&mut stage);
     drop(stage);
     drop(writer.jobs);

@@ -107,6 +107,8 @@ pub struct Stage {
     /// RTCP that went out.
     pub reported: Vec<Reported>,
     pub disk: Receiver<disk::Job>,
+    /// A disk thread's line: virtual time waits for it, or it would leave gaps that no real disk does.
+    pub writing: Option<crossbeam_channel::Sender<disk::Job>>,
     pub speech: Receiver<speech::Job>,
     random: Random,
     /// Packets on their way: when, a number that keeps order, to which port, from where, bytes.
@@ -154,6 +156,7 @@ impl Stage {
             reports: Vec::new(),
             reported: Vec::new(),
             disk,
+            writing: None,
             speech,
             random: Random::new(7),
             flying: BTreeMap::new(),
@@ -285,6 +288,9 @@ impl Stage {
                 });
             } else {
                 self.next_tick += STEP;
+                while self.writing.as_ref().is_some_and(|line| !line.is_empty()) {
+                    std::thread::yield_now();
+                }
                 let (phones, reported) = (&mut self.phones, &mut self.reported);
                 self.mixer.tick(Duration::from_micros(next), &mut |port, to, packet| keep(phones, reported, port, to, packet));
             }
