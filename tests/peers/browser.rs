@@ -194,10 +194,11 @@ fn relay(to: SocketAddr, loss: f64) -> u16 {
                     let _ = far.send_to(&packet[..length], to);
                 }
             }
-            if inward && let (Ok((length, _)), Some(browser)) = (far.recv_from(&mut packet), browser) {
-                if random.unit() >= loss {
-                    let _ = near.send_to(&packet[..length], browser);
-                }
+            if inward
+                && let (Ok((length, _)), Some(browser)) = (far.recv_from(&mut packet), browser)
+                && random.unit() >= loss
+            {
+                let _ = near.send_to(&packet[..length], browser);
             }
         }
     });
