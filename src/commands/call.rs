@@ -414,16 +414,10 @@ fn summary(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::commands::parsed;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("call").chain(line.split(' '))).map(|line| line.args)
+        parsed(line)
     }
 
     #[test]

@@ -11,14 +11,13 @@ use tokio::sync::mpsc;
 
 use super::asking::Server;
 use crate::config::toml_file::duration;
-use crate::control::words::media::{Codec, Gaps};
-use crate::control::words::srtp::Srtp;
+use crate::control::words::media::Gaps;
 use crate::media::{Sound, wav};
+use crate::phone::Options;
 use crate::phone::crowd::{self, Plan, Tally, Wave};
 use crate::phone::destination::Destination;
 use crate::phone::line::Keeps;
-use crate::phone::script::{HangUp, Manners, Step};
-use crate::phone::{Account, Keying, Options, Purpose, Registers, Trust};
+use crate::phone::script::{Manners, Step};
 use outcomes::Outcomes;
 
 const EXAMPLES: &str = "Examples:
@@ -121,21 +120,9 @@ async fn call(options: Options, plan: Plan, json: bool) -> anyhow::Result<Vec<Ta
 }
 
 fn options(args: &Args, folder: &Path) -> anyhow::Result<Options> {
-    Ok(Options {
-        destination: Destination::read(&args.to, None)?,
-        account: Account { user: CALLERS.to_owned(), password: None, registers: Registers::No },
-        purpose: Purpose::Call,
-        steps: Vec::new(),
-        manners: Manners { patience: args.patience, hang_up: HangUp::FarEnd, longest: args.longest },
-        pause: Duration::from_millis(900),
-        codecs: vec![Codec::Pcma, Codec::Pcmu],
-        headers: Vec::new(),
-        recordings: folder.to_owned(),
-        keeps: Keeps::Reports,
-        trust: Trust::default(),
-        srtp: Srtp::Offered,
-        keying: Keying::Usual,
-    })
+    let plain = Options::plain(Destination::read(&args.to, None)?, CALLERS, folder.to_owned(), args.longest);
+    let manners = Manners { patience: args.patience, ..plain.manners };
+    Ok(Options { manners, keeps: Keeps::Reports, ..plain })
 }
 
 fn plan(args: &Args) -> anyhow::Result<Plan> {
@@ -229,16 +216,10 @@ fn summary(tallies: &[Tally], outcomes: Option<&Outcomes>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::commands::parsed;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("load").chain(line.split(' '))).map(|line| line.args)
+        parsed(line)
     }
 
     #[test]

@@ -83,6 +83,13 @@ impl Command {
     }
 }
 
+/// What the command line makes of these words, for tests of a command's arguments.
+#[cfg(test)]
+fn parsed<A: clap::Args>(line: &str) -> Result<A, clap::Error> {
+    let command = A::augment_args(clap::Command::new("command"));
+    command.try_get_matches_from(std::iter::once("command").chain(line.split(' '))).and_then(|found| A::from_arg_matches(&found))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -193,8 +193,9 @@ impl Crowd {
 
     /// Begins calls that are due, does what lines have to do, carries out what they wish.
     fn go_on(&mut self, now: Time) -> Result<(), Error> {
+        let running = self.wave_at(now);
         for at in 0..self.callers.len() {
-            let wave = self.wave_at(now).filter(|wave| at < usize::from(self.plan.waves[*wave].callers));
+            let wave = running.filter(|wave| at < usize::from(self.plan.waves[*wave].callers));
             let Some(caller) = &mut self.callers[at] else { continue };
             if caller.next.is_some_and(|next| next <= now) {
                 caller.next = None;

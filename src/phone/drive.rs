@@ -22,7 +22,7 @@ use crate::net::{self, Found, LocateError};
 use super::destination::{BadDestination, Destination, local_ip};
 use super::line::{Input, Keeps, Line, Output, Settings, Task};
 use super::report::{Event, Report, heard_in};
-use super::script::{Manners, Step};
+use super::script::{HangUp, Manners, Step};
 use super::wire;
 
 const INPUTS: usize = 1_024;
@@ -33,6 +33,11 @@ const MEDIA_TIMEOUT: Duration = Duration::from_secs(10);
 const EXPIRES: Duration = Duration::from_secs(600);
 /// A call that is not answered in this time is given up.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// A far end that says nothing for so long is spoken to all the same, unless somebody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Silence that counts as the end of the far end's words, likewise.
+const PAUSE: Duration = Duration::from_millis(900);
 
 /// Who the phone is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,6 +109,28 @@ pub struct Options {
     pub srtp: Srtp,
     /// And where do the keys come from?
     pub keying: Keying,
+}
+
+impl Options {
+    /// A phone that only calls: G.711, no steps, recorded, until the far end hangs up or `longest` is over.
+    #[must_use]
+    pub fn plain(destination: Destination, user: &str, recordings: PathBuf, longest: Duration) -> Options {
+        Options {
+            destination,
+            account: Account { user: user.to_owned(), password: None, registers: Registers::No },
+            purpose: Purpose::Call,
+            steps: Vec::new(),
+            manners: Manners { patience: PATIENCE, hang_up: HangUp::FarEnd, longest },
+            pause: PAUSE,
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            headers: Vec::new(),
+            recordings,
+            keeps: Keeps::Recordings,
+            trust: Trust::default(),
+            srtp: Srtp::Offered,
+            keying: Keying::Usual,
+        }
+    }
 }
 
 /// Where the keys of ciphered sound come from.

@@ -17,9 +17,9 @@ const SPAN: usize = 3;
 /// Calmer looks in a row before the pressure eases by a step.
 const CALMER: u32 = 4;
 /// Share of its time that a recognizer thread works, from which on it is tight. Never short: as long as nothing waits, words come in time.
-const BUSY: (f64, f64) = (0.80, f64::INFINITY);
-/// How long what is put into a recognizer's line now would wait, from which on it is tight, and short.
-const WAIT: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(500));
+const BUSY: f64 = 0.80;
+/// How many seconds what is put into a recognizer's line now would wait, from which on it is tight, and short.
+const WAIT: (f64, f64) = (0.150, 0.500);
 /// Share of media ticks that came 20 ms or more too late, from which on it is tight, and short.
 const LATE: (f64, f64) = (0.005, 0.03);
 
@@ -109,9 +109,9 @@ impl Governor {
     fn judge(&self) -> Pressure {
         let (Some(first), Some(last)) = (self.looks.front(), self.looks.back()) else { return Pressure::Calm };
         let wall = last.at.saturating_sub(first.at);
-        let busiest = first.threads.iter().zip(&last.threads).map(|(then, now)| share(now.busy.saturating_sub(then.busy), wall));
-        let by_busy = above(busiest.fold(0.0, f64::max), BUSY);
-        let by_wait = above(self.longest_wait(first, last), (WAIT.0.as_secs_f64(), WAIT.1.as_secs_f64()));
+        let mut works = first.threads.iter().zip(&last.threads).map(|(then, now)| share(now.busy.saturating_sub(then.busy), wall));
+        let by_busy = if works.any(|share| share >= BUSY) { Pressure::Tight } else { Pressure::Calm };
+        let by_wait = above(self.longest_wait(first, last), WAIT);
         let (ticks, late) = (last.ticks.0.saturating_sub(first.ticks.0), last.ticks.1.saturating_sub(first.ticks.1));
         #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
         let by_late = above(late as f64 / (ticks + late).max(1) as f64, LATE);

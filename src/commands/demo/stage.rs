@@ -14,13 +14,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::config::files;
-use crate::control::words::media::Codec;
-use crate::control::words::srtp::Srtp;
 use crate::media::{Sound, wav};
 use crate::phone::destination::Destination;
-use crate::phone::line::Keeps;
 use crate::phone::script::{HangUp, Manners, Step};
-use crate::phone::{Account, Options, Purpose, Registers, Trust};
+use crate::phone::{Account, Options, Purpose, Registers};
 use crate::web_client;
 
 /// What the caller dials.
@@ -30,6 +27,8 @@ pub const REGISTERED_WITHIN: Duration = Duration::from_secs(10);
 /// The server starts within this, on a slow machine too.
 const STARTED_WITHIN: Duration = Duration::from_secs(60);
 const CLOSED_WITHIN: Duration = Duration::from_secs(40);
+/// The longest call of the story.
+const LONGEST: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(50);
 const SIP_PORT: u16 = 5060;
 const API_PORT: u16 = 8080;
@@ -144,22 +143,9 @@ impl Stage {
     }
 
     fn phone(&self, user: &str, account: Account, purpose: Purpose, steps: Vec<Step>, hang_up: HangUp) -> anyhow::Result<Options> {
-        let longest = Duration::from_secs(90);
-        Ok(Options {
-            destination: Destination::read(user, Some(&self.sip.to_string()))?,
-            account,
-            purpose,
-            steps,
-            manners: Manners { patience: Duration::from_secs(15), hang_up, longest },
-            pause: Duration::from_millis(900),
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
-            headers: Vec::new(),
-            keeps: Keeps::Recordings,
-            recordings: self.home.join("phones"),
-            trust: Trust::default(),
-            srtp: Srtp::Offered,
-            keying: crate::phone::Keying::Usual,
-        })
+        let destination = Destination::read(user, Some(&self.sip.to_string()))?;
+        let plain = Options::plain(destination, &account.user, self.home.join("phones"), LONGEST);
+        Ok(Options { account, purpose, steps, manners: Manners { hang_up, ..plain.manners }, ..plain })
     }
 
     /// Asks the API.

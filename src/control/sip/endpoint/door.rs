@@ -253,6 +253,11 @@ pub(super) fn no_such_event() -> Stop {
     Stop::lines(489, format!("Allow-Events: refer, {}\r\n", super::lamps::PACKAGE))
 }
 
+/// Who is asked for: the user of the request URI, empty where it names none.
+pub(super) fn asked_for(request: &Message) -> String {
+    Uri::parse(request.request_uri()).map(|uri| uri.user_text().into_owned()).unwrap_or_default()
+}
+
 /// What every request outside a dialog must meet (RFC 3261 §8.2.2).
 fn check(request: &Message) -> Result<(), Stop> {
     if request.max_forwards() == Some(0) && request.method() != Method::Options {

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::door::{Stop, no_such_event};
+use super::door::{Stop, asked_for, no_such_event};
 use super::leg::{Leg, Stage};
 use super::reply::Reply;
 use super::{Endpoint, tag_number, tag_text};
 use crate::control::sip::dialog::{Dialog, Placed};
 use crate::control::sip::dialog_info::{Lamp, MIME, Names, Phase, clean, described};
 use crate::control::sip::happening::Happening;
-use crate::control::sip::message::{Message, Method, Name, Uri, text};
+use crate::control::sip::message::{Message, Method, Name, text};
 use crate::control::sip::transaction::Purpose;
 use crate::control::time::{Deadlines, Time};
 use crate::control::words::LegId;
@@ -101,7 +101,7 @@ impl Endpoint {
     pub(super) fn on_subscribe(&mut self, now: Time, flow: Flow, request: &Message, reply: &Reply, tag: u64) -> Result<(), Stop> {
         let event = text::lossy(request.header(Name::Event).unwrap_or_default()).into_owned();
         let asked = event.split(';').next().unwrap_or_default().trim();
-        if !asked.eq_ignore_ascii_case(PACKAGE) || (self.settings.users.is_empty() && self.settings.fixed.is_empty()) {
+        if !asked.eq_ignore_ascii_case(PACKAGE) || !self.settings.has_phones() {
             return Err(no_such_event());
         }
         if request.address(Name::Contact).is_none() {
@@ -112,7 +112,7 @@ impl Endpoint {
         if self.lamps.all.len() >= MOST {
             return Err(Stop::lines(503, format!("Retry-After: {RETRY_AFTER}\r\n")));
         }
-        let user = Uri::parse(request.request_uri()).map(|uri| uri.user_text().into_owned()).unwrap_or_default();
+        let user = asked_for(request);
         let subscription = Subscription {
             dialog: Dialog::of_invite(request, flow, reply.to()),
             event,

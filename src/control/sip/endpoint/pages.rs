@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::door::Stop;
+use super::door::{Stop, asked_for};
 use super::reply::Reply;
 use super::way::Departure;
 use super::{ABILITIES_OUTSIDE, Endpoint, Target, tag_text};
 use crate::control::sip::dialog::Reach;
 use crate::control::sip::happening::{Happening, Paged};
-use crate::control::sip::message::{Message, Method, Name, Uri, Writer, text};
+use crate::control::sip::message::{Message, Method, Name, Writer, text};
 use crate::control::sip::transaction::{MAX_FORWARDS, Purpose};
 use crate::control::time::{Deadlines, Time};
 use crate::control::words::sip::Flow;
@@ -78,7 +78,7 @@ pub struct Handover {
 impl Endpoint {
     /// A text from outside of calls: `Paged` asks the owner for whom it is.
     pub(super) fn on_page(&mut self, now: Time, flow: Flow, request: &Message, reply: &Reply, tag: u64) -> Result<(), Stop> {
-        if self.settings.users.is_empty() && self.settings.fixed.is_empty() {
+        if !self.settings.has_phones() {
             return Err(Stop::with(405));
         }
         let encoded = request.header(Name::ContentEncoding).is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity"));
@@ -95,7 +95,7 @@ impl Endpoint {
         if self.pages.all.len() >= MOST {
             return Err(Stop::lines(503, format!("Retry-After: {RETRY_AFTER}\r\n")));
         }
-        let to = Uri::parse(request.request_uri()).map(|uri| uri.user_text().into_owned()).unwrap_or_default();
+        let to = asked_for(request);
         let page = Page {
             reply: reply.clone(),
             kind: text::lossy(request.header(Name::ContentType).unwrap_or_default()).into_owned(),

@@ -70,6 +70,12 @@ impl Default for Limits {
 }
 
 impl Settings {
+    /// Are there phones at all?
+    #[must_use]
+    pub fn has_phones(&self) -> bool {
+        !self.users.is_empty() || !self.fixed.is_empty()
+    }
+
     /// An endpoint with these sockets, no users and the usual limits.
     #[must_use]
     pub fn new(listeners: Vec<Listener>, realm: &str, secret: u64) -> Settings {
