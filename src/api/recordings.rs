@@ -339,7 +339,7 @@ pub async fn certificate(State(state): State<ApiState>, caller: Caller, Path(id)
 fn sum_of_all(readers: Vec<Reader>) -> std::io::Result<String> {
     let mut whole = Sha256::new();
     for mut reader in readers {
-        reader.sum_into(&mut whole)?;
+        reader.pieces(|piece| whole.update(piece))?;
     }
     Ok(hex::encode(whole.finalize()))
 }

@@ -161,23 +161,22 @@ impl Reader {
     /// # Errors
     /// What the disk says, or a block that was changed.
     pub fn sum(&mut self) -> io::Result<String> {
-        self.sum_into(&mut Sha256::new())
+        let mut sum = Sha256::new();
+        self.pieces(|piece| sum.update(piece))?;
+        Ok(hex::encode(sum.finalize()))
     }
 
-    /// The same, and adds the file to the sum of several.
+    /// The plain file from its beginning, piece by piece.
     ///
     /// # Errors
     /// As [`Reader::sum`].
-    pub fn sum_into(&mut self, whole: &mut Sha256) -> io::Result<String> {
+    pub fn pieces(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         self.rewind()?;
-        let (mut sum, mut step) = (Sha256::new(), vec![0; SUM_STEP]);
+        let mut step = vec![0; SUM_STEP];
         loop {
             match self.read(&mut step)? {
-                0 => return Ok(hex::encode(sum.finalize())),
-                read => {
-                    sum.update(&step[..read]);
-                    whole.update(&step[..read]);
-                }
+                0 => return Ok(()),
+                read => take(&step[..read]),
             }
         }
     }
