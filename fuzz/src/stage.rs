@@ -81,7 +81,7 @@ impl Stage {
         let mut random = Random::new(seed);
         let mut directory = (*center::directory(&mut random)).clone();
         for (at, agent) in directory.agents.values_mut().take(2).enumerate() {
-            agent.uri = Some(format!("sip:{}@10.0.2.1:{}", agent.user, 5060 + at));
+            agent.phone.uri = Some(format!("sip:{}@10.0.2.1:{}", agent.user, 5060 + at));
         }
         let (now, directory) = (Time(1_795_000_000_000_000), Arc::new(directory));
         let mut stage = Stage {

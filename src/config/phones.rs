@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::control::words::directory::{ALL_TEAMS, Agent, Forward, Ha1, RingGroup, Ringing, Team};
+use crate::control::words::directory::{ALL_TEAMS, Agent, Forward, Ha1, Handset, RingGroup, Ringing, Team};
+use crate::control::words::srtp::Srtp;
 use crate::control::words::{AgentId, QueueId};
 
 use super::problem::{Problem, did_you_mean};
+use super::server::srtp;
 use super::toml_file::{Section, TomlFile, Value};
 
 const HIGHEST_LEVEL: u64 = 10;
@@ -72,9 +74,10 @@ fn ring(name: &str, mut section: Section<'_>, out: &mut Vec<Problem>) -> Option<
     let how = section.read("how", Ringing::Together, out, |value| value.parsed("\"together\" or \"in_turn\"", how));
     let ring = section.read("ring", RING, out, Value::duration);
     let otherwise = section.maybe("otherwise", out, Value::text);
+    let srtp = protection(&mut section, out);
     section.finish(out);
     let (number, members) = (number?, members?);
-    (out.len() == before).then(|| RingGroup { name: name.to_owned(), number, members, how, ring, otherwise })
+    (out.len() == before).then(|| RingGroup { name: name.to_owned(), number, members, how, ring, otherwise, srtp })
 }
 
 /// `forward = {always = "…", busy = "…", no_answer = "…", after = "20s"}`.
@@ -130,7 +133,7 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
         name: section.read("name", user.to_owned(), out, Value::text),
         extension: section.maybe("extension", out, Value::text),
         ha1: ha1.unwrap_or_default(),
-        uri,
+        phone: Handset { uri, srtp: protection(&mut section, out) },
         skills: skills(&mut section, out),
         queues: queues.iter().map(|(name, _)| QueueId::of_name(name)).collect(),
         capacity: section.read("capacity", ONE_CALL, out, Value::fraction),
@@ -140,6 +143,11 @@ fn phone(user: &str, mut section: Section<'_>, realm: &str, out: &mut Vec<Proble
     };
     section.finish(out);
     Phone { agent, password, queues, leads, unproved: forged, telephone }
+}
+
+/// `srtp = "required"`.
+fn protection(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Srtp> {
+    section.maybe("srtp", out, |value| value.parsed("\"off\", \"offered\" or \"required\"", srtp))
 }
 
 fn place(text: &str) -> Result<String, String> {
@@ -294,6 +302,20 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part} is missing in\n{said}");
         }
+    }
+
+    #[test]
+    fn s80_a_phone_and_a_group_have_wishes_of_their_own_for_ciphered_sound() {
+        let mut out = Vec::new();
+        let text = format!(
+            "{ANNA}srtp = \"required\"\n[agents.ben]\npassword = \"secret-2\"\n[rings.x]\nnumber = \"1\"\nmembers = [\"anna\"]\nsrtp = \"off\"\n"
+        );
+        let (phones, rings) = read("phones.toml", &text, "hotline", &mut out);
+        assert_eq!(out, []);
+        let wishes: Vec<_> = phones.iter().map(|phone| phone.agent.phone.srtp).collect();
+        assert_eq!((wishes, rings[0].srtp), (vec![Some(Srtp::Required), None], Some(Srtp::Off)));
+        read("phones.toml", &format!("{ANNA}srtp = \"require\"\n"), "hotline", &mut out);
+        assert!(out[0].to_string().contains("did you mean `required`?"), "{}", out[0]);
     }
 
     #[test]

@@ -52,18 +52,9 @@ fn s80_baresip_with_keys_in_its_descriptions_is_agent_and_caller() {
     if !installed("baresip") {
         return;
     }
-    // A telephone that takes RTP/SAVP only is rung with it where the center requires it.
     let server = Server::start_ciphered();
+    baresip_is_rung(&server, "srtp-mand");
     let mut facts = server.facts();
-    let mut agent = Baresip::start(&format!("{};mediaenc=srtp-mand", account(&server, "tls")), 440);
-    facts.wait("agent.state", |data| data["state"] == "available");
-    let words = ["--insecure", "--wait", "2s", "--tone", "1000:3s", "--hangup-after", "500ms"];
-    let caller = phone(&[&["--to", &tls(&server, "2001")], &words[..]].concat());
-    agent.wait("CALL_ESTABLISHED");
-    let (caller, good) = reports(caller);
-    assert!(good && hertz(&caller[0]).abs_diff(440) <= NEAR, "the caller hears baresip: {caller:?}");
-    agent.wait("CALL_CLOSED");
-    assert!(strongest(&agent.heard()).abs_diff(1000) <= 20, "baresip hears the caller");
     let place = format!("{};transport=tls", server.sip("TLS"));
     let mut caller = Baresip::start(&format!("<sip:guest@{place}>;mediaenc=srtp-mand;audio_codecs=PCMA;regint=0"), 700);
     caller.command("dial", &format!("sip:echo@{place}"));
@@ -73,6 +64,37 @@ fn s80_baresip_with_keys_in_its_descriptions_is_agent_and_caller() {
     caller.wait("CALL_CLOSED");
     assert!(strongest(&caller.heard()).abs_diff(700) <= 20, "baresip hears its own sine back");
     server.stop();
+}
+
+/// Baresip over TLS with this choice of profiles is Anna's phone, is reached and talks; gives how many INVITEs that took.
+fn baresip_is_rung(server: &Server, choice: &str) -> usize {
+    let mut facts = server.facts();
+    let mut agent = Baresip::start(&format!("{};mediaenc={choice}", account(server, "tls")), 440);
+    facts.wait("agent.state", |data| data["state"] == "available");
+    let words = ["--insecure", "--wait", "2s", "--tone", "1000:3s", "--hangup-after", "500ms"];
+    let caller = phone(&[&["--to", &tls(server, "2001")], &words[..]].concat());
+    agent.wait("CALL_ESTABLISHED");
+    let (caller, good) = reports(caller);
+    assert!(good && hertz(&caller[0]).abs_diff(440) <= NEAR, "the caller hears baresip: {caller:?}");
+    agent.wait("CALL_CLOSED");
+    assert!(strongest(&agent.heard()).abs_diff(1000) <= 20, "baresip hears the caller");
+    let call = facts.wait("call.ended", |_| true)["call"].as_str().unwrap().to_owned();
+    let shown = server.get(&format!("/v1/calls/{call}/signalling"));
+    let sent =
+        |message: &&serde_json::Value| message["direction"] == "out" && message["text"].as_str().is_some_and(|it| it.starts_with("INVITE"));
+    shown["messages"].as_array().unwrap_or_else(|| panic!("{shown}")).iter().filter(sent).count()
+}
+
+#[test]
+fn s80_a_telephone_of_one_profile_only_is_rung_with_it_by_a_center_that_leaves_the_choice() {
+    if !installed("baresip") {
+        return;
+    }
+    for (choice, invites) in [("srtp-mand", 2), ("srtp", 1), ("", 1)] {
+        let server = Server::start();
+        assert_eq!(baresip_is_rung(&server, choice), invites, "{choice}");
+        server.stop();
+    }
 }
 
 #[test]

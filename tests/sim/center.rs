@@ -9,7 +9,8 @@ use hotline::control::dialplan::{Plan, Source, load};
 use hotline::control::random::Random;
 use hotline::control::words::agent::AgentState;
 use hotline::control::words::directory::{
-    ALL_TEAMS, Agent, Directory, Forward, Ha1, Limits, Listener, Number, Queue, RingGroup, Ringing, Selection, Target, Team, Worker,
+    ALL_TEAMS, Agent, Directory, Forward, Ha1, Handset, Limits, Listener, Number, Queue, RingGroup, Ringing, Selection, Target, Team,
+    Worker,
 };
 use hotline::control::words::guard::Defence;
 use hotline::control::words::media::{Codec, WorkerId};
@@ -113,7 +114,7 @@ fn agent(number: usize, name: &str) -> Agent {
         name: name.to_owned(),
         extension: Some(format!("80{number}")),
         ha1: ha1(name),
-        uri: None,
+        phone: Handset::default(),
         skills,
         queues: vec![QueueId::of_name("claims"), QueueId::of_name("general")],
         capacity: 1.0,
@@ -147,7 +148,7 @@ fn queue(name: &str) -> Queue {
 fn ring_group(number: &str, how: Ringing, otherwise: Option<&str>) -> (String, RingGroup) {
     let members = vec!["800".to_owned(), "801".to_owned(), "9123".to_owned()];
     let (name, number, otherwise) = (number.to_owned(), number.to_owned(), otherwise.map(str::to_owned));
-    (name.clone(), RingGroup { name, number, members, how, ring: Duration::from_secs(8), otherwise })
+    (name.clone(), RingGroup { name, number, members, how, ring: Duration::from_secs(8), otherwise, srtp: None })
 }
 
 /// Some agents send their calls on: busy to a colleague, unanswered to a line, or always to one who sends them back.

@@ -26,7 +26,7 @@ fn agent(name: &str, skills: &[&str], capacity: f32) -> Agent {
         name: name.into(),
         extension: None,
         ha1: Ha1::default(),
-        uri: None,
+        phone: crate::control::words::directory::Handset::default(),
         skills: skills.iter().map(|skill| ((*skill).to_owned(), 5)).collect(),
         queues: vec![claims()],
         capacity,

@@ -19,6 +19,7 @@ use crate::control::dialplan::wish::{Event, QueueEnd, TransferEnd};
 use crate::control::limits::{DIRECT_RING, LEGS_OF_A_CALL, RINGBACK};
 use crate::control::session::effect::{Clock, Effect, Signal};
 use crate::control::sip::Outgoing;
+use crate::control::sip::endpoint::Manner;
 use crate::control::trunks::Way;
 use crate::control::words::media::Prompt;
 use crate::control::words::trunk::Habits;
@@ -163,7 +164,7 @@ impl Call {
             };
             for place in places(aim, world) {
                 if legs.len() < most
-                    && let Some(leg) = self.invite(place, &hunt.headers, round.diverted.as_ref(), world)
+                    && let Some(leg) = self.invite(place.protected(round.srtp), &hunt.headers, round.diverted.as_ref(), world)
                 {
                     world.tolls.begin_if(world.now, leg, permit.clone());
                     legs.push(leg);
@@ -205,6 +206,7 @@ impl Call {
         };
         let mut leg = Leg::new(NewLeg { id, role, uri: uri.clone(), lease, habits, protection }, Dialog::Ringing, world.random);
         let sdp = if leg.awaits_offer() { Bytes::new() } else { leg.offer() };
+        let manner = Manner { second_offer: leg.second_offer().filter(|_| !sdp.is_empty()), ..manner };
         self.legs.push(leg);
         let to = format!("<{}>", uri.split(';').next().unwrap_or(&uri));
         let outgoing = Outgoing { target, to, from, headers, request_uri: uri, sdp, credentials, manner };

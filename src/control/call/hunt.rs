@@ -10,6 +10,7 @@ use super::carried::{Diverted, hops_after};
 use super::route::Route;
 use crate::control::toll::Barred;
 use crate::control::words::directory::{Forward, Ringing};
+use crate::control::words::srtp::Srtp;
 use crate::control::words::trunk::in_turn;
 use crate::control::words::{AgentId, LegId};
 
@@ -60,6 +61,8 @@ pub(super) struct Round {
     pub ring: Duration,
     /// Who sent the call on to here, if somebody did.
     pub diverted: Option<Diverted>,
+    /// Is their sound ciphered, where they say nothing of it themselves?
+    pub srtp: Option<Srtp>,
     next: Vec<(When, usize)>,
 }
 
@@ -137,7 +140,7 @@ impl Hunt {
         let mut rounds = plan.rounds;
         // A first step that leads to the first round, so that all steps are alike.
         let next = first.map(|first| (When::Any, first)).into_iter().collect();
-        rounds.push(Round { aims: Vec::new(), ring, diverted: None, next });
+        rounds.push(Round { aims: Vec::new(), ring, diverted: None, srtp: None, next });
         let at = Some(rounds.len() - 1);
         Hunt { rounds, at, ..Hunt::default() }
     }
@@ -186,7 +189,7 @@ impl Plan<'_, '_> {
         if self.rounds.len() >= MOST_ROUNDS {
             return None;
         }
-        self.rounds.push(Round { aims, ring, diverted: diverted.cloned(), next });
+        self.rounds.push(Round { aims, ring, diverted: diverted.cloned(), srtp: None, next });
         Some(self.rounds.len() - 1)
     }
 
@@ -275,7 +278,8 @@ impl Plan<'_, '_> {
         let sent = Diverted { by: group.number.clone(), reason: "no-answer", hops, agent };
         let otherwise = otherwise.and_then(|to| self.lay(&to, group.ring, Some(&sent), rest, forwards - 1));
         let rest: Vec<(When, usize)> = otherwise.map(|next| (When::Any, next)).into_iter().chain(rest.iter().cloned()).collect();
-        match group.how {
+        let before = self.rounds.len();
+        let first = match group.how {
             Ringing::Together => {
                 let aims = members.iter().filter_map(|member| self.aim(member)).collect();
                 self.add(aims, group.ring, diverted, rest)
@@ -288,7 +292,9 @@ impl Plan<'_, '_> {
                 }
                 first.or_else(|| self.add(Vec::new(), group.ring, diverted, rest))
             }
-        }
+        };
+        self.rounds.iter_mut().skip(before).for_each(|round| round.srtp = group.srtp);
+        first
     }
 
     /// A member of those who ring together: of a trunk the first host only.

@@ -118,6 +118,8 @@ pub struct Origin {
     session: u64,
     version: u64,
     protection: Protection,
+    /// What is wished again when the profile that was offered second is agreed on.
+    wished: Option<Protection>,
     /// The last one: later ones keep its lines.
     described: Option<Bytes>,
 }
@@ -165,7 +167,7 @@ impl Leg {
             lease: Some(lease),
             agreed: None,
             habits,
-            ours: Origin { session, version: session, protection, described: None },
+            ours: Origin { session, version: session, protection, wished: None, described: None },
             pressed: None,
         }
     }
@@ -178,6 +180,20 @@ impl Leg {
         let offer = self.ours.described.as_ref().map_or_else(|| sdp::offer(&local), |last| sdp::offer_again(&local, last));
         self.ours.described = Some(offer.clone());
         offer
+    }
+
+    /// The offer for a far end that refuses our first one, of the other profile that policy allows. The same as often as it is asked for.
+    #[must_use]
+    pub fn second_offer(&self) -> Option<Bytes> {
+        let protection = self.ours.protection.otherwise().filter(|_| self.ours.wished.is_none())?;
+        Some(sdp::offer(&Local { protection, ..self.local()? }))
+    }
+
+    /// The far end refused our first offer and has the second one.
+    pub fn offered_otherwise(&mut self) {
+        let (Some(offer), Some(other)) = (self.second_offer(), self.ours.protection.otherwise()) else { return };
+        self.ours.described = Some(offer);
+        self.ours.wished = Some(std::mem::replace(&mut self.ours.protection, other));
     }
 
     /// Our answer to the peer's offer; what is agreed is kept.
@@ -202,6 +218,9 @@ impl Leg {
             Some(offer) => sdp::accept_again(&local, offer, answer)?,
             None => sdp::accept(&local, answer)?,
         };
+        if let Some(wished) = self.ours.wished.take() {
+            self.ours.protection = wished;
+        }
         self.agree(stream, None);
         Ok(())
     }

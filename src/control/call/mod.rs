@@ -240,6 +240,7 @@ impl Call {
             Happening::Refused { leg, status } => self.on_refused(leg, status, world),
             Happening::Moved { leg, to } => self.on_moved(leg, &to, world),
             Happening::Confirmed { leg, sdp } => self.on_confirmed(leg, sdp, world),
+            Happening::OfferedOtherwise { leg } => drop(self.leg_mut(leg).map(Leg::offered_otherwise)),
             Happening::Cancelled { leg } => self.on_leg_over(leg, Ending::CallerCancelled, world),
             Happening::Offered { leg, sdp } => self.on_offered(leg, sdp, world),
             Happening::Reanswered { leg, sdp } => self.on_reanswered(leg, &sdp, world),

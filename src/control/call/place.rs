@@ -10,6 +10,7 @@ use crate::control::sip::{Contact, Target};
 use crate::control::words::AgentId;
 use crate::control::words::directory::Credentials;
 use crate::control::words::sip::Transport;
+use crate::control::words::srtp::Srtp;
 use crate::control::words::trunk::{Habits, Trunk};
 
 /// An agent's telephone outside of the house: `tel:9` and his number, as an agent would dial it.
@@ -34,6 +35,12 @@ impl Place {
         let (manner, habits) = (Manner::default(), Habits::default());
         Place { target, manner, uri, role, trust, credentials: None, habits, trunk: None }
     }
+
+    /// The same, its sound protected so where it has no wish of its own.
+    pub(super) fn protected(mut self, srtp: Option<Srtp>) -> Place {
+        self.habits.srtp = self.habits.srtp.or(srtp);
+        self
+    }
 }
 
 /// Where an aim rings; empty when nowhere.
@@ -50,18 +57,19 @@ pub(super) fn places(aim: &Aim, world: &World<'_>) -> Vec<Place> {
 pub(super) fn agent_places(agent: AgentId, world: &World<'_>) -> Vec<Place> {
     let Some(known) = world.directory.agents.get(&agent) else { return Vec::new() };
     let role = Role::Agent(agent);
-    match &known.uri {
+    let places: Vec<Place> = match &known.phone.uri {
         Some(uri) if uri.starts_with(TEL) => number_place(uri.trim_start_matches(TEL), role, world).into_iter().collect(),
         Some(uri) => uri_place(uri, role, world).into_iter().collect(),
         None => {
             let contacts = world.endpoint.contacts(world.now, &known.user).into_iter();
             let phone = |Contact { uri, flow, routes, .. }: Contact| Place {
-                manner: Manner { routes },
+                manner: Manner { routes, ..Manner::default() },
                 ..Place::new(flow.into(), uri, role, Trust::House)
             };
             contacts.map(phone).collect()
         }
-    }
+    };
+    places.into_iter().map(|place| place.protected(known.phone.srtp)).collect()
 }
 
 /// A telephone of the outside that rings for somebody of the house: by the first trunk and host that are not known to be gone. His own

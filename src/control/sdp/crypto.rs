@@ -43,9 +43,19 @@ pub(super) fn profile(local: &Local) -> &'static str {
     if local.protection.srtp == Srtp::Required { SECURE[0] } else { CLEAR[0] }
 }
 
+/// The same in a later offer: who agreed on the ciphered profile is not offered the other one, which he may refuse.
+pub(super) fn profile_again(local: &Local, last: &Media) -> &'static str {
+    let keyed = local.before.as_ref().is_some_and(|stream| matches!(stream.security, Security::Keys(_)));
+    if keyed && SECURE.contains(&last.proto.as_str()) && can_offer(local) { SECURE[0] } else { profile(local) }
+}
+
+fn can_offer(local: &Local) -> bool {
+    local.protection.srtp != Srtp::Off && local.protection.keys == KeysInSdp::Written
+}
+
 /// The lines of our offer, a fresh key in each.
 pub(super) fn put_offer(text: &mut String, local: &Local) {
-    if local.protection.srtp == Srtp::Off || local.protection.keys == KeysInSdp::Withheld {
+    if !can_offer(local) {
         return;
     }
     for (suite, tag) in Suite::ALL.into_iter().zip(1..) {
@@ -83,8 +93,7 @@ pub(super) fn answer(local: &Local, media: &Media) -> Result<Way, Refused> {
 /// # Errors
 /// [`Refused`] when it is not what we wish, or takes up something that was not offered.
 pub(super) fn accept(local: &Local, media: &Media) -> Result<Security, Refused> {
-    let offered = local.protection.srtp != Srtp::Off && local.protection.keys == KeysInSdp::Written;
-    let taken = lines(media).next().filter(|_| offered);
+    let taken = lines(media).next().filter(|_| can_offer(local));
     let Some(line) = taken else {
         return match SECURE.contains(&media.proto.as_str()) || local.protection.srtp == Srtp::Required {
             true => Err(refused(399, "SRTP is required and the answer has no a=crypto line of our offer")),

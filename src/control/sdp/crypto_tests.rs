@@ -150,6 +150,25 @@ fn s80_each_offer_has_fresh_keys_and_a_repeated_one_is_answered_alike() {
 }
 
 #[test]
+fn s80_a_later_offer_keeps_the_ciphered_profile_that_was_agreed_on() {
+    for (first, wish, keys, then) in [
+        (Srtp::Required, Srtp::Offered, KeysInSdp::Written, "RTP/SAVP"),
+        (Srtp::Required, Srtp::Off, KeysInSdp::Written, "RTP/AVP"),
+        (Srtp::Required, Srtp::Offered, KeysInSdp::Withheld, "RTP/AVP"),
+        (Srtp::Offered, Srtp::Offered, KeysInSdp::Written, "RTP/AVP"),
+    ] {
+        let before = local(first, KeysInSdp::Written);
+        let said = offer(&before);
+        let stream = accept(&before, &answer(&peer(Srtp::Offered), &said).unwrap().0).unwrap();
+        assert!(stream.security.suite().is_some());
+        let again = offer_again(&Local { version: 2, before: Some(stream), ..local(wish, keys) }, &said);
+        let text = std::str::from_utf8(&again).unwrap();
+        assert!(text.contains(&format!("m=audio 4000 {then} ")), "{first:?} {wish:?} {keys:?}: {text}");
+        assert_eq!(lines(&again).is_empty(), wish == Srtp::Off || keys == KeysInSdp::Withheld);
+    }
+}
+
+#[test]
 fn s80_an_answer_must_be_one_of_ours() {
     let here = local(Srtp::Required, KeysInSdp::Written);
     let key = inline(30);

@@ -141,7 +141,8 @@ const USUAL_PTIME: u8 = 20;
 pub fn offer(local: &Local) -> Bytes {
     let mut text = describe::session(local);
     put_session(&mut text, local, browser::first_mid());
-    put_offer(&mut text, local, &Formats::offered(local, None), browser::first_mid());
+    let line = Offering { formats: Formats::offered(local, None), profile: crypto::profile(local), mid: browser::first_mid() };
+    put_offer(&mut text, local, &line);
     Bytes::from(text)
 }
 
@@ -157,7 +158,8 @@ pub fn offer_again(local: &Local, last: &[u8]) -> Bytes {
     put_session(&mut text, local, mid);
     for (at, line) in lines.iter().enumerate() {
         if at == ours {
-            put_offer(&mut text, local, &Formats::offered(local, Some(line)), mid);
+            let formats = Formats::offered(local, Some(line));
+            put_offer(&mut text, local, &Offering { formats, profile: crypto::profile_again(local, line), mid });
         } else {
             describe::rejected(&mut text, line);
             if browser::offered(local).is_some() {
@@ -174,14 +176,22 @@ fn put_session(text: &mut String, local: &Local, mid: &str) {
     }
 }
 
-fn put_offer(text: &mut String, local: &Local, formats: &Formats, mid: &str) {
+/// Our audio line.
+struct Offering<'a> {
+    formats: Formats,
+    /// Where nothing else is agreed or required.
+    profile: &'static str,
+    mid: &'a str,
+}
+
+fn put_offer(text: &mut String, local: &Local, line: &Offering<'_>) {
     let ice = browser::offered(local);
     let proto = match (ice, dtls::is_ours(local)) {
         (Some(_), _) => browser::PROFILE,
         (None, Some(_)) => dtls::PROFILE,
-        (None, None) => crypto::profile(local),
+        (None, None) => line.profile,
     };
-    let audio = describe::Audio { port: local.port, proto, formats, ptime: USUAL_PTIME, direction: local.direction };
+    let audio = describe::Audio { port: local.port, proto, formats: &line.formats, ptime: USUAL_PTIME, direction: local.direction };
     describe::audio(text, &audio);
     text.push_str(rtcp::OFFERED);
     match dtls::is_ours(local) {
@@ -189,7 +199,7 @@ fn put_offer(text: &mut String, local: &Local, formats: &Formats, mid: &str) {
         None => crypto::put_offer(text, local),
     }
     if let Some(ice) = ice {
-        browser::put_line(text, local, &ice, Some(mid));
+        browser::put_line(text, local, &ice, Some(line.mid));
     }
 }
 

@@ -37,6 +37,11 @@ pub enum Happening {
         /// The URI of his first Contact.
         to: String,
     },
+    /// The callee refused the description (415, 488, 606): the INVITE went out once more, with the second offer.
+    OfferedOtherwise {
+        /// Our leg.
+        leg: LegId,
+    },
     /// A final failure of our INVITE (also after `hang_up` cancelled it: 487). The leg is over.
     Refused {
         /// Our leg.
@@ -238,6 +243,7 @@ impl Happening {
             | Happening::Answered { leg, .. }
             | Happening::Refused { leg, .. }
             | Happening::Moved { leg, .. }
+            | Happening::OfferedOtherwise { leg }
             | Happening::Confirmed { leg, .. }
             | Happening::Cancelled { leg }
             | Happening::Offered { leg, .. }

@@ -44,6 +44,7 @@ use super::words::agent::AgentState;
 use super::words::directory::Directory;
 use super::words::phone::KeptPhone;
 use super::words::pressure::Pressure;
+use super::words::trunk::Habits;
 use super::words::{AgentId, LegId, LookupId, OfferId, RecordingId, SessionId, media, speech};
 use trunks::read_as;
 
@@ -403,8 +404,12 @@ impl Switch {
         if let Some(trunk) = trunk {
             read_as(trunk, &mut invited)?;
         }
-        let (agent, habits) =
-            (self.agent_of(invited.authenticated.as_deref()), trunk.map(|trunk| trunk.habits.clone()).unwrap_or_default());
+        let agent = self.agent_of(invited.authenticated.as_deref());
+        let habits = match (trunk, agent.and_then(|agent| directory.agents.get(&agent))) {
+            (Some(trunk), _) => trunk.habits.clone(),
+            (None, Some(agent)) => Habits { srtp: agent.phone.srtp, ..Habits::default() },
+            (None, None) => Habits::default(),
+        };
         if let Some(old) = invited.replaces {
             return self.replace(now, &invited, old, agent);
         }
@@ -497,7 +502,7 @@ impl Switch {
     /// Phones at a fixed address never register: they are there.
     fn welcome_fixed_phones(&mut self, now: Time) {
         let directory = self.directory.clone();
-        for agent in directory.agents.values().filter(|agent| agent.uri.is_some()) {
+        for agent in directory.agents.values().filter(|agent| agent.phone.uri.is_some()) {
             self.distribute(|acd, _, out| acd.registered(now, agent.id, out));
         }
     }

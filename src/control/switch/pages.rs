@@ -36,7 +36,7 @@ impl Switch {
 
     /// Where an agent's phones are; a telephone outside takes no text.
     fn phones_that_read(&self, now: Time, agent: &Agent) -> Vec<(Target, String, Vec<String>)> {
-        match &agent.uri {
+        match &agent.phone.uri {
             Some(uri) => route::target_of(&self.directory, uri).map(|target| (target, uri.clone(), Vec::new())).into_iter().collect(),
             None => {
                 let contacts = self.endpoint.contacts(now, &agent.user).into_iter();

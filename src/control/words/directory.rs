@@ -10,7 +10,7 @@ use super::media::{Codec, Prompt, WorkerId};
 use super::net::Net;
 use super::outbound::Outbound;
 use super::sip::{ListenerId, Transport};
-use super::srtp::ProtectionRules;
+use super::srtp::{ProtectionRules, Srtp};
 use super::trunk::{Group, Trunk};
 use super::{AgentId, QueueId};
 use crate::control::dialplan::plan::Plan;
@@ -48,7 +48,7 @@ pub struct Directory {
     pub outbound: Outbound,
     /// Codecs we offer, best first.
     pub codecs: Vec<Codec>,
-    /// How sound is protected, where a trunk says nothing else.
+    /// How sound is protected, where a trunk or a phone says nothing else.
     pub protection: ProtectionRules,
     /// Is every call recorded? A plan's `record` step may still switch.
     pub record_calls: bool,
@@ -139,8 +139,9 @@ pub struct Agent {
     /// Digest secret H(A1) by algorithm: MD5 and SHA-256 of `user:realm:password`, hex.
     #[serde(skip)]
     pub ha1: Ha1,
-    /// A fixed SIP URI to call instead of the registered contact (a desk phone on the old PBX).
-    pub uri: Option<String>,
+    /// His phone.
+    #[serde(flatten)]
+    pub phone: Handset,
     /// Skill → level 1..=10: `insurance`, `lang:zh-CN`.
     pub skills: BTreeMap<String, u8>,
     /// The queues he serves.
@@ -155,6 +156,16 @@ pub struct Agent {
     /// Whose colleague he is, and whose calls he may supervise.
     #[serde(default)]
     pub team: Team,
+}
+
+/// An agent's phone, as far as it does not tell by itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Handset {
+    /// A fixed SIP URI to call instead of the registered contact (a desk phone on the old PBX).
+    pub uri: Option<String>,
+    /// Is its sound ciphered; `None`: as the center wishes.
+    #[serde(skip)]
+    pub srtp: Option<Srtp>,
 }
 
 /// An agent's place among the others.
@@ -220,6 +231,8 @@ pub struct RingGroup {
     pub ring: Duration,
     /// Where the call goes when nobody takes it.
     pub otherwise: Option<String>,
+    /// Is the sound of members ciphered that say nothing of it themselves; `None`: as the center wishes.
+    pub srtp: Option<Srtp>,
 }
 
 /// How a ring group rings.

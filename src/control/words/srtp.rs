@@ -286,12 +286,30 @@ impl Protection {
     pub fn can_be_offered(&self) -> bool {
         self.srtp != Srtp::Required || self.keys == KeysInSdp::Written || self.fingerprint.is_some()
     }
+
+    /// What a far end is offered that refused the description itself (415, 488, 606): many take one profile only. Never sound in clear
+    /// where ciphering is required, and never keys where none may be told.
+    #[must_use]
+    pub fn otherwise(&self) -> Option<Protection> {
+        let told = self.keys == KeysInSdp::Written;
+        let far = if self.fingerprint.is_some() { self.far } else { Far::Telephone };
+        match (self.srtp, far) {
+            (Srtp::Off, _) => None,
+            (Srtp::Offered, Far::Telephone) => told.then_some(Protection { srtp: Srtp::Required, ..*self }),
+            // Not everything that speaks SIP over WebSocket is a browser.
+            (Srtp::Offered, Far::Browser) => Some(Protection { far: Far::Telephone, ..*self }),
+            (Srtp::Required, Far::Browser) => told.then_some(Protection { far: Far::Telephone, ..*self }),
+            (Srtp::Required, Far::Telephone) => {
+                (told && self.fingerprint.is_some()).then_some(Protection { keys: KeysInSdp::Withheld, ..*self })
+            }
+        }
+    }
 }
 
 /// What the whole center wishes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ProtectionRules {
-    /// Of phones, and of trunks that say nothing else.
+    /// Of phones and trunks that say nothing else.
     pub srtp: Srtp,
     /// Over signalling in clear.
     pub over_plain_sip: KeysInSdp,
@@ -313,6 +331,37 @@ mod tests {
         let shown = format!("{:?} {:?}", Security::Keys(Arc::new(keys)), Protection { chance, ..Protection::default() });
         assert!(!shown.contains("90") && !shown.to_lowercase().contains("5a"), "{shown}");
         assert!(shown.contains("kept secret"));
+    }
+
+    #[test]
+    fn s80_who_refuses_one_profile_is_offered_the_other_that_policy_allows() {
+        use Far::{Browser, Telephone};
+        use KeysInSdp::{Withheld, Written};
+        use Srtp::{Off, Offered, Required};
+        // What was offered first stands behind it: C in clear, K with keys, H by a handshake.
+        let table = [
+            ((Off, Telephone, Written), None),
+            ((Off, Browser, Written), None),
+            ((Offered, Telephone, Withheld), None), // C, and nothing else is allowed
+            ((Offered, Telephone, Written), Some((Required, Telephone, Written))), // C, K
+            ((Offered, Browser, Written), Some((Offered, Telephone, Written))), // H, C
+            ((Offered, Browser, Withheld), Some((Offered, Telephone, Withheld))), // H, C
+            ((Required, Telephone, Withheld), None), // H
+            ((Required, Telephone, Written), Some((Required, Telephone, Withheld))), // K, H
+            ((Required, Browser, Withheld), None),  // H
+            ((Required, Browser, Written), Some((Required, Telephone, Written))), // H, K
+        ];
+        for ((srtp, far, keys), other) in table {
+            let first = Protection { srtp, keys, far, fingerprint: Some(Fingerprint([1; 32])), ..Protection::default() };
+            let second = first.otherwise();
+            assert_eq!(second.map(|it| (it.srtp, it.far, it.keys)), other, "{first:?}");
+            let harmless = |it: Protection| (srtp != Required || it.srtp == Required) && (keys == Written || it.keys == Withheld);
+            assert!(second.is_none_or(harmless), "{first:?}");
+        }
+        let bare = Protection { srtp: Required, keys: Written, ..Protection::default() };
+        assert_eq!(bare.otherwise(), None, "without a certificate there is no handshake");
+        let bare = Protection { srtp: Offered, keys: Withheld, far: Browser, ..Protection::default() };
+        assert_eq!(bare.otherwise(), None, "it was offered as a telephone is");
     }
 
     #[test]

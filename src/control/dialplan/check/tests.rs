@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{silent_prompts, unstaffed_queues};
 use crate::control::dialplan::plan::{Plan, Verb};
 use crate::control::dialplan::{Loaded, Problem, Source, load};
-use crate::control::words::directory::{Agent, Forward, Ha1, Team};
+use crate::control::words::directory::{Agent, Forward, Ha1, Handset, Team};
 use crate::control::words::{AgentId, Lang};
 
 const DESK: &str = include_str!("fixtures/desk.yaml");
@@ -131,7 +131,7 @@ fn d172_a_queue_that_nobody_can_serve_is_found() {
         name: "Anna".to_owned(),
         extension: None,
         ha1: Ha1::default(),
-        uri: None,
+        phone: Handset::default(),
         forward: Forward::default(),
         team: Team::default(),
         skills: skills.iter().map(|skill| ((*skill).to_owned(), 5)).collect(),

@@ -16,8 +16,17 @@ use crate::control::time::Time;
 use crate::control::words::LegId;
 use crate::control::words::sip::{Flow, Transmit};
 
+/// The description itself was refused: 415 Unsupported Media Type, 488 and 606 Not Acceptable.
+const DESCRIPTION_REFUSED: [u16; 3] = [415, 488, 606];
 /// Challenges met in a row before we give up: one, one stale, and one of a second proxy.
 const MAX_TRIES: u8 = 3;
+
+/// What is new in a request that goes out once more.
+struct Anew<'a> {
+    seq: u32,
+    headers: &'a [(Name, &'a str)],
+    sdp: Option<&'a [u8]>,
+}
 
 impl Endpoint {
     /// Places a call. Ends in `Answered`, `Refused` or `Lost`; 401/407 with credentials and forks are dealt with inside.
@@ -33,7 +42,7 @@ impl Endpoint {
         let dialog = dialog_of(&outgoing, way.first, reach, call_id, tag);
         let request = self.first_invite(&dialog, &outgoing, &hop.via);
         let key = self.keys.client(&hop.branch, Method::Invite);
-        let calling = Calling::new(key, hop.branch.clone());
+        let calling = Calling::new(key, hop.branch.clone(), outgoing.manner.second_offer.clone());
         let mut state = Leg::new(tag, dialog, Stage::Calling(Box::new(calling)));
         state.login = outgoing.credentials.map(|credentials| Login { credentials, tries: 0 });
         state.last_sdp = outgoing.sdp;
@@ -181,7 +190,7 @@ impl Endpoint {
         if !leaving && self.prove_again(now, id, Purpose::Invite(id), request, response) {
             return;
         }
-        if !leaving && self.ask_longer(now, id, request, response) {
+        if !leaving && (self.ask_longer(now, id, request, response) || self.offer_otherwise(now, id, request, response)) {
             return;
         }
         if let Some(leg) = self.forget(id) {
@@ -213,25 +222,18 @@ impl Endpoint {
             count: 1,
             cnonce: &cnonce,
         };
-        self.send_again(now, id, (purpose, flow), request, (seq, &[(header, &proof.answer(&challenge))]));
+        self.send_again(now, id, (purpose, flow), request, &Anew { seq, headers: &[(header, &proof.answer(&challenge))], sdp: None });
         true
     }
 
     /// A request of the leg once more as a new transaction, with other headers.
-    fn send_again(
-        &mut self,
-        now: Time,
-        id: LegId,
-        (purpose, flow): (Purpose, Flow),
-        request: &Message,
-        (cseq, headers): (u32, &[(Name, &str)]),
-    ) {
+    fn send_again(&mut self, now: Time, id: LegId, (purpose, flow): (Purpose, Flow), request: &Message, anew: &Anew<'_>) {
         let before = self.calling_key(id);
         let hop = self.hop(&flow);
-        let bytes = again(request, &Change { via: &hop.via, cseq, headers });
+        let bytes = again(request, &Change { via: &hop.via, cseq: anew.seq, headers: anew.headers, body: anew.sdp });
         let key = self.keys.client(&hop.branch, request.method());
         if let Some(Stage::Calling(calling)) = self.calls.legs.get_mut(&id).map(|leg| &mut leg.stage) {
-            **calling = Calling::new(key, hop.branch);
+            calling.renew(key, hop.branch);
         }
         if let Some(before) = before {
             self.ways.carry_over(before, now, key, &bytes);
@@ -247,7 +249,20 @@ impl Endpoint {
         leg.dialog.local_seq += 1;
         let (seq, flow, least) = (leg.dialog.local_seq, leg.dialog.flow, least.to_string());
         let headers = [(Name::SessionExpires, least.as_str()), (Name::MinSe, least.as_str())];
-        self.send_again(now, id, (Purpose::Invite(id), flow), request, (seq, &headers));
+        self.send_again(now, id, (Purpose::Invite(id), flow), request, &Anew { seq, headers: &headers, sdp: None });
+        true
+    }
+
+    /// The far end refused the description: it gets the other one that the owner has, once.
+    fn offer_otherwise(&mut self, now: Time, id: LegId, request: &Message, response: &Message) -> bool {
+        let Some(leg) = self.calls.legs.get_mut(&id).filter(|_| DESCRIPTION_REFUSED.contains(&response.status())) else { return false };
+        let Stage::Calling(calling) = &mut leg.stage else { return false };
+        let Some(sdp) = calling.second_offer.take() else { return false };
+        leg.dialog.local_seq += 1;
+        leg.last_sdp = sdp.clone();
+        let (seq, flow) = (leg.dialog.local_seq, leg.dialog.flow);
+        self.inbox.push_back(Happening::OfferedOtherwise { leg: id });
+        self.send_again(now, id, (Purpose::Invite(id), flow), request, &Anew { seq, headers: &[], sdp: Some(&sdp) });
         true
     }
 

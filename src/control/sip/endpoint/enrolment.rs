@@ -211,7 +211,7 @@ impl Endpoint {
         let (method, uri) = (request.method_token(), request.request_uri());
         let proof = Proof { user: &credentials.user, password: &credentials.password, method, uri, count: 1, cnonce: &cnonce };
         let value = proof.answer(&challenge);
-        let bytes = again(request, &Change { via: &hop.via, cseq: enrolment.seq, headers: &[(header, &value)] });
+        let bytes = again(request, &Change { via: &hop.via, cseq: enrolment.seq, headers: &[(header, &value)], body: None });
         let key = self.keys.client(&hop.branch, Method::Register);
         let request = Transmit { flow: target, bytes };
         self.transactions.open_client(now, key, Method::Register, request, Purpose::Register(number), &mut self.outbox);

@@ -79,6 +79,8 @@ pub(super) struct Calling {
     pub heard: Heard,
     /// Who rings, in the order of their first response.
     pub forks: Vec<Fork>,
+    /// What is offered when the first description is refused.
+    pub second_offer: Option<Bytes>,
 }
 
 /// One of those whom our INVITE reached.
@@ -94,8 +96,13 @@ pub(super) struct Fork {
 }
 
 impl Calling {
-    pub(super) fn new(key: Key, branch: String) -> Calling {
-        Calling { key, branch, heard: Heard::Nothing, forks: Vec::new() }
+    pub(super) fn new(key: Key, branch: String, second_offer: Option<Bytes>) -> Calling {
+        Calling { key, branch, heard: Heard::Nothing, forks: Vec::new(), second_offer }
+    }
+
+    /// It goes out once more.
+    pub(super) fn renew(&mut self, key: Key, branch: String) {
+        *self = Calling::new(key, branch, self.second_offer.take());
     }
 
     /// The description that the fork of this tag gave before his 200, else the last one that any gave.

@@ -119,7 +119,7 @@ impl Settings {
 /// The address of a phone without a password, by which alone it is known; a name is none.
 #[must_use]
 pub fn fixed_address(agent: &Agent) -> Option<IpAddr> {
-    let uri = agent.uri.as_ref().filter(|_| agent.ha1 == Ha1::default())?;
+    let uri = agent.phone.uri.as_ref().filter(|_| agent.ha1 == Ha1::default())?;
     Uri::parse(uri.as_bytes()).ok().and_then(|uri| uri.socket()).map(|socket| socket.ip())
 }
 
@@ -172,6 +172,8 @@ pub struct Outgoing {
 pub struct Manner {
     /// Proxies that it goes through, the next one first, as name-addrs: the Path of a registered phone (RFC 3327 §5.4).
     pub routes: Vec<String>,
+    /// What is offered when the far end refuses the first description.
+    pub second_offer: Option<Bytes>,
 }
 
 /// A binding we ask of a registrar (a phone's side), refreshed by itself until `unregister`.

@@ -227,7 +227,7 @@ fn s37_a_phone_behind_a_proxy_is_called_through_it() {
     let Contact { uri, flow, routes, .. } = end.contacts(START, "anna").remove(0);
     let leg = end.new_leg(START);
     let (from, to) = ("<sip:4001010@center>".to_owned(), format!("<{uri}>"));
-    let (headers, sdp, manner) = (Vec::new(), Bytes::from_static(b"offer"), Manner { routes });
+    let (headers, sdp, manner) = (Vec::new(), Bytes::from_static(b"offer"), Manner { routes, ..Manner::default() });
     end.invite(START, leg, Outgoing { target: flow.into(), request_uri: uri, from, to, headers, sdp, credentials: None, manner });
     let invite = crate::control::sip::message::Message::parse(end.poll_transmit().unwrap().bytes).unwrap();
     assert_eq!(invite.request_uri(), b"sip:anna@10.0.0.7");

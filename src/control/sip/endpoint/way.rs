@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-use super::leg::{Calling, Stage};
+use super::leg::Stage;
 use super::{Endpoint, Hop, Target};
 use crate::control::sip::dialog::{Dialog, Next, Reach};
 use crate::control::sip::happening::Happening;
@@ -299,7 +299,7 @@ impl Endpoint {
             Purpose::Invite(id) => {
                 let Some(leg) = self.calls.legs.get_mut(&id) else { return };
                 if let Stage::Calling(calling) = &mut leg.stage {
-                    **calling = Calling::new(key, branch);
+                    calling.renew(key, branch);
                     leg.dialog.flow = here;
                 }
             }

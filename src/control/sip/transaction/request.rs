@@ -46,6 +46,8 @@ pub struct Change<'a> {
     pub cseq: u32,
     /// Headers put in place of those of their names, as `Authorization`.
     pub headers: &'a [(Name, &'a str)],
+    /// The new content of the same kind, where it changes.
+    pub body: Option<&'a [u8]>,
 }
 
 /// The request once more: same Call-ID, From tag and content (RFC 3261 §8.1.3.5, §22.2).
@@ -65,7 +67,7 @@ pub fn again(request: &Message, change: &Change<'_>) -> Bytes {
     for (name, value) in change.headers {
         writer.header(name.text(), value);
     }
-    writer.body(&request.content_type(), request.body())
+    writer.body(&request.content_type(), change.body.unwrap_or(request.body()))
 }
 
 /// The same request along another path: a new top Via, and our Contact as `contact` writes it there, its parameters kept.
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_request_again_keeps_its_content() {
-        let change = Change { via: "SIP/2.0/UDP me;branch=z9hG4bK2", cseq: 8, headers: &[(Name::Authorization, "Digest x")] };
+        let change = Change { via: "SIP/2.0/UDP me;branch=z9hG4bK2", cseq: 8, headers: &[(Name::Authorization, "Digest x")], body: None };
         let again = Message::parse(again(&invite(), &change)).unwrap();
         assert_eq!(again.cseq().unwrap().number, 8);
         assert_eq!(again.header(Name::Authorization), Some(&b"Digest x"[..]));

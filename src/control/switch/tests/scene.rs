@@ -11,7 +11,9 @@ use crate::control::event::Fact;
 use crate::control::sdp::{self, Local};
 use crate::control::sip::{Message, Outgoing, Received};
 use crate::control::words::chat::{self, Content};
-use crate::control::words::directory::{Agent, Credentials, Forward, Ha1, Listener, Number, Queue, Selection, Target, Team, Worker};
+use crate::control::words::directory::{
+    Agent, Credentials, Forward, Ha1, Handset, Listener, Number, Queue, Selection, Target, Team, Worker,
+};
 use crate::control::words::guard::Defence;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{Codec, Command, Prompt, WorkerId};
@@ -99,7 +101,7 @@ pub(super) fn directory(agents: &[&str]) -> Directory {
         name: (*name).to_owned(),
         extension: None,
         ha1: Ha1::default(),
-        uri: Some(format!("sip:{name}@10.0.0.1:{AGENT}")),
+        phone: Handset { uri: Some(format!("sip:{name}@10.0.0.1:{AGENT}")), srtp: None },
         skills: BTreeMap::new(),
         queues: vec![claims()],
         capacity: 1.0,

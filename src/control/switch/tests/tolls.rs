@@ -107,7 +107,7 @@ fn s85_a_desk_phone_at_a_fixed_address_is_known_by_it_and_calls_out_at_its_agent
 fn s37_an_agent_at_home_is_rung_at_his_own_telephone_over_the_trunk() {
     let mut directory = ben_forwards(Allowance { at_once: Some(0), ..Allowance::default() });
     directory.agents.remove(&AgentId::of_name("ben"));
-    directory.agents.get_mut(&AgentId::of_name("anna")).unwrap().uri = Some("tel:9138".to_owned());
+    directory.agents.get_mut(&AgentId::of_name("anna")).unwrap().phone.uri = Some("tel:9138".to_owned());
     let mut scene = Scene::new(directory);
     let caller = scene.dial("7000");
     scene.wait(SECOND);

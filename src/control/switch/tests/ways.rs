@@ -10,14 +10,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The far ends' ports; all but the dead ones lead to the agent's phone.
 const FAR: u16 = 5090;
 
-fn trunk(name: &str, ports: &[u16]) -> Trunk {
+pub(super) fn trunk(name: &str, ports: &[u16]) -> Trunk {
     let host = |port: u16| Whereabouts { host: "10.0.0.1".to_owned(), port: Some(port), transport: None, secrecy: Secrecy::Any };
     let hosts = (0..).zip(ports).map(|(priority, port)| Choice { to: host(*port), priority, weight: 1 }).collect();
     Trunk { hosts, sources: Vec::new(), ..Trunk::at(name, host(FAR)) }
 }
 
 /// Anna's calls go out by `way`.
-fn out_by(trunks: Vec<Trunk>, groups: Vec<Group>) -> Directory {
+pub(super) fn out_by(trunks: Vec<Trunk>, groups: Vec<Group>) -> Directory {
     let mut directory = directory(&["anna", "ben"]);
     directory.trunks = trunks.into_iter().map(|trunk| (trunk.name.clone(), trunk)).collect();
     directory.trunk_groups = groups.into_iter().map(|group| (group.name.clone(), group)).collect();
@@ -33,12 +33,12 @@ fn line(scene: &Scene) -> &str {
     scene.invites.last().unwrap().lines().next().unwrap()
 }
 
-fn header<'a>(invite: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(invite: &'a str, name: &str) -> Option<&'a str> {
     invite.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 /// The last call that rang at the far end is refused.
-fn refuse(scene: &mut Scene, status: u16) {
+pub(super) fn refuse(scene: &mut Scene, status: u16) {
     let leg = scene.happened.iter().rev().find_map(|(port, happening)| match happening {
         Happening::Invited(invited) if *port == AGENT => Some(invited.leg),
         _ => None,
@@ -268,7 +268,7 @@ fn ring_group(how: Ringing, otherwise: Option<&str>) -> Directory {
     let mut directory = directory(&["anna", "ben"]);
     let members = vec!["anna".to_owned(), "ben".to_owned()];
     let otherwise = otherwise.map(str::to_owned);
-    let group = RingGroup { name: "sales".to_owned(), number: "2100".to_owned(), members, how, ring: 10 * SECOND, otherwise };
+    let group = RingGroup { name: "sales".to_owned(), number: "2100".to_owned(), members, how, srtp: None, ring: 10 * SECOND, otherwise };
     directory.numbers.push(Number { pattern: "2100".to_owned(), target: Target::Ring("sales".to_owned()) });
     directory.rings.insert("sales".to_owned(), group);
     directory
