@@ -448,7 +448,7 @@ impl Call {
 
     /// Takes back those who ring beside the one that answered: their phones need not show a missed call (RFC 3326).
     pub(super) fn cancel_others(&mut self, legs: &[LegId], world: &mut World<'_>) {
-        self.take_back(legs, || Signal::HangUpBecause(ANSWERED_ELSEWHERE), world);
+        self.take_back(legs, || Signal::HangUpBecause(ANSWERED_ELSEWHERE.into()), world);
     }
 
     fn take_back(&mut self, legs: &[LegId], signal: impl Fn() -> Signal, world: &mut World<'_>) {

@@ -61,9 +61,9 @@ impl Call {
         for id in ids {
             let Some(leg) = self.leg_mut(id) else { continue };
             let signal = match leg.dialog {
-                Dialog::Arriving => Some((refusal(status, ending), Dialog::Over)),
-                Dialog::Ringing => Some((Signal::HangUp, Dialog::Cancelling)),
-                Dialog::Up => Some((farewell(ending), Dialog::Over)),
+                Dialog::Arriving => Some((refusal(status, ending, world.reason), Dialog::Over)),
+                Dialog::Ringing => Some((farewell(ending, world.reason), Dialog::Cancelling)),
+                Dialog::Up => Some((farewell(ending, world.reason), Dialog::Over)),
                 Dialog::Cancelling | Dialog::Over => None,
             };
             if let Some((signal, dialog)) = signal {
@@ -136,18 +136,20 @@ impl Call {
     }
 }
 
-/// Whoever is cut off is told why.
-fn farewell(ending: &Ending) -> Signal {
-    match ending {
-        Ending::Cut(why) => Signal::HangUpBecause(why.reason()),
+/// Whoever is cut off is told why; else what the other side said of it goes on to this one (RFC 3326).
+fn farewell(ending: &Ending, theirs: Option<&str>) -> Signal {
+    match (ending, theirs) {
+        (Ending::Cut(why), _) => Signal::HangUpBecause(why.reason().into()),
+        (_, Some(reason)) => Signal::HangUpBecause(reason.to_owned().into()),
         _ => Signal::HangUp,
     }
 }
 
-/// A caller who may not call to the outside is told why.
-fn refusal(status: u16, ending: &Ending) -> Signal {
-    match ending {
-        Ending::Refused(Refused::Barred(why)) => Signal::RefuseBecause(status, why.reason()),
+/// A caller who may not call to the outside is told why, and one whom nobody took what the last far end said of it (RFC 6432).
+fn refusal(status: u16, ending: &Ending, theirs: Option<&str>) -> Signal {
+    match (ending, theirs) {
+        (Ending::Refused(Refused::Barred(why)), _) => Signal::RefuseBecause(status, why.reason().into()),
+        (_, Some(reason)) => Signal::RefuseBecause(status, reason.to_owned().into()),
         _ => Signal::Refuse(status),
     }
 }

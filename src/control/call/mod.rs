@@ -81,6 +81,8 @@ pub struct World<'a> {
     pub ports: &'a mut Ports,
     /// Calls to the outside.
     pub tolls: &'a mut Tolls,
+    /// What the peer says of why he ends his leg, while that is looked at (RFC 3326).
+    pub reason: Option<&'a str>,
     /// What follows.
     pub out: &'a mut Vec<Effect>,
 }
@@ -238,9 +240,9 @@ impl Call {
             Happening::Progress { leg, status, sdp } => self.on_progress(leg, status, sdp, world),
             Happening::Answered { leg, sdp } => self.on_answered(leg, &sdp, world),
             Happening::Refused { leg, status } => self.on_refused(leg, status, world),
+            Happening::OfferedOtherwise { leg } => drop(self.leg_mut(leg).map(Leg::offered_otherwise)),
             Happening::Moved { leg, to } => self.on_moved(leg, &to, world),
             Happening::Confirmed { leg, sdp } => self.on_confirmed(leg, sdp, world),
-            Happening::OfferedOtherwise { leg } => drop(self.leg_mut(leg).map(Leg::offered_otherwise)),
             Happening::Cancelled { leg } => self.on_leg_over(leg, Ending::CallerCancelled, world),
             Happening::Offered { leg, sdp } => self.on_offered(leg, sdp, world),
             Happening::Reanswered { leg, sdp } => self.on_reanswered(leg, &sdp, world),
@@ -260,6 +262,7 @@ impl Call {
             | Happening::Paged(_)
             | Happening::SignedOn { .. }
             | Happening::SignOnFailed { .. }
+            | Happening::Because { .. }
             | Happening::Checked { .. }
             | Happening::Proof { .. } => {}
         }

@@ -63,7 +63,7 @@ impl Call {
         let payer = world.tolls.payer(id).map(ToString::to_string).unwrap_or_default();
         tracing::warn!(%call, payer, why = why.word(), "a call to the outside was cut");
         world.out.push(Effect::Record(Fact::CallCut { call, leg: id, payer, why: why.word().to_owned() }));
-        self.end_leg(id, Ending::Cut(why), Signal::HangUpBecause(why.reason()), world);
+        self.end_leg(id, Ending::Cut(why), Signal::HangUpBecause(why.reason().into()), world);
     }
 
     /// The agent who forwards, dials or sends the caller on, the key that asked for the call, or the plan that leads it.

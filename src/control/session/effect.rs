@@ -1,6 +1,7 @@
 //! What a call or a chat wishes. The switch carries it out for the session it came from; what follows comes back as an event.
 
 use bytes::Bytes;
+use std::borrow::Cow;
 
 use super::{Left, Line, NewTicket};
 use crate::control::call::ending::Ending;
@@ -66,13 +67,13 @@ pub enum Signal {
     /// A final failure.
     Refuse(u16),
     /// The same, with a Reason header.
-    RefuseBecause(u16, &'static str),
+    RefuseBecause(u16, Cow<'static, str>),
     /// Places the call.
     Invite(Box<Outgoing>),
     /// Ends it, whatever its state.
     HangUp,
     /// The same, with a Reason header.
-    HangUpBecause(&'static str),
+    HangUpBecause(Cow<'static, str>),
     /// 200 to a re-INVITE.
     AnswerOffer(Bytes),
     /// A failure to a re-INVITE.

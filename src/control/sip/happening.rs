@@ -42,6 +42,13 @@ pub enum Happening {
         /// Our leg.
         leg: LegId,
     },
+    /// Why the peer ends the leg, in his words (RFC 3326, RFC 6432); `Refused`, `Cancelled` or `HungUp` follows.
+    Because {
+        /// The leg.
+        leg: LegId,
+        /// The values of Reason.
+        reason: String,
+    },
     /// A final failure of our INVITE (also after `hang_up` cancelled it: 487). The leg is over.
     Refused {
         /// Our leg.
@@ -244,6 +251,7 @@ impl Happening {
             | Happening::Refused { leg, .. }
             | Happening::Moved { leg, .. }
             | Happening::OfferedOtherwise { leg }
+            | Happening::Because { leg, .. }
             | Happening::Confirmed { leg, .. }
             | Happening::Cancelled { leg }
             | Happening::Offered { leg, .. }

@@ -92,6 +92,8 @@ struct Work {
     acd: Vec<acd::Effect>,
     sessions: Vec<session::Effect>,
     out: VecDeque<Output>,
+    /// Why the peer ends the leg whose end is the endpoint's next news.
+    reason: Option<String>,
 }
 
 /// How far a drain has come.
@@ -287,6 +289,7 @@ impl Switch {
             random: &mut self.random,
             ports: &mut self.ports,
             tolls: &mut self.tolls,
+            reason: self.work.reason.as_deref(),
             out: &mut self.work.effects,
         };
         step(call, &mut world);
@@ -367,6 +370,10 @@ impl Switch {
         if let Some((address, proof)) = door::proof_of(&happening) {
             return self.on_proof(now, address, proof);
         }
+        if let Happening::Because { reason, .. } = happening {
+            self.work.reason = Some(reason);
+            return;
+        }
         match happening {
             Happening::Invited(invited) => self.on_invited(now, *invited),
             Happening::Checked { name, place, status } => self.on_checked(now, &name, place, status),
@@ -383,6 +390,7 @@ impl Switch {
                 }
             }
         }
+        self.work.reason = None;
     }
 
     fn on_invited(&mut self, now: Time, invited: Invited) {
@@ -441,6 +449,7 @@ impl Switch {
             random: &mut self.random,
             ports: &mut self.ports,
             tolls: &mut self.tolls,
+            reason: None,
             out: &mut self.work.effects,
         };
         let made = make(&mut world);

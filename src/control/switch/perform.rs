@@ -110,9 +110,9 @@ impl Switch {
                 self.endpoint.invite(now, leg, *outgoing);
                 self.show_messages_of(leg);
             }
-            Signal::RefuseBecause(status, reason) => self.endpoint.refuse(now, leg, status, &[("Reason", reason)]),
+            Signal::RefuseBecause(status, reason) => self.endpoint.refuse(now, leg, status, &[("Reason", &reason)]),
             Signal::HangUp => self.endpoint.hang_up(now, leg, &[]),
-            Signal::HangUpBecause(reason) => self.endpoint.hang_up(now, leg, &[("Reason", reason)]),
+            Signal::HangUpBecause(reason) => self.endpoint.hang_up(now, leg, &[("Reason", &reason)]),
             Signal::AnswerOffer(sdp) => self.endpoint.answer_offer(now, leg, sdp),
             Signal::RefuseOffer(status) => self.endpoint.refuse_offer(now, leg, status, &[]),
             Signal::Acknowledge(sdp) => self.endpoint.acknowledge_with(now, leg, sdp),

@@ -17,6 +17,7 @@ mod lamps;
 mod masks;
 mod pages;
 mod scene;
+mod reasons;
 mod secure;
 mod tolls;
 mod transfers;

@@ -198,6 +198,7 @@ impl Endpoint {
             if let (300..=302, Some(contact)) = (status, response.address(Name::Contact)) {
                 self.inbox.push_back(Happening::Moved { leg: id, to: text::lossy(contact.uri.raw).into_owned() });
             }
+            self.tell_reason(id, response);
             self.inbox.push_back(Happening::Refused { leg: id, status });
         }
     }

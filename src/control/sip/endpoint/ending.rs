@@ -4,10 +4,14 @@ use bytes::Bytes;
 
 use super::leg::{Alarm, Exchange, Stage};
 use super::{Endpoint, put_headers};
-use crate::control::sip::message::{Message, Method, Writer};
+use crate::control::sip::happening::Happening;
+use crate::control::sip::message::{Message, Method, Name, Writer, text};
 use crate::control::sip::transaction::Purpose;
 use crate::control::time::Time;
 use crate::control::words::LegId;
+
+/// A longer Reason is not passed on, in bytes.
+const LONGEST_REASON: usize = 256;
 
 /// What a hang-up finds.
 enum Found {
@@ -40,6 +44,15 @@ impl Endpoint {
             Found::Calling => self.cancel(now, leg),
             Found::Unacknowledged => {}
             Found::Up => self.send_bye(now, leg),
+        }
+    }
+
+    /// What the peer says of why he ends the leg goes before the news of it.
+    pub(super) fn tell_reason(&mut self, leg: LegId, message: &Message) {
+        let values: Vec<_> = message.headers(Name::Reason).map(text::lossy).collect();
+        let reason = values.join(", ");
+        if (1..=LONGEST_REASON).contains(&reason.len()) {
+            self.inbox.push_back(Happening::Because { leg, reason });
         }
     }
 

@@ -31,7 +31,7 @@ impl Endpoint {
             leg.dialog.flow = flow;
         }
         match request.method() {
-            Method::Bye => self.on_bye(now, id, reply),
+            Method::Bye => self.on_bye(now, id, request, reply),
             Method::Invite | Method::Update => self.on_offer(now, id, request, reply),
             Method::Options => self.on_options(now, reply),
             Method::Info => self.on_info(now, id, request, reply),
@@ -45,7 +45,7 @@ impl Endpoint {
         }
     }
 
-    fn on_bye(&mut self, now: Time, id: LegId, reply: &Reply) -> Result<(), Stop> {
+    fn on_bye(&mut self, now: Time, id: LegId, bye: &Message, reply: &Reply) -> Result<(), Stop> {
         self.respond(now, reply.key, 200, reply.begin(200, "").finish());
         if matches!(self.calls.legs.get(&id).map(|leg| &leg.stage), Some(Stage::Ending)) {
             // Both hung up at once: the leg goes with the answer to our own BYE.
@@ -58,10 +58,14 @@ impl Endpoint {
             Stage::Incoming(incoming) => {
                 let refusal = incoming.reply.begin(487, "").finish();
                 self.respond(now, incoming.reply.key, 487, refusal);
+                self.tell_reason(id, bye);
                 self.inbox.push_back(Happening::Cancelled { leg: id });
             }
             _ if silent => {}
-            _ => self.inbox.push_back(Happening::HungUp { leg: id }),
+            _ => {
+                self.tell_reason(id, bye);
+                self.inbox.push_back(Happening::HungUp { leg: id });
+            }
         }
         Ok(())
     }

@@ -198,6 +198,7 @@ impl Endpoint {
         self.respond(now, reply.key, status, reply.begin(status, "").finish());
         let Some(leg) = self.calls.by_invite.get(&invite).copied() else { return };
         self.refuse(now, leg, 487, &[]);
+        self.tell_reason(leg, cancel);
         self.inbox.push_back(Happening::Cancelled { leg });
     }
 }

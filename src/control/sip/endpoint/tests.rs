@@ -38,7 +38,14 @@ fn a_call_is_answered_and_hung_up_with_the_fewest_messages() {
     let expected = [Happening::Progress { leg, status: 180, sdp: None }, Happening::Answered { leg, sdp: answer }];
     assert_eq!(pair.told[0], expected);
     let there = leg_of(&pair.told[1]);
-    assert_eq!(pair.told[1][1..], [Happening::Confirmed { leg: there, sdp: None }, Happening::HungUp { leg: there }]);
+    assert_eq!(
+        pair.told[1][1..],
+        [
+            Happening::Confirmed { leg: there, sdp: None },
+            Happening::Because { leg: there, reason: "SIP;cause=200".to_owned() },
+            Happening::HungUp { leg: there }
+        ]
+    );
     pair.assert_empty();
 }
 
