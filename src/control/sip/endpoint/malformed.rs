@@ -107,6 +107,7 @@ fn broken_lines() -> Vec<(String, Answer)> {
         (more("Expires: 1000000000000"), Is(400, "Expires: it is no number")),
         (changed("<sip:a@192.0.2.1>", "<sip:a@192.0.2.1>;expires=280297596632815"), Is(400, "Contact: expires is no number")),
         (changed("<sip:a@192.0.2.1>", "\"Joe\" <sip:joe@example.org>;;;;"), Is(400, "Contact: a parameter is empty")),
+        (more("X: y\r\n".repeat(400).trim_end()), Is(400, "there are more than 256 headers")),
         (more("Route: <nonsense"), Is(400, "Route: '<' is not closed")),
         (more("Record-Route: sip:"), Is(400, "Record-Route: the host is empty")),
     ]

@@ -250,7 +250,7 @@ fn index(bytes: &[u8], from: usize) -> Result<(Vec<Entry>, u32, Option<Malformed
             Err(broken) => fault = fault.or(Some(broken)),
         }
         if entries.len() > MAX_HEADERS {
-            return Err(malformed("there are more than 256 headers"));
+            return Ok((entries, span(bytes.len(), 0).start, fault.or(Some(malformed("there are more than 256 headers")))));
         }
         at = next;
     }
