@@ -117,3 +117,32 @@ proptest! {
         prop_assert_eq!(strike::out(&message).len(), message.len());
     }
 }
+
+#[test]
+fn messages_are_counted_by_trunk_method_status_and_way() {
+    use crate::control::words::directory::Directory;
+    use crate::control::words::sip::{Secrecy, Whereabouts};
+    use crate::control::words::trunk::Trunk;
+    let at = Whereabouts { host: "192.0.2.1".to_owned(), port: None, transport: None, secrecy: Secrecy::Any };
+    let mut ladders = Ladders::default();
+    ladders.configure(&Directory { trunks: [("pbx".to_owned(), Trunk::at("pbx", at))].into(), ..Directory::default() });
+    came(&mut ladders, START, &request("INVITE", "a", "\r\n"));
+    came(&mut ladders, START, &request("INVITE", "b", "\r\n"));
+    goes(&mut ladders, START, "SIP/2.0 486 Busy Here\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n");
+    let elsewhere = Flow { remote: "192.0.2.7:5060".parse().unwrap(), ..flow() };
+    ladders.goes(START, &Transmit { flow: elsewhere, bytes: Bytes::from(request("OPTIONS", "c", "\r\n")) });
+    let counted: Vec<_> = ladders
+        .counts()
+        .into_iter()
+        .map(|(kind, count)| (kind.trunk.as_deref().map(str::to_owned), kind.direction, kind.method, kind.status, count))
+        .collect();
+    let pbx = || Some("pbx".to_owned());
+    for expected in [
+        (pbx(), Direction::In, Method::Invite, 0, 2),
+        (pbx(), Direction::Out, Method::Invite, 486, 1),
+        (None, Direction::Out, Method::Options, 0, 1),
+    ] {
+        assert!(counted.contains(&expected), "{expected:?} in {counted:?}");
+    }
+    assert_eq!(counted.len(), 3);
+}

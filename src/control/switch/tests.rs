@@ -12,13 +12,14 @@ use crate::control::words::chat::Content;
 use crate::control::words::media::{Command, Prompt};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 
+mod away;
 mod company;
 mod lamps;
 mod masks;
 mod pages;
-mod scene;
 mod reasons;
 mod secure;
+mod scene;
 mod tolls;
 mod transfers;
 mod ways;

@@ -348,3 +348,41 @@ fn who_is_reached_by_sips_gets_a_sips_contact() {
     assert_eq!(invite.header(Name::Contact), Some(&b"<sips:center@192.0.2.2:5061>"[..]));
     assert!(invite.header(Name::Via).unwrap().starts_with(b"SIP/2.0/TLS 192.0.2.2:5061;rport;alias;branch="));
 }
+
+#[test]
+fn via_and_contact_say_the_advertised_address_of_the_socket_or_the_one_that_the_peer_is_to_see() {
+    let listener = |id: u16, transport, advertised: &str| {
+        let bound = format!("10.0.0.{id}:5060").parse().unwrap();
+        Listener { id: ListenerId(id), transport, bound, advertised: advertised.parse().unwrap() }
+    };
+    let listeners = vec![listener(0, Transport::Udp, "203.0.113.1:5060"), listener(1, Transport::Tcp, "203.0.113.2:6060")];
+    let told = vec![("198.51.100.7".parse().unwrap(), "10.9.9.9".parse().unwrap())];
+    let mut end = Endpoint::new(START, 1, Settings { told, ..Settings::new(listeners, "center", 7) });
+    for (to, transport, expected) in [
+        (1, Transport::Udp, "203.0.113.1:5060"),
+        (1, Transport::Tcp, "203.0.113.2:6060"),
+        (7, Transport::Udp, "10.9.9.9:5060"),
+        (7, Transport::Tcp, "10.9.9.9:6060"),
+    ] {
+        call(&mut end, START, flow(to, transport).into(), b"offer");
+        let invite = end.poll_transmit().unwrap();
+        let text = String::from_utf8(invite.bytes.to_vec()).unwrap();
+        assert!(text.contains(&format!("Via: SIP/2.0/{} {expected};", transport.token())), "{text}");
+        let contact = text.lines().find(|line| line.starts_with("Contact: ")).unwrap();
+        assert!(contact.contains(&format!("@{expected}")), "{contact}");
+        assert!(!text.contains("10.0.0."), "where we are bound is nobody's business: {text}");
+        let incoming = format!(
+            "INVITE sip:1@203.0.113.1 SIP/2.0\r\nVia: SIP/2.0/{} 198.51.100.{to}:5060;branch=z9hG4bK{to}{expected}\r\nFrom: <sip:a@h>;tag=1\r\n\
+             To: <sip:1@h>\r\nCall-ID: {to}{expected}\r\nCSeq: 1 INVITE\r\nContact: <sip:a@198.51.100.{to}>\r\nContent-Length: 0\r\n\r\n",
+            transport.token()
+        );
+        let message = Message::parse(Bytes::from(incoming)).unwrap();
+        end.receive(START, Received { flow: flow(to, transport), message });
+        let leg = std::iter::from_fn(|| end.poll_happening())
+            .find_map(|told| if let Happening::Invited(it) = told { Some(it.leg) } else { None });
+        end.answer(START, leg.unwrap(), Bytes::from_static(b"offer"));
+        let ok = std::iter::from_fn(|| end.poll_transmit()).last().unwrap();
+        let text = String::from_utf8(ok.bytes.to_vec()).unwrap();
+        assert!(text.starts_with("SIP/2.0 200") && text.contains(expected) && !text.contains("10.0.0."), "{text}");
+    }
+}

@@ -66,6 +66,24 @@ nodes:
     - ask: [card, order]
     - hangup: "Thank you."
 "#;
+/// A line that sends its callers away.
+const AWAY: &str = r#"
+dialplan: 1
+id: sent_away
+title: Elsewhere
+languages: [en-US]
+numbers: ["4010"]
+start: send
+nodes:
+  send:
+    - transfer: {to: "sip:branch@10.0.0.1:5090", mode: refer, ring: 6s, on_busy: busy, on_no_answer: silent, on_failed: lost}
+  busy:
+    - hangup: "They are busy."
+  silent:
+    - hangup: "Nobody answers."
+  lost:
+    - hangup: "They cannot be reached."
+"#;
 pub(super) const DESK: &str = r#"
 calendars:
   desk: {tz: Asia/Shanghai, open: {daily: "00:00-24:00"}}
@@ -77,7 +95,10 @@ defaults: {max_wait: 60s}
 /// Trained once for all tests.
 pub(super) static PLANS: LazyLock<BTreeMap<String, Arc<Plan>>> = LazyLock::new(|| {
     let source = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
-    let loaded = load(&[source("desk.yaml", DESK), source("line.yaml", PLAN), source("secret.yaml", SECRET)], &BTreeMap::new());
+    let loaded = load(
+        &[source("desk.yaml", DESK), source("line.yaml", PLAN), source("secret.yaml", SECRET), source("sent_away.yaml", AWAY)],
+        &BTreeMap::new(),
+    );
     assert!(!loaded.is_broken(), "{:?}", loaded.problems);
     loaded.plans
 });
@@ -135,6 +156,7 @@ pub(super) fn directory(agents: &[&str]) -> Directory {
         plans: PLANS.clone(),
         numbers: vec![
             Number { pattern: "4001010".to_owned(), target: Target::Plan("line".to_owned()) },
+            Number { pattern: "4010".to_owned(), target: Target::Plan("sent_away".to_owned()) },
             Number { pattern: "4009".to_owned(), target: Target::Plan("secret".to_owned()) },
             Number { pattern: "7000".to_owned(), target: Target::Queue(claims()) },
             Number { pattern: "9*".to_owned(), target: Target::Trunk("carrier".to_owned()) },
