@@ -12,6 +12,7 @@ mod coffee;
 mod company;
 mod counting;
 mod hearing;
+mod keys;
 mod networks;
 mod recordings;
 mod reports;

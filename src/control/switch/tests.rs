@@ -14,12 +14,13 @@ use crate::control::words::sip::{Flow, ListenerId, Transport};
 
 mod away;
 mod company;
+mod keys;
 mod lamps;
 mod masks;
 mod pages;
 mod reasons;
-mod secure;
 mod scene;
+mod secure;
 mod tolls;
 mod transfers;
 mod ways;
