@@ -5,7 +5,7 @@ use super::reply::Reply;
 use super::{ABILITIES, ABILITIES_OUTSIDE, Accepting, Endpoint, tag_number};
 use crate::control::sip::auth::{Algorithm, Server, Verdict, challenges};
 use crate::control::sip::happening::{Happening, Proof};
-use crate::control::sip::message::{Message, Method, Name, Scheme, Uri, text};
+use crate::control::sip::message::{Address, Message, Method, Name, Scheme, Uri, text};
 use crate::control::sip::registrar::Refusal;
 use crate::control::time::Time;
 use crate::control::words::LegId;
@@ -199,6 +199,9 @@ impl Endpoint {
         for contact in self.registrar.contacts(now, &user) {
             writer.format("Contact", format_args!("<{}>;expires={}", contact.uri, contact.expires.since(now).as_secs()));
         }
+        if keeps_its_path(request) {
+            writer.raw(Name::Require.text(), b"outbound");
+        }
         self.respond(now, reply.key, 200, writer.finish());
         if request.header(Name::Contact).is_some() {
             self.tell_bindings(now, user);
@@ -246,6 +249,13 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Does a phone say that it keeps the path open which it came by (RFC 5626 §6)? It has an identity and a number for the path, and no
+/// proxy stands between. It is told that we call it back along that path, and does so from then on: line ends on streams, STUN else.
+fn keeps_its_path(register: &Message) -> bool {
+    let named = |value: &[u8]| Address::parse(value).is_ok_and(|it| it.param("+sip.instance").is_some() && it.param("reg-id").is_some());
+    register.lists(Name::Supported, "outbound") && register.values(Name::Via).count() == 1 && register.values(Name::Contact).any(named)
 }
 
 /// We notify of transfers, which REFER subscribes to (RFC 3515), of who is on the phone, and of nothing else (RFC 6665 §4.2.1.1).

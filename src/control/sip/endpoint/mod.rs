@@ -32,6 +32,8 @@ mod glare;
 #[cfg(test)]
 mod handovers;
 #[cfg(test)]
+mod kept_paths;
+#[cfg(test)]
 mod lamp_tests;
 #[cfg(test)]
 mod malformed;
