@@ -1,5 +1,6 @@
 //! `hotline dialplan`: lint plans, talk to one in the terminal, run its tests.
 
+mod fmt;
 mod graph;
 mod house;
 mod testing;
@@ -50,6 +51,10 @@ enum Work {
     /// Runs *.test.yaml
     #[command(after_help = "Example:\n  hotline dialplan test --junit out.xml\n\nExit status: 0 = all passed and covered, 1 = not.")]
     Test(testing::Args),
+    /// Writes files in canonical form: keys in their order, short things in one line, comments where they were
+    #[command(after_help = "Examples:\n  hotline dialplan fmt\n  hotline dialplan fmt --check dialplans/driver-hotline.yaml\n\n\
+                      A file with errors is left as it is. Exit status: 0 = all are in canonical form, 1 = one is broken, or --check found one that is not.")]
+    Fmt(fmt::Args),
     /// Draws a plan: its nodes, and what leads from one to the next
     #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
     Graph(graph::Args),
@@ -105,6 +110,7 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
             let beside = test.files.first().and_then(|file| file.parent()).filter(|folder| has_plans(folder));
             testing::run(dir.or(beside).unwrap_or(usual), &test)
         }
+        Work::Fmt(fmt) => fmt::run(dir.unwrap_or(usual), &fmt),
         Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
     }
 }
@@ -190,7 +196,12 @@ fn with_surroundings(files: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 fn loaded_for_mocks(dir: &Path) -> anyhow::Result<Loaded> {
-    let (sources, problems) = read(&yaml_files(dir)?)?;
+    loaded_for_mocks_of(&yaml_files(dir)?)
+}
+
+/// These files, with a mock for each environment variable that has no value.
+fn loaded_for_mocks_of(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
+    let (sources, problems) = read(paths)?;
     let mut loaded = load(&sources, &sim::mock_environment(&sources, &environment()));
     loaded.problems.extend(problems);
     Ok(loaded)

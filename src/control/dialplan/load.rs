@@ -10,6 +10,7 @@ use super::plan::{Plan, Surroundings};
 use super::problem::{Problem, Severity, has_error};
 use super::read::plan::{Draft, complete_always};
 use super::read::{self, Context};
+use super::shape::Shape;
 use super::understand::Understanding;
 use super::{hints, syntax, understand};
 
@@ -35,7 +36,9 @@ impl Source {
         })
     }
 
-    fn is(&self) -> FileKind {
+    /// What it is, by its name.
+    #[must_use]
+    pub fn is(&self) -> FileKind {
         let mut parts = self.name.rsplit(['/', '\\']);
         let (base, folder) = (parts.next().unwrap_or(&self.name), parts.next());
         if base.ends_with(".test.yaml") || base.ends_with(".test.yml") {
@@ -50,12 +53,30 @@ impl Source {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FileKind {
+/// What a file is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileKind {
+    /// A plan.
     Plan,
+    /// Calendars and queues.
     Desk,
+    /// Articles.
     Knowledge,
+    /// Cases.
     Tests,
+}
+
+impl FileKind {
+    /// What stands in it.
+    #[must_use]
+    pub fn shape(self) -> Shape {
+        match self {
+            FileKind::Plan => Shape::Plan,
+            FileKind::Desk => Shape::Desk,
+            FileKind::Knowledge => Shape::Knowledge,
+            FileKind::Tests => Shape::Tests,
+        }
+    }
 }
 
 /// What the files gave.

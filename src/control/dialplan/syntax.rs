@@ -95,7 +95,7 @@ pub fn parse(file: &str, text: &str) -> Result<Yaml, Vec<Problem>> {
     let mut reading = Reading { file, lines: text.lines().collect(), stack: Vec::new(), root: None, problems: Vec::new() };
     if text.len() > MAX_BYTES {
         let what = format!("the file has {} bytes; the limit is {MAX_BYTES}", text.len());
-        reading.report("D103", Place { line: 1, column: 1 }, what, None);
+        reading.report("D103", Place { line: 1, column: 1 }, what, Some("make two plans of it".to_owned()));
         return Err(reading.problems);
     }
     for event in Parser::new_from_str(text) {
@@ -115,7 +115,8 @@ pub fn parse(file: &str, text: &str) -> Result<Yaml, Vec<Problem>> {
         Some(root) if reading.problems.is_empty() => Ok(root),
         _ => {
             if reading.problems.is_empty() {
-                reading.report("D100", Place { line: 1, column: 1 }, "the file is empty".to_owned(), None);
+                let mend = Some("begin with dialplan: 1".to_owned());
+                reading.report("D100", Place { line: 1, column: 1 }, "the file is empty".to_owned(), mend);
             }
             Err(reading.problems)
         }
@@ -159,8 +160,8 @@ impl Reading<'_> {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Some(()),
             Event::DocumentStart(_) if self.root.is_none() => Some(()),
-            Event::DocumentStart(_) => self.stop("D100", at, "a file holds one document; '---' begins a second one"),
-            Event::Alias(_) => self.stop("D102", at, "'*' begins an alias, and there are none here; put it in quotes: \"*\""),
+            Event::DocumentStart(_) => self.stop("D100", at, "a file holds one document; '---' begins a second one", "make two files of it"),
+            Event::Alias(_) => self.stop("D102", at, "'*' begins an alias, and there are none here", "put it in quotes: \"*\""),
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_decoration(anchor, tag.is_some(), at)?;
                 self.scalar(text.into_owned(), style, span)
@@ -177,17 +178,17 @@ impl Reading<'_> {
         }
     }
 
-    fn stop(&mut self, id: &'static str, at: Place, what: &str) -> Option<()> {
-        self.report(id, at, what.to_owned(), None);
+    fn stop(&mut self, id: &'static str, at: Place, what: &str, mend: &str) -> Option<()> {
+        self.report(id, at, what.to_owned(), Some(mend.to_owned()));
         None
     }
 
     fn refuse_decoration(&mut self, anchor: usize, tagged: bool, at: Place) -> Option<()> {
         if anchor != 0 {
-            return self.stop("D102", at, "'&' begins an anchor, and there are none here; put the text in quotes or write it out");
+            return self.stop("D102", at, "'&' begins an anchor, and there are none here", "put the text in quotes, or write it out");
         }
         if tagged {
-            return self.stop("D102", at, "'!' begins a tag, and there are none here; put the text in quotes");
+            return self.stop("D102", at, "'!' begins a tag, and there are none here", "put the text in quotes");
         }
         Some(())
     }
@@ -197,10 +198,10 @@ impl Reading<'_> {
             Open::List { at, .. } | Open::Map { at, .. } => *at,
         };
         if self.stack.len() >= MAX_DEPTH {
-            return self.stop("D103", at, "maps and lists are nested too deeply");
+            return self.stop("D103", at, "maps and lists are nested too deeply", "put parts into nodes or menus of their own");
         }
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
-            return self.stop("D101", at, "a key must be a text; text that begins with '{' or '[' must be quoted");
+            return self.stop("D101", at, "a key must be a text", "put text that begins with '{' or '[' in quotes");
         }
         self.stack.push(open);
         Some(())
@@ -211,7 +212,7 @@ impl Reading<'_> {
         let flow = if first == Some('{') { Flow::Braces } else { Flow::Lines };
         let in_flow_list = matches!(self.stack.last(), Some(Open::List { at: list, .. }) if self.char_of(*list) == Some('['));
         if flow == Flow::Lines && in_flow_list {
-            let mend = mend::line(self.line(at.line));
+            let mend = mend::line(self.line(at.line)).or_else(|| Some("put the text in quotes".to_owned()));
             self.report("D101", at, "text with ': ' in a list must be quoted".to_owned(), mend);
             return None;
         }
@@ -296,6 +297,7 @@ impl Reading<'_> {
             Some((from, _)) if from.line() == at.line => mend::quote(line, from.col(), at.column - 1 + key.chars().count()),
             _ => mend::line(line),
         };
+        let mend = mend.or_else(|| Some("put the text in quotes".to_owned()));
         self.report("D101", at, format!("text with ',' must be quoted in braces: '{key}' became a key of its own"), mend);
         None
     }
@@ -320,7 +322,7 @@ impl Reading<'_> {
 }
 
 /// The core schema of YAML 1.2 §10.3.2 for unquoted scalars.
-fn typed(text: String) -> Kind {
+pub(super) fn typed(text: String) -> Kind {
     match text.as_str() {
         "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
         "true" | "True" | "TRUE" => Kind::Bool(true),

@@ -4,6 +4,7 @@ use sha2::Digest;
 
 use super::{Context, Fields};
 use crate::control::dialplan::knowledge::{Article, Knowledge};
+use crate::control::dialplan::shape::Shape;
 use crate::control::dialplan::syntax::{Kind, Yaml};
 use crate::control::words::Lang;
 
@@ -30,7 +31,7 @@ pub fn knowledge(yaml: &Yaml, context: &mut Context<'_>) -> Option<Knowledge> {
 
 fn article(yaml: &Yaml, context: &mut Context<'_>) -> Option<Article> {
     let mut fields = Fields::of(yaml, "an article", context)?;
-    let mut article = Article { version: version(yaml), ..Article::default() };
+    let mut article = Article { version: version(yaml, Shape::Article), ..Article::default() };
     article.title = fields.take("title").map(|yaml| context.texts(yaml, "the title")).unwrap_or_default();
     article.questions = fields.take("questions").map(|yaml| context.sentences(yaml, "questions")).unwrap_or_default();
     article.text = fields.need("text", context).map(|yaml| context.texts(yaml, "the text")).unwrap_or_default();
@@ -45,15 +46,16 @@ fn article(yaml: &Yaml, context: &mut Context<'_>) -> Option<Article> {
     Some(article)
 }
 
-/// A hash of the canonical content: comments, order of lines and quotes do not change it, words do.
+/// A hash of the canonical content: comments, quotes and the order of keys do not change it (where an order means something it does),
+/// words do.
 #[must_use]
-pub fn version(yaml: &Yaml) -> String {
+pub fn version(yaml: &Yaml, shape: Shape) -> String {
     let mut text = String::new();
-    canonical(yaml, &mut text);
+    canonical(yaml, shape, &mut text);
     hex::encode(sha2::Sha256::digest(text.as_bytes()))[..VERSION_CHARS].to_owned()
 }
 
-fn canonical(yaml: &Yaml, out: &mut String) {
+fn canonical(yaml: &Yaml, shape: Shape, out: &mut String) {
     match &yaml.kind {
         Kind::Null => out.push('~'),
         Kind::Bool(truth) => out.push(if *truth { 't' } else { 'f' }),
@@ -64,14 +66,15 @@ fn canonical(yaml: &Yaml, out: &mut String) {
         }
         Kind::List(items) => {
             out.push('[');
-            items.iter().for_each(|item| canonical(item, out));
+            items.iter().for_each(|item| canonical(item, shape.of_item(), out));
             out.push(']');
         }
         Kind::Map(pairs) => {
             out.push('{');
-            for pair in pairs {
+            let keys: Vec<&str> = pairs.iter().map(|pair| pair.key.as_str()).collect();
+            for pair in shape.order_of_content(&keys).into_iter().map(|at| &pairs[at]) {
                 out.push_str(&format!("{}:{}=", pair.key.len(), pair.key));
-                canonical(&pair.value, out);
+                canonical(&pair.value, shape.of_key(&pair.key), out);
             }
             out.push('}');
         }

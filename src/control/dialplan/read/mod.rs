@@ -19,6 +19,7 @@ use super::syntax::Place;
 use crate::control::words::Lang;
 
 pub use fields::Fields;
+pub use value::parse_duration;
 
 /// What reading one file collects besides its result.
 pub struct Context<'f> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::step::Builder;
 use super::{Context, Fields, menu, slot};
 use crate::control::dialplan::plan::{Always, Defaults, Flow, Matching, Menu, MultiIntent, Node, Target, Values};
+use crate::control::dialplan::shape::Shape;
 use crate::control::dialplan::syntax::{Kind, Place, Yaml};
 use crate::control::words::Lang;
 use crate::control::words::media::BargeIn;
@@ -85,7 +86,7 @@ pub fn plan(yaml: &Yaml, context: &mut Context<'_>) -> Option<Draft> {
     };
     let channels = channels.into_iter().map(|(name, _)| name).collect();
     let languages = context.languages.clone();
-    let version = super::knowledge::version(yaml);
+    let version = super::knowledge::version(yaml, Shape::Plan);
     Some(Draft {
         id,
         title,

@@ -9,6 +9,7 @@ use crate::control::dialplan::plan::{
     Ticket, Verb, Webhook,
 };
 use crate::control::dialplan::problem::nearest;
+use crate::control::dialplan::shape::BESIDE;
 use crate::control::dialplan::syntax::{Kind, Pair, Place, Yaml};
 
 const VERBS: [&str; 25] = [
@@ -38,10 +39,6 @@ const VERBS: [&str; 25] = [
     "goto",
     "hangup",
 ];
-
-/// Keys that stand beside a verb and belong to it.
-const BESIDE: [(&str, &[&str]); 4] =
-    [("lookup", &["not_found", "error", "timeout"]), ("limit", &["goto", "then"]), ("play", &["times"]), ("survey", &["when"])];
 
 /// The steps of one node.
 pub struct Builder<'n> {
