@@ -1,5 +1,6 @@
 //! `hotline dialplan`: lint plans, talk to one in the terminal, run its tests.
 
+mod diff;
 mod fmt;
 mod graph;
 mod house;
@@ -55,6 +56,12 @@ enum Work {
     #[command(after_help = "Examples:\n  hotline dialplan fmt\n  hotline dialplan fmt --check dialplans/driver-hotline.yaml\n\n\
                       A file with errors is left as it is. Exit status: 0 = all are in canonical form, 1 = one is broken, or --check found one that is not.")]
     Fmt(fmt::Args),
+    /// Compares two files or folders by what they say, not by lines
+    #[command(
+        after_help = "Examples:\n  hotline dialplan diff dialplans/shop.yaml draft/shop.yaml\n  hotline dialplan diff dialplans draft --json\n\n\
+                      Exit status: 0 = nothing but the form differs, 1 = there are differences, 2 = a file cannot be read."
+    )]
+    Diff(diff::Args),
     /// Draws a plan: its nodes, and what leads from one to the next
     #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
     Graph(graph::Args),
@@ -111,6 +118,7 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
             testing::run(dir.or(beside).unwrap_or(usual), &test)
         }
         Work::Fmt(fmt) => fmt::run(dir.unwrap_or(usual), &fmt),
+        Work::Diff(diff) => diff::run(&diff),
         Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
     }
 }

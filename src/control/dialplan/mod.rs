@@ -4,6 +4,7 @@ pub mod ahead;
 pub mod calendar;
 pub mod check;
 pub mod desk;
+pub mod diff;
 pub mod expr;
 pub mod format;
 pub mod hints;
