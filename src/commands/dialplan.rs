@@ -1,5 +1,6 @@
 //! `hotline dialplan`: lint plans, talk to one in the terminal, run its tests.
 
+mod confusions;
 mod diff;
 mod fmt;
 mod graph;
@@ -62,6 +63,10 @@ enum Work {
                       Exit status: 0 = nothing but the form differs, 1 = there are differences, 2 = a file cannot be read."
     )]
     Diff(diff::Args),
+    /// Holds back each example once and shows which go to another option than their own
+    #[command(after_help = "Examples:\n  hotline dialplan confusions driver-hotline\n  hotline dialplan confusions --json\n\n\
+                      The worst stand first: callers sent elsewhere without a question, then wrong questions, then sentences asked for again.")]
+    Confusions(confusions::Args),
     /// Draws a plan: its nodes, and what leads from one to the next
     #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
     Graph(graph::Args),
@@ -119,6 +124,7 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
         }
         Work::Fmt(fmt) => fmt::run(dir.unwrap_or(usual), &fmt),
         Work::Diff(diff) => diff::run(&diff),
+        Work::Confusions(args) => confusions::run(dir.unwrap_or(usual), &args),
         Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
     }
 }

@@ -3,6 +3,7 @@
 pub mod ahead;
 pub mod calendar;
 pub mod check;
+pub mod confusions;
 pub mod desk;
 pub mod diff;
 pub mod expr;

@@ -25,33 +25,14 @@ impl Understanding {
     /// Trains on a plan's menus and commands.
     pub fn train(flow: &Flow, slots: &BTreeMap<String, Slot>, languages: &[Lang]) -> Result<Understanding, TrainError> {
         let mut understanding = Understanding::default();
-        let mut intents: BTreeMap<String, Intent> = BTreeMap::new();
         for option in flow.menus.iter().flat_map(|menu| &menu.options) {
             let name = option.intent().to_owned();
-            let intent = intents.entry(name.clone()).or_insert_with(|| Intent { id: name.clone(), ..Intent::default() });
-            let examples = option.examples.values().flatten();
-            intent.examples.extend(examples.filter(|text| !has_only_slots(text)).cloned());
-            intent.titles.extend(option.label.by_lang.values().map(fixed).filter(|text| !text.trim().is_empty()));
             let named = option.examples.values().flatten().flat_map(|text| slot_names(text));
             understanding.slots.entry(name.clone()).or_default().extend(named.filter(|slot| slots.contains_key(slot)));
             understanding.labels.entry(name).or_insert_with(|| option.label.clone());
         }
-        for (parent, child) in kinship(flow) {
-            if intents.contains_key(&parent)
-                && let Some(intent) = intents.get_mut(&child)
-            {
-                intent.parent = Some(parent);
-            }
-        }
-        for command in &flow.always {
-            add_command(command, languages, &mut intents);
-        }
-        for intent in intents.values_mut() {
-            distinct(&mut intent.examples);
-            distinct(&mut intent.titles);
-        }
         understanding.reach(flow, slots);
-        let intents: Vec<Intent> = intents.into_values().collect();
+        let intents = intents(flow, languages);
         if intents.iter().any(|intent| !intent.examples.is_empty()) {
             understanding.classifier = Some(Classifier::train(&intents, &Options::default())?);
         }
@@ -73,12 +54,7 @@ impl Understanding {
     /// Understands a sentence where the caller stands.
     #[must_use]
     pub fn classify(&self, said: &Said<'_>, place: &Standing<'_>) -> Ranked {
-        let Some(classifier) = &self.classifier else { return Ranked::default() };
-        let focus = match place.matching {
-            Matching::Tree => Focus::Prefer { intents: &place.local, bias: place.bias },
-            Matching::Local => Focus::Only { intents: &place.everywhere },
-        };
-        classifier.classify(said.text, said.pinyin, said.medium, focus)
+        self.classifier.as_ref().map(|classifier| classify(classifier, said, place)).unwrap_or_default()
     }
 
     /// An intent's name for people.
@@ -92,6 +68,44 @@ impl Understanding {
     pub fn slots(&self, intent: &str) -> &[String] {
         self.slots.get(intent).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Understands a sentence by this classifier where the caller stands.
+#[must_use]
+pub fn classify(classifier: &Classifier, said: &Said<'_>, place: &Standing<'_>) -> Ranked {
+    let focus = match place.matching {
+        Matching::Tree => Focus::Prefer { intents: &place.local, bias: place.bias },
+        Matching::Local => Focus::Only { intents: &place.everywhere },
+    };
+    classifier.classify(said.text, said.pinyin, said.medium, focus)
+}
+
+/// What a plan's classifier learns: the options of all menus and the commands, each with its sentences and its names.
+#[must_use]
+pub fn intents(flow: &Flow, languages: &[Lang]) -> Vec<Intent> {
+    let mut intents: BTreeMap<String, Intent> = BTreeMap::new();
+    for option in flow.menus.iter().flat_map(|menu| &menu.options) {
+        let name = option.intent().to_owned();
+        let intent = intents.entry(name.clone()).or_insert_with(|| Intent { id: name, ..Intent::default() });
+        let examples = option.examples.values().flatten();
+        intent.examples.extend(examples.filter(|text| !has_only_slots(text)).cloned());
+        intent.titles.extend(option.label.by_lang.values().map(fixed).filter(|text| !text.trim().is_empty()));
+    }
+    for (parent, child) in kinship(flow) {
+        if intents.contains_key(&parent)
+            && let Some(intent) = intents.get_mut(&child)
+        {
+            intent.parent = Some(parent);
+        }
+    }
+    for command in &flow.always {
+        add_command(command, languages, &mut intents);
+    }
+    for intent in intents.values_mut() {
+        distinct(&mut intent.examples);
+        distinct(&mut intent.titles);
+    }
+    intents.into_values().collect()
 }
 
 /// A sentence.
