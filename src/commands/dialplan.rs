@@ -4,7 +4,9 @@ mod confusions;
 mod diff;
 mod fmt;
 mod graph;
+mod history;
 mod house;
+mod record_test;
 mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +69,11 @@ enum Work {
     #[command(after_help = "Examples:\n  hotline dialplan confusions driver-hotline\n  hotline dialplan confusions --json\n\n\
                       The worst stand first: callers sent elsewhere without a question, then wrong questions, then sentences asked for again.")]
     Confusions(confusions::Args),
+    /// Writes a test case out of a session that was; look-alikes stand in the place of personal data
+    #[command(after_help = "Examples:\n  hotline dialplan record-test ses_01JD2XH0ZK8M4V9Q6T3R5W7Y1B\n  \
+                      hotline dialplan record-test ses_01JD… --out dialplans/refund.test.yaml --home /srv/hotline\n\n\
+                      A running server is asked by its API; without one its database is read. Words of free sentences stay: read the case before you share it.")]
+    RecordTest(record_test::Args),
     /// Draws a plan: its nodes, and what leads from one to the next
     #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
     Graph(graph::Args),
@@ -125,6 +132,7 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
         Work::Fmt(fmt) => fmt::run(dir.unwrap_or(usual), &fmt),
         Work::Diff(diff) => diff::run(&diff),
         Work::Confusions(args) => confusions::run(dir.unwrap_or(usual), &args),
+        Work::RecordTest(args) => record_test::run(dir.unwrap_or(usual), &args),
         Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
     }
 }

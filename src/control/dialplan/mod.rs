@@ -16,6 +16,7 @@ pub mod pick;
 pub mod plan;
 pub mod problem;
 pub mod read;
+pub mod recorded;
 pub mod runner;
 pub mod shape;
 pub mod shown;

@@ -40,6 +40,8 @@ pub enum Mock {
     TimedOut,
     /// It breaks.
     Failed,
+    /// One answer after the other; the last one stays.
+    InTurn(Vec<Mock>),
 }
 
 /// What happened in one turn.
@@ -130,6 +132,12 @@ impl Simulation {
     /// The customer says nothing until the clock strikes.
     pub fn silence(&mut self) -> &Turn {
         self.begin("(silence)");
+        self.strike();
+        self.end()
+    }
+
+    /// The pause after the last key, in the same turn.
+    pub fn pause(&mut self) -> &Turn {
         self.strike();
         self.end()
     }
@@ -259,14 +267,24 @@ impl Simulation {
     fn answers(&mut self, id: LookupId) -> Event {
         self.now = self.now + ANSWER_TIME;
         let name = self.runner.awaited_lookup().unwrap_or("webhook").to_owned();
-        let finding = match self.world.lookups.get(&name) {
+        let finding = match self.next_mock(&name).as_ref() {
             Some(Mock::Answer(value)) => Finding::Found(self.as_served(&name, value)),
+            Some(Mock::InTurn(_)) => Finding::Failed("a mock in turn holds another".to_owned()),
             Some(Mock::NotFound) => Finding::NotFound,
             Some(Mock::TimedOut) => Finding::TimedOut,
             Some(Mock::Failed) => Finding::Failed("the mock fails".to_owned()),
             None => Finding::Failed(format!("there is no mock for '{name}'")),
         };
         Event::Found(id, finding)
+    }
+
+    /// The mock's answer; what answers in turn is one shorter then.
+    fn next_mock(&mut self, name: &str) -> Option<Mock> {
+        match self.world.lookups.get_mut(name)? {
+            Mock::InTurn(answers) if answers.len() > 1 => Some(answers.remove(0)),
+            Mock::InTurn(answers) => answers.first().cloned(),
+            mock => Some(mock.clone()),
+        }
     }
 
     /// A mock may give picked values by their names: they are put where `pick` looks for them.

@@ -205,11 +205,9 @@ fn world(fields: &mut Fields<'_>, context: &mut Context<'_>) -> World {
     let mut world = World { recorded: Some(RECORDED), ..World::default() };
     let mocks = fields.take("mock").and_then(|yaml| Fields::of(yaml, "mock", context));
     for pair in mocks.iter().flat_map(Fields::pairs) {
-        let mock = match pair.value.scalar() {
-            Some("timeout") => Mock::TimedOut,
-            Some("not_found") => Mock::NotFound,
-            Some("error") => Mock::Failed,
-            _ => Mock::Answer(json(&pair.value)),
+        let mock = match pair.value.get("in_turn").map(|yaml| &yaml.kind) {
+            Some(Kind::List(answers)) => Mock::InTurn(answers.iter().map(mock).collect()),
+            _ => mock(&pair.value),
         };
         world.lookups.insert(pair.key.clone(), mock);
     }
@@ -234,6 +232,16 @@ fn world(fields: &mut Fields<'_>, context: &mut Context<'_>) -> World {
         world.recorded = if yaml.scalar() == Some("silence") { None } else { context.duration(yaml, "recorded") };
     }
     world
+}
+
+/// `timeout`, `not_found`, `error`, or the answer.
+fn mock(yaml: &Yaml) -> Mock {
+    match yaml.scalar() {
+        Some("timeout") => Mock::TimedOut,
+        Some("not_found") => Mock::NotFound,
+        Some("error") => Mock::Failed,
+        _ => Mock::Answer(json(yaml)),
+    }
 }
 
 fn inputs(fields: &mut Fields<'_>, context: &mut Context<'_>) -> Vec<Input> {

@@ -23,6 +23,7 @@ use std::ops::Range;
 use jiff::civil::DateTime;
 
 pub use choice::choose;
+pub(crate) use code::{is_identity, luhn};
 
 /// What kind of value is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -296,6 +296,12 @@ impl Runner {
         matches!(self.wait, Wait::Answer(_))
     }
 
+    /// Have keys been pressed that more may follow?
+    #[must_use]
+    pub fn is_keying(&self) -> bool {
+        matches!(&self.wait, Wait::Answer(question) if !question.keys.is_empty())
+    }
+
     /// The slot that is being asked for or read back.
     #[must_use]
     pub fn asked_slot(&self) -> Option<&str> {
