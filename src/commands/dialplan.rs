@@ -7,6 +7,7 @@ mod graph;
 mod history;
 mod house;
 mod record_test;
+mod replay;
 mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +75,12 @@ enum Work {
                       hotline dialplan record-test ses_01JD… --out dialplans/refund.test.yaml --home /srv/hotline\n\n\
                       A running server is asked by its API; without one its database is read. Words of free sentences stay: read the case before you share it.")]
     RecordTest(record_test::Args),
+    /// Runs recorded sessions through a draft and shows which ones would lead elsewhere
+    #[command(after_help = "Examples:\n  hotline dialplan replay --since 7d --draft drafts/driver-hotline.yaml\n  \
+                      hotline dialplan replay --draft draft.yaml --strict --json --home /srv/hotline\n\n\
+                      A session whose own version is at hand is first replayed on that: what does not come out as it was is not counted.\n\
+                      Exit status: 0, or 1 with --strict when a session leads elsewhere.")]
+    Replay(replay::Args),
     /// Draws a plan: its nodes, and what leads from one to the next
     #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
     Graph(graph::Args),
@@ -133,6 +140,7 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
         Work::Diff(diff) => diff::run(&diff),
         Work::Confusions(args) => confusions::run(dir.unwrap_or(usual), &args),
         Work::RecordTest(args) => record_test::run(dir.unwrap_or(usual), &args),
+        Work::Replay(args) => replay::run(dir.unwrap_or(usual), &args),
         Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
     }
 }

@@ -1,0 +1,199 @@
+//! `hotline dialplan replay`: recorded sessions through a draft. Which ones would lead elsewhere?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::history::Log;
+use super::{loaded_for_mocks, loaded_for_mocks_of, with_surroundings, yaml_files};
+use crate::commands::asking::Server;
+use crate::commands::late_bar::LateBar;
+use crate::control::dialplan::diff::renamed_nodes;
+use crate::control::dialplan::problem::has_error;
+use crate::control::dialplan::read::parse_duration;
+use crate::control::dialplan::recorded::replay::{Replayed, replay};
+use crate::control::dialplan::{Loaded, Plan, syntax};
+use crate::control::time::Time;
+
+const BAR: &str = "{bar:40} {pos}/{len} sessions, {eta}";
+
+/// Which sessions through which draft.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The draft: a plan file with the id of the plan whose sessions are replayed. desk.yaml and knowledge/ beside it count, else those of --dir
+    #[arg(long, value_name = "FILE")]
+    draft: PathBuf,
+    /// Sessions that began so long ago at most: 24h, 7d
+    #[arg(long, default_value = "7d", value_parser = since)]
+    since: Duration,
+    /// So many sessions at most, the latest
+    #[arg(long, default_value_t = 1_000)]
+    limit: usize,
+    /// Exit status 1 when a session leads elsewhere
+    #[arg(long)]
+    strict: bool,
+    /// One JSON object a session, the summary last
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// A session and what came of it.
+#[derive(serde::Serialize)]
+struct Line<'l> {
+    session: &'l str,
+    url: String,
+    #[serde(flatten)]
+    replayed: &'l Replayed,
+    notes: &'l [String],
+}
+
+/// The end of the report.
+#[derive(serde::Serialize, Default)]
+struct Summary {
+    same: usize,
+    changed: usize,
+    not_replayed: usize,
+    reasons: BTreeMap<String, usize>,
+    not_in_the_log: BTreeSet<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the draft is broken, or the log cannot be read.
+pub fn run(dir: &Path, args: &Args) -> anyhow::Result<ExitCode> {
+    let published = loaded_for_mocks(dir).unwrap_or_default();
+    let draft = draft(dir, &args.draft)?;
+    let renamed = renamed(&published, &draft.id, &args.draft)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let summary = runtime.block_on(all(args, &published, &draft, &renamed))?;
+    if args.json {
+        println!("{}", serde_json::to_string(&summary)?);
+    } else {
+        print(&summary);
+    }
+    Ok(if args.strict && summary.changed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// As in plans: 90m, 24h, 7d.
+fn since(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| format!("'{text}' is no length of time: write 90m, 24h or 7d"))
+}
+
+/// The plan in the draft's file.
+fn draft(dir: &Path, file: &Path) -> anyhow::Result<Arc<Plan>> {
+    let mut files = with_surroundings(&[file.to_path_buf()]);
+    if files.len() == 1 {
+        let shared = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|up| up.ends_with("knowledge"))
+        };
+        files.extend(yaml_files(dir).unwrap_or_default().into_iter().filter(shared));
+    }
+    let loaded = loaded_for_mocks_of(&files)?;
+    let name = file.display().to_string();
+    if has_error(&loaded.problems) {
+        loaded.problems.iter().for_each(|problem| eprintln!("{problem}"));
+    }
+    let id = loaded.files.iter().find(|(_, known)| **known == name).map(|(id, _)| id.clone());
+    match id.and_then(|id| loaded.plans.get(&id).cloned()) {
+        Some(plan) => Ok(plan),
+        None => bail!("{name} is no good plan: mend what lint says"),
+    }
+}
+
+/// Nodes of the published plan that have another name in the draft.
+fn renamed(published: &Loaded, id: &str, draft: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let Some(file) = published.files.get(id) else { return Ok(BTreeMap::new()) };
+    let yaml = |path: &Path| -> anyhow::Result<Option<syntax::Yaml>> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        Ok(syntax::parse(&path.display().to_string(), &text).ok())
+    };
+    Ok(match (yaml(Path::new(file))?, yaml(draft)?) {
+        (Some(old), Some(new)) => renamed_nodes(&old, &new),
+        _ => BTreeMap::new(),
+    })
+}
+
+async fn all(args: &Args, published: &Loaded, draft: &Arc<Plan>, renamed: &BTreeMap<String, String>) -> anyhow::Result<Summary> {
+    let log = Log::open(&args.server).await?;
+    let now = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
+    let since = Time(now.saturating_sub(u64::try_from(args.since.as_micros()).unwrap_or(u64::MAX)));
+    let sessions = log.sessions(&draft.id, since, args.limit).await?;
+    let mut summary = Summary::default();
+    let mut bar = LateBar::new(BAR)?;
+    for (at, id) in sessions.iter().enumerate() {
+        bar.tell(at as u64, Some(sessions.len() as u64));
+        let names = published.plans.get(&draft.id).unwrap_or(draft);
+        let recorded = log.session(id, &|_| Some(names.as_ref())).await?;
+        let same_version = |plan: &&Arc<Plan>| recorded.plan.as_ref().is_some_and(|(_, version)| *version == plan.version);
+        let own = published.plans.get(&draft.id).filter(same_version);
+        let replayed = replay(&recorded, own, draft, renamed);
+        count(&mut summary, &replayed);
+        summary.not_in_the_log.extend(recorded.gaps.iter().cloned());
+        if own.is_none() {
+            summary
+                .not_in_the_log
+                .insert("some sessions ran on a version that is not at hand: their replay is not proven by it".to_owned());
+        }
+        tell(&Line { session: id, url: log.link(id), replayed: &replayed, notes: &recorded.gaps }, args)?;
+    }
+    bar.finish();
+    Ok(summary)
+}
+
+fn count(summary: &mut Summary, replayed: &Replayed) {
+    match replayed {
+        Replayed::Same => summary.same += 1,
+        Replayed::Changed { .. } => summary.changed += 1,
+        Replayed::NotReplayed { why } => {
+            summary.not_replayed += 1;
+            *summary.reasons.entry(why.clone()).or_default() += 1;
+        }
+    }
+}
+
+fn tell(line: &Line<'_>, args: &Args) -> anyhow::Result<()> {
+    if args.json {
+        println!("{}", serde_json::to_string(line)?);
+        return Ok(());
+    }
+    match line.replayed {
+        Replayed::Same => {}
+        Replayed::NotReplayed { why } => println!("not replayed  {}: {why}", line.url),
+        Replayed::Changed { before, after, at } => {
+            println!("CHANGED       {}: {before} → {after}", line.url);
+            let said = if at.input.is_empty() { "before the caller says anything".to_owned() } else { format!("at \"{}\"", at.input) };
+            let nodes = |nodes: &[String]| if nodes.is_empty() { "(stays)".to_owned() } else { nodes.join(" → ") };
+            println!("              {said}: {} | {}", nodes(&at.before), nodes(&at.after));
+        }
+    }
+    Ok(())
+}
+
+fn print(summary: &Summary) {
+    println!("{} lead to the same, {} elsewhere, {} cannot be replayed", summary.same, summary.changed, summary.not_replayed);
+    summary.reasons.iter().for_each(|(why, count)| println!("  {count} × {why}"));
+    if !summary.not_in_the_log.is_empty() {
+        println!("what the log does not say for sure:");
+        summary.not_in_the_log.iter().for_each(|gap| println!("  {gap}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_written_as_in_plans() {
+        assert_eq!(since("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert!(since("a week").is_err_and(|why| why.contains("7d")));
+        let args: Args = crate::commands::parsed("--draft new.yaml").expect("arguments");
+        assert_eq!((args.since, args.limit, args.strict), (Duration::from_secs(7 * 86_400), 1_000, false));
+    }
+}
