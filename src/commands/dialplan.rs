@@ -6,6 +6,7 @@ mod fmt;
 mod graph;
 mod history;
 mod house;
+mod import;
 mod record_test;
 mod replay;
 mod testing;
@@ -81,6 +82,11 @@ enum Work {
                       A session whose own version is at hand is first replayed on that: what does not come out as it was is not counted.\n\
                       Exit status: 0, or 1 with --strict when a session leads elsewhere.")]
     Replay(replay::Args),
+    /// Makes a plan out of an Asterisk extensions.conf or of TwiML, and lists what is left out or guessed
+    #[command(after_help = "Examples:\n  hotline dialplan import extensions.conf --context from-trunk --out dialplans\n  \
+                      hotline dialplan import voice.xml menu.xml --id shop > shop.yaml\n\n\
+                      The plan has no errors of lint, but warnings; what it lost is told on standard error with the source's line.")]
+    Import(import::Args),
     /// Draws a plan: its nodes, and what leads from one to the next
     #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
     Graph(graph::Args),
@@ -141,6 +147,7 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
         Work::Confusions(args) => confusions::run(dir.unwrap_or(usual), &args),
         Work::RecordTest(args) => record_test::run(dir.unwrap_or(usual), &args),
         Work::Replay(args) => replay::run(dir.unwrap_or(usual), &args),
+        Work::Import(args) => import::run(&args),
         Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
     }
 }

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod expr;
 pub mod format;
 pub mod hints;
+pub mod import;
 pub mod knowledge;
 pub mod load;
 mod mend;
