@@ -9,6 +9,7 @@ mod house;
 mod import;
 mod record_test;
 mod replay;
+mod sarif;
 mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +48,9 @@ pub struct DialplanArgs {
 #[derive(clap::Subcommand, Debug)]
 enum Work {
     /// Reads all plans and says what is wrong with them, and where
-    #[command(after_help = "Example:\n  hotline dialplan lint --strict --json\n\nExit status: 0 = good, 1 = there are errors.")]
+    #[command(
+        after_help = "Examples:\n  hotline dialplan lint --strict --json\n  hotline dialplan lint --sarif > lint.sarif\n\nExit status: 0 = good, 1 = there are errors."
+    )]
     Lint(Lint),
     /// A conversation in the terminal: lines are sentences, #12 are keys, an empty line is silence
     #[command(
@@ -102,6 +105,9 @@ struct Lint {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// One SARIF 2.1.0 log, as code hosts read it
+    #[arg(long, conflicts_with = "json")]
+    sarif: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -203,15 +209,15 @@ fn run_lint(dir: &Path, lint: &Lint) -> anyhow::Result<ExitCode> {
     for source in sources.iter().filter(|source| is_test(Path::new(&source.name))) {
         problems.extend(test_file::read(source).err().unwrap_or_default());
     }
-    for problem in &problems {
-        if lint.json {
-            println!("{}", serde_json::to_string(problem)?);
-        } else {
-            println!("{problem}");
+    let errors = problems.iter().filter(|problem| has_error(std::slice::from_ref(problem))).count();
+    if lint.sarif {
+        println!("{}", sarif::log(&problems));
+    } else {
+        for problem in &problems {
+            println!("{}", if lint.json { serde_json::to_string(problem)? } else { problem.to_string() });
         }
     }
-    let errors = problems.iter().filter(|problem| has_error(std::slice::from_ref(problem))).count();
-    if !lint.json {
+    if !lint.json && !lint.sarif {
         println!("{} plan(s) good, {errors} error(s), {} warning(s)", loaded.plans.len(), problems.len() - errors);
     }
     let good = errors == 0 && (!lint.strict || problems.is_empty());

@@ -1,9 +1,12 @@
 //! Lint: what a plan says, held against itself and the files beside it.
 
+#[cfg(test)]
+mod broken;
 mod close;
 mod flow;
 mod menus;
 mod names;
+pub mod rules;
 mod sound;
 mod staff;
 mod steps;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{silent_prompts, unstaffed_queues};
+use super::{close_options, silent_prompts, unstaffed_queues};
 use crate::control::dialplan::plan::{Plan, Verb};
 use crate::control::dialplan::{Loaded, Problem, Source, load};
 use crate::control::words::directory::{Agent, Forward, Ha1, Handset, Team};
@@ -10,7 +10,7 @@ use crate::control::words::{AgentId, Lang};
 
 const DESK: &str = include_str!("fixtures/desk.yaml");
 /// A plan without any finding.
-const GOOD: &str = include_str!("fixtures/good.yaml");
+pub(super) const GOOD: &str = include_str!("fixtures/good.yaml");
 const ARTICLES: &str = include_str!("fixtures/articles.yaml");
 
 fn loaded(plan: &str, desk: &str, more: &[(&str, &str)]) -> Loaded {
@@ -20,13 +20,13 @@ fn loaded(plan: &str, desk: &str, more: &[(&str, &str)]) -> Loaded {
     load(&files, &BTreeMap::from([("API".to_owned(), "https://api.test".to_owned())]))
 }
 
-fn changed(text: &str, from: &str, to: &str) -> String {
+pub(super) fn changed(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "the fixture has no '{from}'");
     text.replacen(from, to, 1)
 }
 
 /// The findings of the good plan with one change.
-fn with(from: &str, to: &str) -> Vec<Problem> {
+pub(super) fn with(from: &str, to: &str) -> Vec<Problem> {
     loaded(&changed(GOOD, from, to), DESK, &[]).problems
 }
 
@@ -91,6 +91,40 @@ fn rules_of_the_files_around_the_plan() {
     let many: String = (2..8).map(|key| format!("\n          - {{key: {key}{key}, goto: bye, label: \"number {key}\"}}")).collect();
     let crowded = with("        options:", &format!("        options:{many}"));
     assert!(crowded.iter().any(|problem| problem.id == "D135"), "{crowded:#?}");
+}
+
+#[test]
+fn d134_options_that_say_the_same_are_too_close_and_those_of_the_good_plan_are_not() {
+    let near = changed(
+        GOOD,
+        "[I want to return it, send it back, get my money back]",
+        "[when is my order here, where is my parcel, track the order]",
+    );
+    let plan = loaded(&near, DESK, &[]).plans["test"].clone();
+    let found = close_options(&plan, "plan.yaml");
+    let problem = found.first().expect("D134");
+    assert!(problem.id == "D134" && problem.line > 0 && problem.column > 0, "{problem}");
+    assert!(problem.mend.as_ref().is_some_and(|mend| mend.contains("confusions")), "{problem}");
+    let far = changed(
+        GOOD,
+        "[where is my order, track my parcel, when does my parcel come]",
+        "[where is my order, where is my order now, so where is my order]",
+    );
+    let far = changed(
+        &far,
+        "[I want to return it, send it back, get my money back]",
+        "[I want my money back, I want the money back, I do want my money back]",
+    );
+    let plan = loaded(&far, DESK, &[]).plans["test"].clone();
+    assert!(close_options(&plan, "plan.yaml").is_empty());
+}
+
+#[test]
+fn every_rule_of_the_design_has_a_plan_that_breaks_it_here() {
+    let here = concat!(include_str!("tests.rs"), include_str!("../syntax.rs"));
+    for (id, about) in super::rules::RULES {
+        assert!(here.contains(&format!("\"{id}\"")), "{id} ({about}) is never broken in a test");
+    }
 }
 
 /// The good plan, loaded.
