@@ -169,6 +169,41 @@ fn s80_a_later_offer_keeps_the_ciphered_profile_that_was_agreed_on() {
 }
 
 #[test]
+fn s80_the_second_offer_has_another_profile_than_the_refused_one_and_tells_keys_only_where_they_may_be_told() {
+    use crate::control::words::srtp::Far;
+    let profile = |local: &Local| {
+        let text = String::from_utf8(offer(local).to_vec()).unwrap();
+        assert!(local.protection.keys == KeysInSdp::Written || !text.contains("a=crypto:"), "{text}");
+        text.lines().find_map(|line| line.strip_prefix("m=audio 4000 ")?.split(' ').next().map(str::to_owned)).unwrap()
+    };
+    let mut seen = Vec::new();
+    for far in [Far::Telephone, Far::Browser] {
+        for srtp in [Srtp::Off, Srtp::Offered, Srtp::Required] {
+            for keys in [KeysInSdp::Withheld, KeysInSdp::Written] {
+                let mut first = local(srtp, keys);
+                (first.protection.far, first.protection.fingerprint) = (far, Some(Fingerprint([7; 32])));
+                let second = first.protection.otherwise().map(|protection| profile(&Local { protection, ..first.clone() }));
+                let first = profile(&first);
+                assert_ne!(Some(&first), second.as_ref());
+                assert!(
+                    srtp != Srtp::Required || !second.as_ref().is_some_and(|it| it == "RTP/AVP"),
+                    "never in clear where it is required"
+                );
+                seen.extend(second.map(|second| format!("{first} {second}")));
+            }
+        }
+    }
+    let expected = [
+        "RTP/AVP RTP/SAVP",
+        "RTP/SAVP UDP/TLS/RTP/SAVP",
+        "UDP/TLS/RTP/SAVPF RTP/AVP",
+        "UDP/TLS/RTP/SAVPF RTP/AVP",
+        "UDP/TLS/RTP/SAVPF RTP/SAVP",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn s80_an_answer_must_be_one_of_ours() {
     let here = local(Srtp::Required, KeysInSdp::Written);
     let key = inline(30);
