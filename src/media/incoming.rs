@@ -94,6 +94,9 @@ impl Incoming {
             self.refused += 1;
             return Taken::Nothing;
         };
+        if !stream.receive {
+            self.latch.stays(now);
+        }
         match self.latch.admit(now, from, &header) {
             Verdict::Known => {}
             Verdict::Probation => return Taken::Nothing,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hotline::control::words::media::{Codec, Command, Event, LegStats};
+use hotline::control::words::media::{Codec, Command, Event, LegStats, Stream};
 use hotline::control::words::srtp::{KeyChance, Security, SrtpKeys, Suite};
 use hotline::media::RATE;
 use hotline::media::rtp::Header;
@@ -142,4 +142,27 @@ fn next_packet(stage: &mut Stage, n: u16) -> (u16, std::net::SocketAddr, Vec<u8>
     let length = phone.cipher.sealer.as_mut().unwrap().seal(&mut bytes, 172);
     bytes.truncate(length);
     (phone.port, phone.address, bytes)
+}
+
+#[test]
+fn s80_who_only_listens_is_not_robbed_of_the_sound_by_a_stranger_who_sends() {
+    // Longer than a NAT is given to forget.
+    const QUIET_MS: u64 = 3_000;
+    let mut stage = Stage::new();
+    let (caller, agent) = (stage.phone(1, Codec::Pcmu, Some(440.0)), stage.phone(2, Codec::Pcmu, Some(1_000.0)));
+    stage.bridge(caller, agent);
+    stage.run(400);
+    stage.phones[0].says = None;
+    let stream = Stream { receive: false, ..stage.stream(1) };
+    stage.order(Command::UpdateLeg { leg: caller, stream });
+    stage.run(QUIET_MS);
+    stage.forget_heard();
+    let (port, stranger) = (stage.phones[0].port, "203.0.113.66:6666".parse().unwrap());
+    for sequence in 0..50 {
+        let header = Header { marker: false, payload_type: 0, sequence, timestamp: u32::from(sequence) * 160, ssrc: 66 };
+        stage.fly(stage.now, port, stranger, [&header.print()[..], &[0xFF; 160]].concat());
+        // The stage ends where a packet goes to one who is none of its phones.
+        stage.run(20);
+    }
+    assert!(stage.hears(caller, 1_000.0));
 }

@@ -63,6 +63,11 @@ impl Latch {
         (self.expected, self.current, self.candidate, self.judge) = (None, chosen, None, Judge::Proof);
     }
 
+    /// The peer said that it sends nothing: its silence is no sign that it is elsewhere, and nobody follows it.
+    pub fn stays(&mut self, now: Duration) {
+        self.heard = now;
+    }
+
     /// Judges the source of a packet.
     #[inline]
     pub fn admit(&mut self, now: Duration, from: SocketAddr, header: &Header) -> Verdict {
