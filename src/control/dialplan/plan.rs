@@ -225,6 +225,23 @@ pub struct Always {
     pub lang: Option<Lang>,
     /// Sentences by language.
     pub examples: BTreeMap<Lang, Vec<String>>,
+    /// Words that decide by themselves wherever they stand in a sentence, normalised: `报警`, `regulator`.
+    pub phrases: Vec<String>,
+}
+
+impl Always {
+    /// Is one of its phrases in this normalised sentence? Latin words count whole.
+    #[must_use]
+    pub fn is_named_in(&self, sentence: &str) -> bool {
+        self.phrases.iter().any(|phrase| sentence.match_indices(phrase.as_str()).any(|(at, _)| stands_alone(sentence, at, phrase)))
+    }
+}
+
+fn stands_alone(sentence: &str, at: usize, phrase: &str) -> bool {
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let before = word(phrase.chars().next()) && word(sentence[..at].chars().next_back());
+    let after = word(phrase.chars().next_back()) && word(sentence[at + phrase.len()..].chars().next());
+    !before && !after
 }
 
 /// A slot's kind of value.

@@ -156,6 +156,9 @@ pub fn parents(flow: &Flow) -> BTreeMap<String, Vec<String>> {
 }
 
 fn add_command(command: &Always, languages: &[Lang], intents: &mut BTreeMap<String, Intent>) {
+    if command.examples.is_empty() && STOCKED.iter().all(|(name, _)| *name != command.name) {
+        return;
+    }
     let intent = intents.entry(command.name.clone()).or_insert_with(|| Intent { id: command.name.clone(), ..Intent::default() });
     intent.examples.extend(command.examples.values().flatten().cloned());
     let Some((_, pack)) = STOCKED.iter().find(|(name, _)| *name == command.name) else { return };

@@ -8,6 +8,7 @@ use crate::control::dialplan::plan::{Always, Menu, MenuOption, Target};
 use crate::control::dialplan::syntax::{Kind, Pair, Yaml};
 use crate::control::words::Lang;
 use crate::control::words::speech::Hints;
+use crate::nlu::normalise::normalise;
 
 /// A menu step: its own options or those of `use`. Gives its index.
 pub fn menu(yaml: &Yaml, node: &str, context: &mut Context<'_>) -> Option<usize> {
@@ -136,9 +137,11 @@ fn command(pair: &Pair, context: &mut Context<'_>) -> Option<Always> {
         None => (None, None),
         Some(yaml) => action(yaml, context),
     };
+    let phrases = fields.take("phrases").map(|yaml| context.sentences(yaml, "phrases")).unwrap_or_default();
+    let phrases = phrases.into_values().flatten().map(|phrase| normalise(&phrase)).filter(|phrase| !phrase.trim().is_empty()).collect();
     let mut examples = BTreeMap::new();
     for other in fields.pairs() {
-        if matches!(other.key.as_str(), "key" | "goto" | "do") {
+        if matches!(other.key.as_str(), "key" | "goto" | "do" | "phrases") {
             continue;
         }
         if let Some(lang) = context.lang_key(other, "a command of always") {
@@ -149,7 +152,7 @@ fn command(pair: &Pair, context: &mut Context<'_>) -> Option<Always> {
         context.mend("D105", pair.at, format!("'{}' does nothing", pair.key), "add goto: NODE or do: repeat");
         return None;
     };
-    Some(Always { name: pair.key.clone(), key, does, lang, examples })
+    Some(Always { name: pair.key.clone(), key, does, lang, examples, phrases })
 }
 
 /// `repeat`, `back`, or `{lang: en-US, goto: main}`.

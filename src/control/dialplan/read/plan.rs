@@ -271,6 +271,6 @@ pub fn complete_always(always: &mut Vec<Always>) {
             continue;
         }
         let key = key.filter(|key| always.iter().all(|command| command.key != Some(*key)));
-        always.push(Always { name: name.to_owned(), key, does, lang: None, examples: BTreeMap::new() });
+        always.push(Always { name: name.to_owned(), key, does, lang: None, examples: BTreeMap::new(), phrases: Vec::new() });
     }
 }

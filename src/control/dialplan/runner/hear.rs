@@ -12,6 +12,7 @@ use crate::control::dialplan::wish::Wish;
 use crate::control::event::Scored;
 use crate::control::time::Time;
 use crate::control::words::media::BargeIn;
+use crate::nlu::normalise::normalise;
 
 /// Keys typed before they are asked for.
 const MOST_TYPED_AHEAD: usize = 32;
@@ -58,7 +59,22 @@ impl Runner {
         self.clocks.answer = None;
         let medium = self.nlu_medium();
         let heard = Heard { text, pinyin, confidence, medium };
-        self.answered(now, *question, &heard, out);
+        if !self.is_sensitive(now, text, out) {
+            self.answered(now, *question, &heard, out);
+        }
+    }
+
+    /// Words that lead away by themselves, whatever was asked and whether the sentence means anything else.
+    fn is_sensitive(&mut self, now: Time, text: &str, out: &mut Vec<Wish>) -> bool {
+        let sentence = normalise(text);
+        let plan = Arc::clone(&self.plan);
+        let Some(command) = plan.flow.always.iter().find(|command| command.is_named_in(&sentence)) else { return false };
+        let intents = vec![Scored { intent: command.name.clone(), score: 1.0 }];
+        out.push(Wish::Understood { text: text.to_owned(), intents, decision: "phrase".to_owned() });
+        self.quiet_turn(out);
+        self.memory.intent(&command.name);
+        self.command(now, command, out);
+        true
     }
 
     /// Spoken or typed, as the classifier wants to know it.

@@ -284,3 +284,47 @@ fn the_bench_plan_answers_by_the_dialled_user() {
         assert!(!talk.out.iter().any(|wish| matches!(wish, Wish::Hangup { .. })), "{user}");
     }
 }
+
+const SENSITIVE: &str = r#"
+dialplan: 1
+id: desk
+languages: [zh-CN, en-US]
+start: main
+always:
+  sensitive: {goto: human, phrases: {zh-CN: [投诉到监管, 受伤, 报警], en-US: [regulator, hurt]}}
+slots:
+  order: {type: digits, length: 6, ask: {zh-CN: "订单号？", en-US: "Order number?"}}
+nodes:
+  main:
+    - menu:
+        prompt: {zh-CN: "请说。", en-US: "Please."}
+        options:
+          - {key: 1, goto: order, label: {zh-CN: "订单", en-US: "order"}, examples: {zh-CN: [查订单, 我的订单, 订单到哪了], en-US: [my order, where is it, track it]}}
+  order: [{ask: order}, {hangup: ~}]
+  human: [{queue: {to: desk, skills: [], overflow: [{after: 60s, goto: end}]}}]
+"#;
+
+#[test]
+fn s21_words_of_a_sensitive_matter_lead_to_a_person_in_the_same_turn_whatever_else_is_said_or_asked() {
+    let loaded = load(&[Source { name: "desk.yaml.yaml".into(), text: SENSITIVE.to_owned() }], &BTreeMap::new());
+    let plan = Arc::clone(loaded.plans.get("desk").unwrap_or_else(|| panic!("{:?}", loaded.problems)));
+    let talk = |first: Option<&str>, text: &str, medium: Medium| {
+        let start = Start { medium, ..Start::voice() };
+        let mut talk = Talk { runner: Runner::new(BEGIN, 1, Arc::clone(&plan), start), now: BEGIN, out: Vec::new() };
+        talk.tell(Event::Started);
+        if let Some(first) = first {
+            talk.say(first);
+        }
+        let wishes = talk.say(text).to_vec();
+        let queued = wishes.iter().any(|wish| matches!(wish, Wish::Enqueue(_)));
+        let phrase = wishes.iter().any(|wish| matches!(wish, Wish::Understood { decision, .. } if decision == "phrase"));
+        (queued, phrase)
+    };
+    for medium in [Medium::Voice, Medium::Chat] {
+        assert_eq!(talk(None, "那个呃我跟你说刚才把人撞了有人受伤了", medium), (true, true));
+        assert_eq!(talk(None, "I will take this to the Regulator!", medium), (true, true));
+        assert_eq!(talk(Some("查订单"), "我要报警", medium), (true, true), "in the middle of a question");
+        assert_eq!(talk(None, "查订单", medium), (false, false));
+        assert_eq!(talk(None, "my order Hurtigruten 7", medium), (false, false), "a part of a word is none");
+    }
+}
