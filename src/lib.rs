@@ -13,6 +13,7 @@ pub mod media;
 pub mod net;
 pub mod nlu;
 pub mod phone;
+pub mod plans;
 pub mod qa;
 pub mod run;
 pub mod signature;

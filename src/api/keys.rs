@@ -13,7 +13,7 @@ use super::problem::{Problem, Refused};
 use crate::store::keys::ApiKey;
 
 /// What can be read or written, each a scope with `:read` or `:write`; `recordings:audio` is one of its own.
-const SUBJECTS: [&str; 17] = [
+const SUBJECTS: [&str; 20] = [
     "customers",
     "sessions",
     "supervisions",
@@ -31,6 +31,9 @@ const SUBJECTS: [&str; 17] = [
     "reports",
     "events",
     "sip",
+    "dialplans",
+    "notices",
+    "articles",
 ];
 
 /// A key to be made.

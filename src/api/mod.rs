@@ -1,15 +1,18 @@
 //! The unified session API: `/v1`. Handlers show folds of the log and hand commands to the rules; no rule is here.
 
 pub mod agents;
+pub mod articles;
 pub mod auth;
 pub mod bans;
 pub mod calls;
 pub mod channels;
 pub mod customers;
+pub mod dialplans;
 pub mod events;
 pub mod extract;
 pub mod idempotent;
 pub mod keys;
+pub mod notices;
 pub mod outcomes;
 pub mod pcap;
 pub mod problem;
@@ -18,6 +21,7 @@ mod reach;
 pub mod recordings;
 pub mod reports;
 pub mod requests;
+pub mod robot;
 pub mod sessions;
 pub mod signalling;
 pub mod stream;
@@ -49,6 +53,7 @@ use crate::control::words::agent::{AgentCommand, Reply};
 use crate::control::words::directory::Directory;
 use crate::control::words::{AgentId, QueueId};
 use crate::control_handle::ControlHandle;
+use crate::plans::Desk;
 use crate::store::Store;
 use crate::store::journal::Journal;
 use crate::vault::Shelf;
@@ -89,6 +94,8 @@ pub struct ApiState {
     pub limits: Arc<Limits>,
     /// Whose turn it is to change a thing.
     pub turns: Turns,
+    /// Who publishes plans and says notices.
+    pub plans: Desk,
 }
 
 impl ApiState {
@@ -227,10 +234,27 @@ fn work() -> OpenApiRouter<ApiState> {
         .routes(routes!(reports::sessions))
         .routes(routes!(reports::containment))
         .routes(routes!(reports::dispositions))
+        .routes(routes!(robot::bot))
+        .routes(routes!(robot::arms))
         .routes(routes!(events::list))
         .routes(routes!(events::sse))
         .routes(routes!(bans::list))
         .routes(routes!(bans::lift))
+        .routes(routes!(dialplans::list))
+        .routes(routes!(dialplans::one))
+        .routes(routes!(dialplans::publish))
+        .routes(routes!(dialplans::versions, dialplans::draft))
+        .routes(routes!(dialplans::version))
+        .routes(routes!(dialplans::lint))
+        .routes(routes!(dialplans::publish_version))
+        .routes(routes!(dialplans::canary, dialplans::stop))
+        .routes(routes!(dialplans::rollback))
+        .routes(routes!(articles::list))
+        .routes(routes!(articles::one, articles::put, articles::drop_one))
+        .routes(routes!(articles::ask))
+        .routes(routes!(articles::gaps))
+        .routes(routes!(notices::list, notices::set))
+        .routes(routes!(notices::clear))
         .routes(routes!(keys::list, keys::make))
         .routes(routes!(keys::revoke))
 }

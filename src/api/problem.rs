@@ -35,6 +35,9 @@ pub struct Problem {
     pub detail: String,
     /// Name it when you ask for help.
     pub request_id: String,
+    /// What a checker found, one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
 }
 
 impl Problem {
@@ -42,7 +45,15 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
         let title = status.canonical_reason().unwrap_or("Error");
-        Problem { kind: "about:blank", title, status: status.as_u16(), code, detail: detail.into(), request_id: String::new() }
+        Problem {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            request_id: String::new(),
+            findings: Vec::new(),
+        }
     }
 
     /// 404 with the code `<what>_unknown`.

@@ -65,7 +65,7 @@ pub struct DispositionsReport {
     pub data: Vec<DispositionCount>,
 }
 
-fn period(since: Option<&str>, until: Option<&str>) -> Result<Period, Problem> {
+pub(super) fn period(since: Option<&str>, until: Option<&str>) -> Result<Period, Problem> {
     let micros = |name, text: &str| field::<Timestamp>(name, text).map(|at| u64::try_from(at.as_microsecond()).unwrap_or(0));
     Ok(Period {
         since: since.map(|text| micros("since", text)).transpose()?.unwrap_or(0),

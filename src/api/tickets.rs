@@ -176,7 +176,17 @@ pub async fn change(
     }
     let fact = Fact::TicketState { ticket: id(UNKNOWN, &text)?, state: crate::store::word(&new.state), note: new.note };
     state.record(vec![fact]).await?;
+    tell(&state, &ticket.customer).await?;
     Ok(tagged(StatusCode::OK, load(&state, &text).await?))
+}
+
+/// The rules offer a customer his open ticket first: they are told which one that is now.
+async fn tell(state: &ApiState, customer: &str) -> Result<(), Problem> {
+    let Ok(id) = customer.parse() else { return Ok(()) };
+    let youngest = state.store.open_tickets(customer).await?.into_iter().next();
+    let ticket = youngest.map(|ticket| (u64::try_from(ticket.number).unwrap_or_default(), ticket.kind, ticket.title));
+    state.control.command(AgentCommand::OpenTicketIs { customer: id, ticket }).await?;
+    Ok(())
 }
 
 /// The remarks on a ticket, oldest first.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::Value;
 
 use crate::web_client;
 
@@ -49,7 +51,40 @@ impl Server {
     }
 }
 
+/// What a refused request says: the detail, and what a checker found.
+#[derive(Debug)]
+pub struct Refused {
+    /// In words.
+    pub detail: String,
+    /// One by one.
+    pub findings: Vec<String>,
+}
+
 impl Asking {
+    /// Sends JSON with this method and reads JSON; `Err` in the answer is the server's own refusal (a 4xx).
+    ///
+    /// # Errors
+    /// When no server answers, or it is broken itself.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Result<Value, Refused>> {
+        let url = format!("{}{path}", self.api);
+        let mut request = self.client.request(method, &url).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        let answer = request.send().await.with_context(|| format!("no server answers at {}: give --api", self.api))?;
+        let status = answer.status();
+        let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or_default();
+        if status.is_success() {
+            return Ok(Ok(body));
+        }
+        let detail = body["detail"].as_str().unwrap_or_default().to_owned();
+        if !status.is_client_error() {
+            bail!("the server says {status}: {detail}");
+        }
+        let findings = body["findings"].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect();
+        Ok(Err(Refused { detail: format!("{status}: {detail}"), findings }))
+    }
+
     /// The answer to a GET of this path.
     ///
     /// # Errors

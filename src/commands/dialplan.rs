@@ -7,6 +7,7 @@ mod graph;
 mod history;
 mod house;
 mod import;
+mod publish;
 mod record_test;
 mod replay;
 mod sarif;
@@ -35,7 +36,7 @@ const MOST_FILES: usize = 2_000;
 /// Works on dialplans: lint, talk, test.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  hotline dialplan lint\n  hotline dialplan sim driver-hotline --phone 13800138000\n  hotline dialplan test dialplans/driver-hotline.test.yaml --junit out.xml"
+    after_help = "Examples:\n  hotline dialplan lint\n  hotline dialplan sim driver-hotline --phone 13800138000\n  hotline dialplan test dialplans/driver-hotline.test.yaml --junit out.xml\n  hotline dialplan publish driver-hotline.yaml"
 )]
 pub struct DialplanArgs {
     #[command(subcommand)]
@@ -93,6 +94,18 @@ enum Work {
     /// Draws a plan: its nodes, and what leads from one to the next
     #[command(after_help = "Example:\n  hotline dialplan graph driver-hotline --svg > driver-hotline.svg")]
     Graph(graph::Args),
+    /// Brings plans into force on a running server: linted and tested there first, refused as a whole when something is wrong
+    #[command(after_help = publish::PUBLISH_HELP)]
+    Publish(publish::Publish),
+    /// Gives a draft to some of the new calls of a running server; 0 ends the trial
+    #[command(after_help = publish::CANARY_HELP)]
+    Canary(publish::Canary),
+    /// Puts back the version that was in force before, or ends a trial
+    #[command(after_help = publish::ROLLBACK_HELP)]
+    Rollback(publish::Rollback),
+    /// Lists the versions of a plan that a running server knows
+    #[command(after_help = "Example:\n  hotline dialplan versions driver-hotline")]
+    Versions(publish::Versions),
 }
 
 #[derive(clap::Args, Debug)]
@@ -155,6 +168,10 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
         Work::Replay(args) => replay::run(dir.unwrap_or(usual), &args),
         Work::Import(args) => import::run(&args),
         Work::Graph(graph) => graph::run(dir.unwrap_or(usual), &graph),
+        Work::Publish(publish) => publish::publish(dir.unwrap_or(usual), &publish),
+        Work::Canary(canary) => publish::canary(&canary),
+        Work::Rollback(rollback) => publish::rollback(&rollback),
+        Work::Versions(versions) => publish::versions(&versions),
     }
 }
 

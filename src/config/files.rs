@@ -76,6 +76,14 @@ pub fn plan_texts(folder: &Path, out: &mut Vec<Problem>) -> (Vec<Source>, Origin
     (files.iter().filter_map(|path| Some(Source { name: path.display().to_string(), text: text(path, out)? })).collect(), Origin::Folder)
 }
 
+/// The example center's plans, desk and articles, by their names below the plans' folder.
+pub fn examples() -> impl Iterator<Item = (String, String)> {
+    ExamplePlans::iter().filter_map(|name| {
+        let text = String::from_utf8_lossy(&ExamplePlans::get(&name)?.data).into_owned();
+        Some((name.into_owned(), text))
+    })
+}
+
 /// Writes the example plans to a folder, with desks that never close: a demo or a test has no hour of its own.
 ///
 /// # Errors

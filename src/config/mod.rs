@@ -26,6 +26,7 @@ use crate::control::dialplan::load::{self, Loaded};
 use crate::control::sip::endpoint::fixed_address;
 use crate::control::words::AgentId;
 use crate::control::words::directory::{Agent, Directory, Listener, Number, RingGroup, Target, Worker};
+use crate::control::words::live::Live;
 use crate::control::words::media::WorkerId;
 use crate::control::words::net::within;
 use crate::control::words::sip::{ListenerId, Transport};
@@ -248,6 +249,7 @@ fn directory(
         hold_music: calls.hold_music,
         notices: calls.notices,
         recording_form: server.recordings.form,
+        live: Live::default(),
     }
 }
 

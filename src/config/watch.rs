@@ -46,6 +46,22 @@ impl Watch {
             return Look::Same;
         }
         self.seen = now;
+        self.read()
+    }
+
+    /// Reads everything now, changed or not.
+    pub fn look_now(&mut self) -> Look {
+        self.seen = files::fingerprint(&self.args.home, &self.dialplans);
+        self.read()
+    }
+
+    /// The arguments that the configuration is read with.
+    #[must_use]
+    pub fn args(&self) -> &Args {
+        &self.args
+    }
+
+    fn read(&mut self) -> Look {
         match load(&self.args, Secrets { nonces: self.running.secret, keys: self.running.protection.chance.0 }) {
             Ok(config) => Look::Changed(Box::new(self.keep_what_is_bound(config))),
             Err(problems) => Look::Broken(problems),
@@ -58,6 +74,7 @@ impl Watch {
         fresh.listeners.clone_from(&self.running.listeners);
         fresh.workers.clone_from(&self.running.workers);
         fresh.recording_form = self.running.recording_form;
+        fresh.live.clone_from(&self.running.live);
         fresh.protection.fingerprint = self.running.protection.fingerprint;
         self.running = Arc::clone(&config.directory);
         config

@@ -1,5 +1,6 @@
 //! The facts of the log: everything the API shows is a fold of these. `seq` is given by the journal on append.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::words::chat::Content;
 use super::words::phone::KeptContact;
 use super::words::{
     AgentId, CallId, CallbackId, ConversationId, CustomerId, EvaluationId, EventId, IdentityId, Lang, LeftMessageId, LegId, MessageId,
-    OfferId, QueueId, RecordingId, SessionId, TicketId,
+    NoticeId, OfferId, QueueId, RecordingId, SessionId, TicketId,
 };
 
 /// One fact with its time; the unit of the journal.
@@ -258,7 +259,29 @@ pub enum Fact {
     #[serde(rename = "survey.answered")]
     SurveyAnswered { session: SessionId, survey: String, score: u8 },
     #[serde(rename = "plan.published")]
-    PlanPublished { plan: String, version: String },
+    PlanPublished {
+        plan: String,
+        version: String,
+        /// The version that was in force until then.
+        #[serde(default)]
+        before: Option<String>,
+        /// `file api rollback`: a file was changed by hand, a version was published, or an older one was put back.
+        #[serde(default)]
+        how: String,
+        #[serde(default)]
+        by: String,
+    },
+    #[serde(rename = "plan.drafted")]
+    PlanDrafted { plan: String, version: String, by: String },
+    #[serde(rename = "plan.canary_started")]
+    CanaryStarted { plan: String, version: String, against: String, percent: u8, by: String },
+    /// `published stopped replaced rolled_back broken`; the counts of both versions that it was decided by.
+    #[serde(rename = "plan.canary_ended")]
+    CanaryEnded { plan: String, version: String, how: String, why: String, counts: Value, by: String },
+    #[serde(rename = "notice.set")]
+    NoticeSet { notice: NoticeId, text: String, by_lang: BTreeMap<Lang, String>, until: Time, plan: Option<String>, by: String },
+    #[serde(rename = "notice.cleared")]
+    NoticeCleared { notice: NoticeId, by: String },
     #[serde(rename = "system.started")]
     SystemStarted { version: String },
     #[serde(rename = "guard.banned")]

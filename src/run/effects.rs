@@ -12,7 +12,8 @@ use crate::control::words::CommandId;
 use crate::control::words::agent::{Refusal, Reply};
 use crate::control::words::chat::Send;
 use crate::control::words::directory::Directory;
-use crate::control::words::media::{Command, WorkerId};
+use crate::control::words::live::Announcement;
+use crate::control::words::media::{Command, Prompt, WorkerId};
 use crate::control_handle::Answers;
 use crate::lookups;
 use crate::media;
@@ -74,7 +75,8 @@ impl Effects {
     /// kept is forgotten.
     pub fn prepare(&mut self, directory: &Directory) {
         self.prompts.forget();
-        self.prompts.warm(directory.plans.values().flat_map(|plan| fixed_prompts(plan)));
+        self.prompts.warm(directory.versions().flat_map(|plan| fixed_prompts(plan)));
+        self.prompts.warm(directory.live.announcements.iter().flat_map(|notice| spoken(notice, directory)));
     }
 
     /// Ends a step: its facts go to the log, then its answers to who asked.
@@ -105,4 +107,10 @@ impl Effects {
             tracing::error!(worker = worker.0, "a media worker does not take its commands");
         }
     }
+}
+
+/// A notice in all languages that plans begin in.
+fn spoken(notice: &Announcement, directory: &Directory) -> Vec<Prompt> {
+    let langs: std::collections::BTreeSet<_> = directory.plans.values().flat_map(|plan| plan.languages.iter()).collect();
+    langs.into_iter().map(|lang| Prompt::Text { id: None, text: notice.of(lang).to_owned(), lang: lang.clone() }).collect()
 }

@@ -7,6 +7,7 @@ mod clock;
 mod control_loop;
 mod effects;
 mod governor;
+mod plans;
 mod reload;
 pub(crate) mod setup;
 mod shutdown;
@@ -29,6 +30,7 @@ use crate::control::words::chat::Send;
 use crate::control::words::directory::{Directory, Listener};
 use crate::control::words::pressure::Pressure;
 use crate::inlet::{Bell, Inlet};
+use crate::plans as desk;
 use crate::speech::prompts::Prompts;
 use crate::vault::Shelf;
 use crate::{api, channels, control_handle, lookups, net, speech, store};
@@ -114,7 +116,8 @@ impl Server {
         let engines = Arc::new(speech::Engines::load(setup::engines(&settings)?)?);
         let bell = Bell::new().context("cannot make the bell of the control thread")?;
         let (wire, fresh, reports) = (bounded(SIP_DOOR), bounded(FRESH_DOOR), bounded(SOUND_DOOR));
-        let mut directory = Directory::clone(&config.directory);
+        let mut remembered = runtime.block_on(plans::remember(&config, &started.store))?;
+        let mut directory = Directory { live: remembered.live(args, &config), ..Directory::clone(&config.directory) };
         let sound = sound::start((&*settings, &shelf), &mut directory, &engines, &Inlet::new(reports.0, &bell))?;
         let lanes = net::Lanes { running: Inlet::new(wire.0, &bell), fresh: Inlet::new(fresh.0, &bell) };
         let (net, datagrams) = open_sockets(&settings, &mut directory, lanes)?;
@@ -126,7 +129,8 @@ impl Server {
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
         let adapters = show.adapters.clone();
         let counted = setup::Counted { media: sound.counts.clone(), net: net.counts(), recognizers: sound.gauges() };
-        let state = setup::api_state(&settings, &started, &control, show, counted, (&cards[..], shelf.clone()))?;
+        let (plans_desk, orders) = desk::open();
+        let state = setup::api_state(&settings, &started, &control, show, counted, (&cards[..], shelf.clone(), plans_desk))?;
         let (told, pressure) = watch::channel(Pressure::Calm);
         let after_call = after_call::worker(shelf, &started, &engines, cards, pressure);
         let watched = governor::Watched { recognizers: sound.recognizers, media: sound.counts };
@@ -142,6 +146,9 @@ impl Server {
         let lanes = Lanes { sip: wire.1, fresh: fresh.1, sound: reports.1, others: side.inputs };
         let doors = Doors::new(lanes, datagrams, bell).context("cannot watch the SIP sockets")?;
         let files = Watch::new(args.clone(), &config, Arc::clone(&directory));
+        let in_force = reload::Installed { door: control.clone(), shown, guard };
+        let memory = plans::Memory { store: started.store.clone(), journal: started.journal.clone() };
+        let house = plans::House::new(files, config, in_force, memory, remembered);
         let ready = Ready::of(&directory, address, admin_key);
         let rules = rules_thread(directory, restored, doors, effects)?;
         // Without a governor the teller is dropped, and nothing ever waits.
@@ -151,7 +158,7 @@ impl Server {
             lookups_task,
             tokio::spawn(after_call.run()),
             tokio::spawn(shutdown::watch(control.clone())),
-            tokio::spawn(reload::run(files, control, shown, guard)),
+            tokio::spawn(plans::run(house, orders)),
             tokio::spawn(serve_api(listener, api::router(state))),
         ];
         tasks.extend(chat_tasks.into_iter().chain(governor));

@@ -21,6 +21,7 @@ use crate::control_handle::ControlHandle;
 use crate::media::worker::Counts;
 use crate::net::tls::{self, Owner, Servers, Tls};
 use crate::net::{self, certificate};
+use crate::plans::Desk;
 use crate::qa::Scorecard;
 use crate::speech::governor::Gauge;
 use crate::speech::prompts::Other;
@@ -164,7 +165,7 @@ pub fn shelf(server: &Server) -> anyhow::Result<Shelf> {
 /// Private addresses that lookups may reach: hosts written into a plan or into the variables it uses, never a caller's words.
 #[must_use]
 pub fn reach(directory: &Directory) -> Vec<String> {
-    let lookups = directory.plans.values().flat_map(|plan| plan.values.lookups.values());
+    let lookups = directory.versions().flat_map(|plan| plan.values.lookups.values());
     let written = lookups.filter_map(|lookup| match lookup.url.parts.first() {
         Some(Part::Text(text)) => written_host(text),
         _ => None,
@@ -259,7 +260,7 @@ pub fn api_state(
     control: &ControlHandle,
     showing: Showing,
     counted: Counted,
-    (cards, shelf): (&[Scorecard], Shelf),
+    (cards, shelf, plans): (&[Scorecard], Shelf, Desk),
 ) -> anyhow::Result<api::ApiState> {
     let secret = read_or_make(&server.folders.data.join(VISITOR_SECRET_FILE), || {
         let mut bytes = [0u8; SECRET_BYTES];
@@ -278,6 +279,7 @@ pub fn api_state(
         visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),
         limits: Arc::new(api::rate::Limits::new(server.api_rate)),
         turns: api::turns::Turns::default(),
+        plans,
     })
 }
 

@@ -61,6 +61,28 @@ pub struct Period {
     pub until: u64,
 }
 
+/// How the ended sessions of one arm or version went.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArmCounts {
+    /// The arm, or the version.
+    pub arm: String,
+    /// Ended.
+    pub sessions: i64,
+    /// Without a person.
+    pub contained: i64,
+    /// Marks of surveys: how many, their sum, and the sum of their squares.
+    pub marks: [f64; 3],
+}
+
+fn arm(row: &Row) -> Result<ArmCounts, Error> {
+    Ok(ArmCounts {
+        arm: row.text("arm")?,
+        sessions: row.int("sessions")?,
+        contained: row.int("contained")?,
+        marks: [row.int("marks")? as f64, row.int("mark_sum")? as f64, row.int("mark_squares")? as f64],
+    })
+}
+
 fn channel(row: &Row) -> Result<ChannelReport, Error> {
     Ok(ChannelReport {
         channel: row.text("channel")?,
@@ -119,5 +141,22 @@ impl Store {
                    WHERE closed_at IS NOT NULL AND created_at >= $1 AND created_at < $2 GROUP BY COALESCE(disposition, '') ORDER BY 2 DESC, 1";
         let rows = self.db.rows(sql, args![period.since, period.until]).await?;
         rows.iter().map(|row| Ok(DispositionCount { disposition: row.text("code")?, sessions: row.int("sessions")? })).collect()
+    }
+
+    /// Ended sessions of a plan by the arm that a `split` gave them; by the plan's version when no split is named.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn report_arms(&self, plan: &str, split: Option<&str>, period: Period) -> Result<Vec<ArmCounts>, Error> {
+        let sql = "SELECT CASE WHEN $2 IS NULL THEN COALESCE(s.plan_version, '') ELSE l.value END AS arm, COUNT(*) AS sessions, \
+                   COUNT(CASE WHEN s.contained = 1 THEN 1 END) AS contained, COUNT(v.score) AS marks, \
+                   CAST(COALESCE(SUM(v.score), 0) AS BIGINT) AS mark_sum, CAST(COALESCE(SUM(v.score * v.score), 0) AS BIGINT) AS mark_squares \
+                   FROM sessions s LEFT JOIN slots l ON l.session = s.id AND l.slot = $2 \
+                   LEFT JOIN (SELECT session, MIN(score) AS score FROM surveys GROUP BY session) v ON v.session = s.id \
+                   WHERE s.plan = $1 AND s.closed_at IS NOT NULL AND s.created_at >= $3 AND s.created_at < $4 AND ($2 IS NULL OR l.value IS NOT NULL) \
+                   GROUP BY CASE WHEN $2 IS NULL THEN COALESCE(s.plan_version, '') ELSE l.value END ORDER BY 1";
+        let slot = split.map(|split| format!("split_{split}"));
+        let rows = self.db.rows(sql, args![plan, slot, period.since, period.until]).await?;
+        rows.iter().map(arm).collect()
     }
 }

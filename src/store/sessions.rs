@@ -149,6 +149,8 @@ static LAST_OF: Set = Set {
 static STATE: Set = of_session!("state = v.column2", Again::Replaces);
 static NODE: Set = of_session!("node = v.column2", Again::Replaces);
 static INTENT: Set = of_session!("intent = v.column2", Again::Replaces);
+static UNMATCHED: Set = of_session!("unmatched = sessions.unmatched + 1", Again::Adds);
+static FAILED: Set = of_session!("plan_failed = 1", Again::Replaces);
 static DISPOSITION: Set = of_session!("disposition = v.column2", Again::Replaces);
 static ASSIGNED: Set = of_session!("agent = v.column2, assigned_at = COALESCE(assigned_at, v.column3)", Again::Adds);
 // Where nothing was said and nothing recorded there is nothing to measure.
@@ -159,6 +161,10 @@ static CLOSED: Set = of_session!(
     Again::Replaces
 );
 
+/// The decisions of a plan that did not know what was said, and of one that could not go on.
+const REPROMPTED: &str = "reprompt";
+const PLAN_FAILED: &str = "plan_failed";
+
 pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     match fact {
         Fact::ConversationOpened { conversation, customer } => to.add(&OPENED, args![*conversation, *customer, place.at, place.at]),
@@ -168,7 +174,12 @@ pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
             to.add(&VISITED, args![*session, u64::from(*turn), node, place.seq]);
             to.set(&NODE, args![*session, node]);
         }
-        Fact::Understood { session, intents, .. } => {
+        Fact::Understood { session, intents, decision, .. } => {
+            match decision.as_str() {
+                REPROMPTED => to.set(&UNMATCHED, args![*session]),
+                PLAN_FAILED => to.set(&FAILED, args![*session]),
+                _ => {}
+            }
             if let Some(first) = intents.first() {
                 to.set(&INTENT, args![*session, &first.intent]);
             }

@@ -120,6 +120,7 @@ impl House {
             visitors: VisitorSecret::new(vec![1; 32]),
             limits: Arc::new(Limits::new(RATE)),
             turns: Turns::default(),
+            plans: hotline::plans::open().0,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -107,9 +107,9 @@ async fn a_topic_lets_only_its_own_events_through() {
     let house = House::open().await;
     let (mut socket, _) = hello(&house, json!({"topics": ["plan.*"]})).await;
     house.given(levels(3)).await;
-    house.given(vec![Fact::PlanPublished { plan: "p".to_owned(), version: "1".to_owned() }]).await;
+    house.given(vec![Fact::PlanDrafted { plan: "p".to_owned(), version: "1".to_owned(), by: "me".to_owned() }]).await;
     let event = next(&mut socket).await.unwrap();
-    assert_eq!(event["event"]["type"], "plan.published");
+    assert_eq!(event["event"]["type"], "plan.drafted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

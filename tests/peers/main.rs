@@ -29,3 +29,4 @@ mod stage;
 mod transports;
 mod trunks;
 mod turns;
+mod versions;

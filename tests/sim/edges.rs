@@ -340,6 +340,7 @@ impl Store {
                 .conversations
                 .get(&customer)
                 .map(|(id, last)| hotline::control::session::OpenConversation { id: *id, last: *last }),
+            open_ticket: None,
             last_agent: None,
             fields: serde_json::Map::new(),
         };

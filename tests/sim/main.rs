@@ -12,6 +12,7 @@ mod flat;
 mod ledger;
 mod network;
 mod phones;
+mod versions;
 mod world;
 
 use std::time::Instant;

@@ -44,7 +44,7 @@ impl Call {
     /// [`Refused`]: no port, no plan, or an offer that cannot be accepted.
     pub fn arrive(arrival: &Arrival<'_>, world: &mut World<'_>) -> Result<Call, Refused> {
         let Arrival { session, invited, route, agent, habits } = arrival;
-        let plan = plan_of(route, world)?;
+        let plan = plan_of(route, *session, world)?;
         let leg = caller_leg(invited, habits, world)?;
         let ids = Ids {
             call: CallId::new(world.now, world.random),
@@ -163,6 +163,7 @@ impl Call {
             entry: &self.party.entry,
             customer: world.customer,
             lang: None,
+            live: &world.directory.live,
         };
         self.talk = Some(Talk::new(world.now, world.random, self.ids.session, plan, &beginning));
         self.stage = Stage::Plan;
@@ -177,9 +178,9 @@ impl Call {
 /// The channel's name in plans and in the cost of a queue.
 pub const VOICE: &str = "voice";
 
-pub(super) fn plan_of(route: &Route, world: &World<'_>) -> Result<Option<Arc<Plan>>, Refused> {
+pub(super) fn plan_of(route: &Route, session: SessionId, world: &World<'_>) -> Result<Option<Arc<Plan>>, Refused> {
     match route {
-        Route::Plan(id) => world.directory.plans.get(id).cloned().map(Some).ok_or(Refused::UnknownNumber),
+        Route::Plan(id) => world.directory.plan_for(id, session).cloned().map(Some).ok_or(Refused::UnknownNumber),
         _ => Ok(None),
     }
 }

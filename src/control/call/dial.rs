@@ -64,7 +64,7 @@ impl Call {
     /// Calls where the route leads; what does not ring (a plan, a line, a built-in place) begins at once.
     pub(super) fn dial(&mut self, to: &Route, headers: &[(String, String)], ring: Duration, after: After, world: &mut World<'_>) {
         match to {
-            Route::Plan(id) => match world.directory.plans.get(id).cloned() {
+            Route::Plan(id) => match world.directory.plan_for(id, self.ids.session).cloned() {
                 Some(plan) => self.start_plan(&plan, world),
                 None => self.dial_failed(NOT_FOUND, after, world),
             },
@@ -122,7 +122,7 @@ impl Call {
         if self.answered.is_some() {
             return self.dial(to, &[], DIRECT, after, world);
         }
-        let Ok(plan) = plan_of(to, world) else { return self.dial_failed(NOT_FOUND, after, world) };
+        let Ok(plan) = plan_of(to, self.ids.session, world) else { return self.dial_failed(NOT_FOUND, after, world) };
         (self.route, self.plan) = (to.clone(), plan);
         let settled = if world.customer.is_some() { Done::Yes } else { Done::No };
         self.stage = Stage::Arriving { confirmed: Done::No, settled };

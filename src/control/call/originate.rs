@@ -35,7 +35,7 @@ impl Call {
     /// [`Refused`]: no port, no plan, or nobody to ring.
     pub fn place(placing: Placing, world: &mut World<'_>) -> Result<Call, Refused> {
         let Placing { session, to, address, route, entry, by } = placing;
-        let plan = plan_of(&route, world)?;
+        let plan = plan_of(&route, session, world)?;
         let worker = world.ports.least_loaded(world.now).ok_or(Refused::Full)?;
         let ids = Ids { call: CallId::new(world.now, world.random), session, room: RoomId::new(world.now, world.random), worker };
         let mut call = Call {

@@ -42,7 +42,7 @@ impl Article {
 }
 
 /// From this confidence on an article answers a question; below it a person does.
-const SURE: f32 = 0.6;
+pub const SURE: f32 = 0.6;
 
 impl Knowledge {
     /// Learns which questions which article answers.
@@ -64,8 +64,14 @@ impl Knowledge {
     /// The article that answers a free question, when one does so surely.
     #[must_use]
     pub fn topic_of(&self, question: &str, medium: Medium) -> Option<String> {
+        self.nearest(question, medium).filter(|(_, confidence)| *confidence >= SURE).map(|(topic, _)| topic)
+    }
+
+    /// The nearest article, and how sure it is that it answers the question.
+    #[must_use]
+    pub fn nearest(&self, question: &str, medium: Medium) -> Option<(String, f32)> {
         let ranked = self.classifier.as_ref()?.classify(question, None, medium, Focus::Everywhere);
-        ranked.best().filter(|hit| hit.confidence >= SURE).map(|hit| hit.intent.clone())
+        ranked.best().map(|hit| (hit.intent.clone(), hit.confidence))
     }
 }
 

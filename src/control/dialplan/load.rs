@@ -79,6 +79,22 @@ impl FileKind {
     }
 }
 
+/// The id that a plan's text gives itself; `None` when it is no plan.
+#[must_use]
+pub fn plan_id(file: &Source) -> Option<String> {
+    if file.is() != FileKind::Plan {
+        return None;
+    }
+    let yaml = syntax::parse(&file.name, &file.text).ok()?;
+    yaml.get("id")?.scalar().map(str::to_owned)
+}
+
+/// The version that a plan's text is.
+#[must_use]
+pub fn plan_version(file: &Source) -> Option<String> {
+    syntax::parse(&file.name, &file.text).ok().map(|yaml| read::knowledge::version(&yaml, Shape::Plan))
+}
+
 /// What the files gave.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -88,6 +104,8 @@ pub struct Loaded {
     pub files: BTreeMap<String, String>,
     /// Calendars and queues.
     pub desk: Desk,
+    /// Articles by knowledge base.
+    pub knowledge: BTreeMap<String, Knowledge>,
     /// All findings in the order of files and lines.
     pub problems: Vec<Problem>,
 }
@@ -122,6 +140,7 @@ pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
         }
     }
     knowledge.values_mut().for_each(Knowledge::train);
+    loaded.knowledge.clone_from(&knowledge);
     let knowledge = Arc::new(knowledge);
     let around = check::Around { desk: &loaded.desk, desk_given, knowledge: &knowledge };
     let mut claims = check::Claims::default();

@@ -179,7 +179,7 @@ impl Shape {
             ],
             Thresholds => &[("accept", Any), ("confirm", Any)],
             NoInput => &[("after", Any), ("tries", Any), ("then", Any)],
-            Command => &[("key", Any), ("goto", Any), ("do", Shown)],
+            Command => &[("key", Any), ("goto", Any), ("do", Shown), ("phrases", Sentences)],
             Shown => &[("lang", Any), ("goto", Any)],
             Slot => &[
                 ("type", Any),

@@ -74,7 +74,7 @@ impl Chat {
     pub fn begin(&mut self, plan: Option<&str>, room: &mut Room<'_>) {
         self.live(room);
         room.out.push(Effect::Go(SessionState::Bot));
-        match plan.and_then(|id| room.directory.plans.get(id)) {
+        match plan.and_then(|id| room.directory.plan_for(id, self.session)) {
             Some(plan) => {
                 let beginning = Beginning {
                     medium: Medium::Chat,
@@ -83,6 +83,7 @@ impl Chat {
                     entry: &plan.id,
                     customer: room.customer,
                     lang: None,
+                    live: &room.directory.live,
                 };
                 self.talk = Some(Talk::new(room.now, room.random, self.session, plan, &beginning));
                 self.tell_plan(Event::Started, room);

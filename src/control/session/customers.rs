@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use super::known::{Address, Known, LastAgent, OpenConversation};
+use super::known::{Address, Known, LastAgent, OpenConversation, OpenTicket};
 use crate::control::random::Random;
 use crate::control::time::Time;
 use crate::control::words::{ConversationId, CustomerId, Lang};
@@ -27,6 +27,8 @@ pub struct Customer {
     pub conversation: Option<OpenConversation>,
     /// Who served him last.
     pub last_agent: Option<LastAgent>,
+    /// His youngest ticket that is still to be done.
+    pub open_ticket: Option<OpenTicket>,
     open_sessions: u32,
 }
 
@@ -40,6 +42,7 @@ impl Customer {
             fields: Map::new(),
             conversation: None,
             last_agent: None,
+            open_ticket: None,
             open_sessions: 0,
         }
     }
@@ -68,6 +71,7 @@ impl Customers {
         customer.lang = customer.lang.take().or(known.lang);
         customer.conversation = customer.conversation.or(known.conversation);
         customer.last_agent = customer.last_agent.or(known.last_agent);
+        customer.open_ticket = customer.open_ticket.take().or(known.open_ticket);
         for address in known.addresses {
             if !customer.addresses.contains(&address) {
                 customer.addresses.push(address);

@@ -29,6 +29,9 @@ pub struct Known {
     /// The agent who served him last, and when.
     #[serde(default)]
     pub last_agent: Option<LastAgent>,
+    /// His youngest ticket that is neither solved nor closed.
+    #[serde(default)]
+    pub open_ticket: Option<OpenTicket>,
     /// Everything else a plan may ask for as `customer.*`: `external_id`, `tags`, `region` …
     #[serde(default)]
     pub fields: Map<String, Value>,
@@ -50,6 +53,17 @@ pub struct OpenConversation {
     pub id: ConversationId,
     /// The last fact in it.
     pub last: Time,
+}
+
+/// A ticket that is still to be done, as plans see it: `session.open_ticket`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OpenTicket {
+    /// The number people say.
+    pub number: u64,
+    /// `late_delivery` …
+    pub kind: String,
+    /// One line.
+    pub title: String,
 }
 
 /// Who served a customer last.

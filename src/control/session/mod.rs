@@ -39,7 +39,7 @@ use identity::{Identities, Link, PHONE, Settled};
 use recent::Recent;
 
 pub use customers::Customer;
-pub use known::{Address, Interrupted, Known, LastAgent, OpenConversation, Restored};
+pub use known::{Address, Interrupted, Known, LastAgent, OpenConversation, OpenTicket, Restored};
 pub use record::{Opening, Session};
 
 /// What follows from a step.
@@ -323,12 +323,21 @@ impl Sessions {
         (message, Said::New)
     }
 
+    /// A customer's tickets changed: this one is the youngest that is still to be done. Of one who is not in memory the store is asked
+    /// when he comes.
+    pub fn open_ticket_is(&mut self, customer: CustomerId, ticket: Option<OpenTicket>) {
+        if let Some(customer) = self.customers.of_mut(customer) {
+            customer.open_ticket = ticket;
+        }
+    }
+
     /// Opens a ticket for the customer of a session.
     pub fn open_ticket(&mut self, now: Time, session: SessionId, new: NewTicket, out: &mut Vec<Effect>) -> Option<(TicketId, u64)> {
         let found = self.of(session)?;
         let (customer, conversation) = (found.customer?, found.conversation);
         let (ticket, number) = self.next_ticket(now);
         let NewTicket { kind, title, fields } = new;
+        self.open_ticket_is(customer, Some(OpenTicket { number, kind: kind.clone(), title: title.clone() }));
         let fact = Fact::TicketOpened { ticket, number, customer, conversation, session: Some(session), kind, title, fields };
         self.record(now, session, fact, out);
         Some((ticket, number))
@@ -346,6 +355,7 @@ impl Sessions {
         let (ticket, number) = self.next_ticket(now);
         let conversation = self.customers.of(customer).and_then(|customer| customer.conversation).map(|open| open.id);
         let NewTicket { kind, title, fields } = new;
+        self.open_ticket_is(customer, Some(OpenTicket { number, kind: kind.clone(), title: title.clone() }));
         self.journal(now, Fact::TicketOpened { ticket, number, customer, conversation, session, kind, title, fields }, out);
         ticket
     }

@@ -14,6 +14,7 @@ use crate::control::event::{DomainEvent, Fact};
 use crate::control::random::Random;
 use crate::control::time::Time;
 use crate::control::words::chat::Content;
+use crate::control::words::live::Live;
 use crate::control::words::{Lang, RecordingId, SessionId};
 
 /// A conversation led by a plan.
@@ -53,6 +54,8 @@ pub struct Beginning<'a> {
     pub customer: Option<&'a Customer>,
     /// The language the customer came with.
     pub lang: Option<Lang>,
+    /// Notices that he hears first.
+    pub live: &'a Live,
 }
 
 impl Talk {
@@ -61,7 +64,8 @@ impl Talk {
     pub fn new(now: Time, random: &mut Random, session: SessionId, plan: &Arc<Plan>, beginning: &Beginning<'_>) -> Talk {
         let wished = beginning.lang.clone().or_else(|| beginning.customer.and_then(|customer| customer.lang.clone()));
         let lang = plan.lang_for(wished.as_ref());
-        let start = start(session, beginning, wished);
+        let notices = beginning.live.words(&plan.id, &lang, now);
+        let start = Start { notices, ..start(session, beginning, wished) };
         let runner = Runner::new(now, random.bits(), plan.clone(), start);
         Talk { session, runner, lang, note: None, failed: Failed::No }
     }
@@ -194,6 +198,10 @@ fn start(session: SessionId, beginning: &Beginning<'_>, lang: Option<Lang>) -> S
         Medium::Voice => Map::from_iter([("to".to_owned(), text(beginning.entry)), ("from".to_owned(), text(beginning.address))]),
         Medium::Chat => Map::new(),
     };
+    let mut known = Map::from_iter([("id".to_owned(), text(&session.to_string()))]);
+    if let Some(ticket) = beginning.customer.and_then(|customer| customer.open_ticket.as_ref()) {
+        known.insert("open_ticket".to_owned(), serde_json::to_value(ticket).unwrap_or_default());
+    }
     let external_id = customer.get("external_id").and_then(Value::as_str).map(str::to_owned);
     Start {
         medium: beginning.medium,
@@ -201,7 +209,8 @@ fn start(session: SessionId, beginning: &Beginning<'_>, lang: Option<Lang>) -> S
         lang,
         caller: Caller { phone, external_id },
         customer,
-        session: Map::from_iter([("id".to_owned(), text(&session.to_string()))]),
+        session: known,
         call,
+        notices: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use crate::control::call::route::user_or_all;
 use crate::control::call::{Call, Placing, World};
 use crate::control::event::Author;
 use crate::control::session::identity::PHONE;
-use crate::control::session::{Line, NewTicket, Opening, Said};
+use crate::control::session::{Line, NewTicket, OpenTicket, Opening, Said};
 use crate::control::time::Time;
 use crate::control::words::agent::{AgentCommand, AgentState, Refusal, Reply};
 use crate::control::words::chat::Content;
@@ -39,6 +39,11 @@ impl Switch {
             AgentCommand::Lift { source } => self.lift(now, source),
             AgentCommand::Count => Ok(Reply::Counts(Box::new(self.counts()))),
             AgentCommand::Ladder { of } => self.ladder(&of),
+            AgentCommand::OpenTicketIs { customer, ticket } => {
+                let ticket = ticket.map(|(number, kind, title)| OpenTicket { number, kind, title });
+                self.sessions.open_ticket_is(customer, ticket);
+                Ok(Reply::Done)
+            }
             AgentCommand::OpenTicket { customer, session, kind, title, fields } => {
                 let new = NewTicket { kind, title, fields };
                 Ok(Reply::Ticket(self.sessions.open_ticket_for(now, customer, session, new, &mut self.work.sessions)))
@@ -144,7 +149,7 @@ impl Switch {
         })?;
         let opening =
             Opening { call: Some(call.ids().call), channel: PHONE.to_owned(), address, entry: entry.to_owned(), ..Opening::default() };
-        self.admit(now, session, call, Opening { plan: self.plan_and_version(&route), ..opening });
+        self.admit(now, session, call, Opening { plan: self.plan_and_version(&route, session), ..opening });
         Ok(Reply::Session(session))
     }
 

@@ -71,7 +71,7 @@ impl Switch {
     fn open_chat(&mut self, now: Time, received: &Received, customer: CustomerId) -> SessionId {
         let session = SessionId::new(now, &mut self.random);
         let (channel, address) = (received.channel.clone(), received.address.clone());
-        let plan = self.plan_of(received).and_then(|id| self.directory.plans.get(&id));
+        let plan = self.plan_of(received).and_then(|id| self.directory.plan_for(&id, session));
         let opening = Opening {
             channel: channel.clone(),
             address: address.clone(),

@@ -426,7 +426,7 @@ impl Switch {
             return Err(Refused::Forbidden);
         }
         let session = SessionId::new(now, &mut self.random);
-        let opening = self.opening(&invited, &route, agent);
+        let opening = Opening { plan: self.plan_and_version(&route, session), ..self.opening(&invited, &route, agent) };
         if let Some(trunk) = trunk {
             self.trunks.take(now, trunk, invited.leg, Way::In).map_err(|_| Refused::Full)?;
         }
@@ -468,9 +468,9 @@ impl Switch {
         self.sessions.open(now, session, opening, &mut self.work.sessions);
     }
 
-    fn plan_and_version(&self, route: &Route) -> Option<(String, String)> {
+    fn plan_and_version(&self, route: &Route, session: SessionId) -> Option<(String, String)> {
         match route {
-            Route::Plan(id) => self.directory.plans.get(id).map(|plan| (plan.id.clone(), plan.version.clone())),
+            Route::Plan(id) => self.directory.plan_for(id, session).map(|plan| (plan.id.clone(), plan.version.clone())),
             _ => None,
         }
     }
@@ -487,7 +487,7 @@ impl Switch {
             channel: channel.to_owned(),
             address,
             entry: invited.user.clone(),
-            plan: self.plan_and_version(route),
+            plan: None,
             name: invited.caller_name.clone(),
             lang: None,
         }

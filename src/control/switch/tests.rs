@@ -23,6 +23,7 @@ mod scene;
 mod secure;
 mod tolls;
 mod transfers;
+mod versions;
 mod ways;
 
 use scene::*;

@@ -157,6 +157,13 @@ pub enum AgentCommand {
         /// `call_…`, or the SIP Call-ID of a dialog.
         of: String,
     },
+    /// A customer's tickets changed outside the rules: this one is his youngest that is still to be done.
+    OpenTicketIs {
+        /// Whose.
+        customer: CustomerId,
+        /// Its number, kind and title; `None` = he has none.
+        ticket: Option<(u64, String, String)>,
+    },
     /// Opens a ticket by hand.
     OpenTicket {
         /// For whom.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guard::Defence;
+use super::live::Live;
 use super::media::{Codec, Prompt, WorkerId};
 use super::net::Net;
 use super::outbound::Outbound;
 use super::sip::{ListenerId, Transport};
 use super::srtp::{ProtectionRules, Srtp};
 use super::trunk::{Group, Trunk};
-use super::{AgentId, QueueId};
+use super::{AgentId, QueueId, SessionId};
 use crate::control::dialplan::plan::Plan;
 
 /// One snapshot.
@@ -58,6 +59,8 @@ pub struct Directory {
     pub notices: Notices,
     /// What recordings are written as.
     pub recording_form: RecordingForm,
+    /// What holds besides the files: versions on trial, notices.
+    pub live: Live,
 }
 
 /// What a recording is written as.
@@ -85,6 +88,18 @@ impl RecordingForm {
 pub const ALL_TEAMS: &str = "*";
 
 impl Directory {
+    /// The version of a plan that a new session gets.
+    #[must_use]
+    pub fn plan_for(&self, id: &str, session: SessionId) -> Option<&Arc<Plan>> {
+        let published = self.plans.get(id)?;
+        Some(self.live.canary_of(id, session).unwrap_or(published))
+    }
+
+    /// All versions that new sessions may get.
+    pub fn versions(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.plans.values().chain(self.live.canaries.values().map(|canary| &canary.plan))
+    }
+
     /// Sources that need not prove themselves and are never limited: the trunks'.
     #[must_use]
     pub fn trusted(&self) -> Vec<Net> {

@@ -115,6 +115,8 @@ ids! {
     CallbackId = "cb";
     /// A message a customer left.
     LeftMessageId = "lm";
+    /// A notice that callers hear before the greeting.
+    NoticeId = "ntc";
     /// One turn of listening to a caller.
     TurnId = "turn";
     /// One prompt playback.

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod guard;
 pub mod ice;
 pub mod id;
+pub mod live;
 pub mod lookup;
 pub mod media;
 pub mod net;

@@ -65,6 +65,8 @@ pub struct Start {
     pub session: Map<String, Value>,
     /// `call.*`: `to`, `from`, `id` …
     pub call: Map<String, Value>,
+    /// What is said before the plan's own first words, in the language it begins in.
+    pub notices: Vec<String>,
 }
 
 impl Start {
@@ -79,6 +81,7 @@ impl Start {
             customer: Map::new(),
             session: Map::new(),
             call: Map::new(),
+            notices: Vec::new(),
         }
     }
 }
@@ -367,6 +370,9 @@ impl Runner {
         }
         self.wait = Wait::Nothing;
         out.push(Wish::SetLang(self.lang.clone()));
+        for notice in std::mem::take(&mut self.memory.start.notices) {
+            self.push_line(notice);
+        }
         let start = self.plan.flow.start.clone();
         self.enter(now, &start, out);
     }

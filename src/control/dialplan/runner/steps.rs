@@ -21,6 +21,8 @@ use crate::control::words::media::Prompt;
 const MOST_STEPS: usize = 500;
 /// An edge that does not even report a time-out gets this much more.
 const EDGE_SLACK: Duration = Duration::from_millis(700);
+/// The decision about a free question that no article answers surely: somebody may write one.
+const UNANSWERED: &str = "unanswered";
 /// A ticket's number must be known by then.
 const TICKET_WAIT: Duration = Duration::from_secs(5);
 
@@ -299,6 +301,10 @@ impl Runner {
         let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&self.memory.last_said, self.nlu_medium())));
         let article = topic.as_ref().zip(base).and_then(|(topic, base)| base.articles.get(topic));
         let Some((article, topic)) = article.zip(topic.as_ref()) else {
+            if answer.topic.is_none() {
+                let text = self.memory.last_said.clone();
+                out.push(Wish::Understood { text, intents: Vec::new(), decision: UNANSWERED.to_owned() });
+            }
             match &answer.unsure {
                 Some(target) => self.go(now, target, out),
                 None if answer.topic.is_some() => {
@@ -369,7 +375,10 @@ impl Runner {
         for (weight, target) in &split.arms {
             if point < u64::from(*weight) {
                 let arm = target.name().to_owned();
-                self.memory.vars.insert(format!("split_{}", split.id), arm.into());
+                let (slot, value) = (format!("split_{}", split.id), Value::from(arm));
+                self.memory.vars.insert(slot.clone(), value.clone());
+                // Whoever compares the arms finds them where slots are.
+                out.push(Wish::SlotFilled { slot, value, masked: false });
                 self.go(now, &target.clone(), out);
                 return;
             }
