@@ -6,10 +6,13 @@ mod call;
 mod check;
 mod demo;
 mod dialplan;
+mod kb;
 mod late_bar;
+mod learn;
 mod load;
 mod models;
 mod nlu;
+mod notice;
 mod recordings;
 mod serve;
 mod transcribe;
@@ -37,8 +40,11 @@ enum Command {
     Nlu(nlu::Args),
     Demo(demo::Args),
     Dialplan(dialplan::DialplanArgs),
+    Kb(kb::Args),
+    Learn(learn::Args),
     Load(load::Args),
     Models(models::Args),
+    Notice(notice::Args),
     Recordings(recordings::Args),
     Serve(serve::Args),
     Transcribe(transcribe::Args),
@@ -73,8 +79,11 @@ impl Command {
             Command::Check(args) => check::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Dialplan(args) => dialplan::run(args),
+            Command::Kb(args) => kb::run(&args),
+            Command::Learn(args) => learn::run(&args),
             Command::Load(args) => load::run(&args),
             Command::Models(args) => models::run(&args),
+            Command::Notice(args) => notice::run(&args),
             Command::Recordings(args) => recordings::run(&args),
             Command::Serve(args) => serve::run(&args),
             Command::Transcribe(args) => transcribe::run(&args),
