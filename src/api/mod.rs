@@ -66,6 +66,9 @@ use visitor::VisitorSecret;
 /// The longest body of a request, in bytes.
 pub const BODY_BYTES: usize = 1 << 20;
 
+/// The longest body of a request that publishes plans, in bytes: a folder of some hundred files.
+const PLANS_BYTES: usize = 16 << 20;
+
 /// Chat channels by name, each with its secret if it has one.
 pub type ChannelSecrets = BTreeMap<String, Option<Vec<u8>>>;
 
@@ -160,7 +163,7 @@ struct Document;
 
 /// Routes that want an API key.
 fn keyed() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().merge(people()).merge(contacts()).merge(work())
+    OpenApiRouter::new().merge(people()).merge(contacts()).merge(work()).merge(folders())
 }
 
 fn people() -> OpenApiRouter<ApiState> {
@@ -242,7 +245,6 @@ fn work() -> OpenApiRouter<ApiState> {
         .routes(routes!(bans::lift))
         .routes(routes!(dialplans::list))
         .routes(routes!(dialplans::one))
-        .routes(routes!(dialplans::publish))
         .routes(routes!(dialplans::versions, dialplans::draft))
         .routes(routes!(dialplans::version))
         .routes(routes!(dialplans::lint))
@@ -257,6 +259,11 @@ fn work() -> OpenApiRouter<ApiState> {
         .routes(routes!(notices::clear))
         .routes(routes!(keys::list, keys::make))
         .routes(routes!(keys::revoke))
+}
+
+/// A folder of plans is more than other requests bring.
+fn folders() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(dialplans::publish)).layer(DefaultBodyLimit::max(PLANS_BYTES))
 }
 
 /// Routes that want a visitor's token.

@@ -13,11 +13,11 @@ use crate::commands::asking::{Asking, Refused, Server};
 use crate::control::dialplan::Source;
 use crate::control::dialplan::load::plan_id;
 
-pub(super) const PUBLISH_HELP: &str = "Examples:\n  hotline dialplan publish driver-hotline.yaml\n  hotline dialplan publish dialplans/ --check\n  \
+pub(super) const PUBLISH_HELP: &str = "Examples:\n  hotline dialplan publish\n  hotline dialplan publish driver-hotline.yaml\n  hotline dialplan publish dialplans/ --check\n  \
     hotline dialplan publish --plan driver-hotline --version 3f2a9c01\n\n\
     A folder is sent whole: plans, desk.yaml, knowledge/ and *.test.yaml. All of it comes into force or nothing; calls in progress keep\n\
     the version they began with.\n\nExit status: 0 = in force (or nothing was new), 1 = refused, and why.";
-pub(super) const CANARY_HELP: &str = "Examples:\n  hotline dialplan canary 5 driver-hotline.yaml\n  hotline dialplan canary 20 --plan driver-hotline\n  \
+pub(super) const CANARY_HELP: &str = "Examples:\n  hotline dialplan canary 5 driver-hotline.yaml\n  hotline dialplan canary 20\n  \
     hotline dialplan canary 0 --plan driver-hotline\n\n\
     The draft is taken back by itself when, of at least 20 ended sessions each, the share that failed, was not understood or came to a\n\
     person is at least 2 points higher than with the version in force, and chance alone would do that less than once in a thousand times.\n\n\
@@ -64,8 +64,8 @@ pub struct Canary {
 /// What to put back.
 #[derive(clap::Args, Debug)]
 pub struct Rollback {
-    /// The plan's id
-    plan: String,
+    /// The plan's id; without it the only plan that has a draft on trial, or the only plan there is
+    plan: Option<String>,
     /// Another version than the one before
     #[arg(long)]
     version: Option<String>,
@@ -165,7 +165,10 @@ pub fn canary(args: &Canary) -> anyhow::Result<ExitCode> {
         .map(|path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())))
         .transpose()?;
     let of_file = text.as_ref().and_then(|text| plan_id(&Source { name: "draft.yaml".to_owned(), text: text.clone() }));
-    let Some(plan) = args.plan.clone().or(of_file) else { bail!("say which plan: give its file, or --plan ID") };
+    let plan = match args.plan.clone().or(of_file) {
+        Some(plan) => plan,
+        None => on_runtime(only_plan(&asking, if args.percent == 0 { on_trial } else { has_draft }))?,
+    };
     let canary = format!("/v1/dialplans/{plan}/canary");
     let answer = on_runtime(async {
         if args.percent == 0 {
@@ -197,18 +200,46 @@ async fn draft(asking: &Asking, plan: &str, text: &str) -> anyhow::Result<Result
     asking.send(Method::POST, &format!("/v1/dialplans/{plan}/versions"), Some(&json!({"text": text}))).await
 }
 
+/// Has it a version that was never in force?
+fn has_draft(versions: &Value) -> bool {
+    versions["data"].as_array().into_iter().flatten().any(|version| version["published_at"].is_null())
+}
+
+/// Is a version of it on trial?
+fn on_trial(versions: &Value) -> bool {
+    versions["canaries"].as_array().into_iter().flatten().any(|trial| trial["ended_at"].is_null())
+}
+
+/// The plan that is meant when none is named: the only one that fits, or the only one there is.
+async fn only_plan(asking: &Asking, fits: fn(&Value) -> bool) -> anyhow::Result<String> {
+    let get = async |path: String| asking.send(Method::GET, &path, None).await?.map_err(|refused| anyhow::anyhow!(refused.detail));
+    let all = get("/v1/dialplans".to_owned()).await?;
+    let ids: Vec<&str> = all["data"].as_array().into_iter().flatten().filter_map(|plan| plan["id"].as_str()).collect();
+    let mut fitting = Vec::new();
+    for id in &ids {
+        if fits(&get(format!("/v1/dialplans/{id}/versions")).await?) {
+            fitting.push(*id);
+        }
+    }
+    match (fitting.as_slice(), ids.as_slice()) {
+        ([one], _) | ([], [one]) => Ok((*one).to_owned()),
+        _ => bail!("say which plan: there are {}", ids.join(", ")),
+    }
+}
+
 /// Puts a version back.
 ///
 /// # Errors
 /// As [`publish`].
 pub fn rollback(args: &Rollback) -> anyhow::Result<ExitCode> {
     let asking = args.server.asking()?;
-    let path = format!("/v1/dialplans/{}/rollback", args.plan);
+    let named = args.plan.clone().map_or_else(|| on_runtime(only_plan(&asking, on_trial)), Ok)?;
+    let path = format!("/v1/dialplans/{named}/rollback");
     let body = json!({"version": args.version});
     match on_runtime(asking.send(Method::POST, &path, Some(&body)))? {
         Err(why) => Ok(refused(&why)),
         Ok(plan) => {
-            println!("in force: {} {}", args.plan, plan["version"].as_str().unwrap_or_default());
+            println!("in force: {named} {}", plan["version"].as_str().unwrap_or_default());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -135,7 +135,6 @@ impl Proposal {
                 }
             }
         }
-        drop(ids);
         checked.changed = changed;
         checked
     }
