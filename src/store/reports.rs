@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::db::Row;
 use super::{Error, Store};
 use crate::args;
+use crate::control::dialplan::plan::ARM_OF;
 
 /// Sessions of one channel in the span.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -155,7 +156,7 @@ impl Store {
                    LEFT JOIN (SELECT session, MIN(score) AS score FROM surveys GROUP BY session) v ON v.session = s.id \
                    WHERE s.plan = $1 AND s.closed_at IS NOT NULL AND s.created_at >= $3 AND s.created_at < $4 AND ($2 IS NULL OR l.value IS NOT NULL) \
                    GROUP BY CASE WHEN $2 IS NULL THEN COALESCE(s.plan_version, '') ELSE l.value END ORDER BY 1";
-        let slot = split.map(|split| format!("split_{split}"));
+        let slot = split.map(|split| format!("{ARM_OF}{split}"));
         let rows = self.db.rows(sql, args![plan, slot, period.since, period.until]).await?;
         rows.iter().map(arm).collect()
     }

@@ -263,6 +263,9 @@ pub struct Survey {
     pub prompt: Texts,
 }
 
+/// What the arm of a `split` stands under among the slots, before the split's id.
+pub const ARM_OF: &str = "split_";
+
 /// A `split` step.
 #[derive(Debug, Clone)]
 pub struct Split {

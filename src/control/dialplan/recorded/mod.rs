@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::plan::Plan;
+use super::plan::{ARM_OF, Plan};
 use super::runner::{Caller, Medium, Start};
 use super::sim::{Mock, World};
 use super::wish::QueueEnd;
@@ -175,6 +175,7 @@ fn start(channel: &str, address: &str, entry: &str, mut customer: Map<String, Va
         customer,
         session: Map::new(),
         call: if voice { Map::from_iter([("to".to_owned(), text(entry)), ("from".to_owned(), text(address))]) } else { Map::new() },
+        notices: Vec::new(),
     }
 }
 
@@ -305,7 +306,7 @@ impl Reading {
     }
 
     fn understood(&mut self, text: &str, decision: &str) {
-        const OF_NO_SENTENCE: [&str; 2] = ["plan_failed", "article"];
+        const OF_NO_SENTENCE: [&str; 3] = ["plan_failed", "article", "unanswered"];
         if OF_NO_SENTENCE.contains(&decision) {
             return;
         }
@@ -319,6 +320,10 @@ impl Reading {
     }
 
     fn filled(&mut self, slot: &str, value: &Value, masked: bool) {
+        // The arm of a split was drawn, not said.
+        if slot.starts_with(ARM_OF) {
+            return;
+        }
         if value.get("recorded").is_some() {
             let seconds = value.get("seconds").and_then(Value::as_u64);
             self.recorded.message = seconds.map(Duration::from_secs).or(self.recorded.message);

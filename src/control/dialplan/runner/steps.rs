@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::phrases::{Phrase, filled};
 use super::{DEEPEST_CALL, Runner, Wait};
 use crate::control::dialplan::plan::{
-    Answer, Hours, Limit, LookupStep, Message, Plan, Play, Sound, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook,
+    ARM_OF, Answer, Hours, Limit, LookupStep, Message, Plan, Play, Sound, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook,
 };
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::wish::Wish;
@@ -375,7 +375,7 @@ impl Runner {
         for (weight, target) in &split.arms {
             if point < u64::from(*weight) {
                 let arm = target.name().to_owned();
-                let (slot, value) = (format!("split_{}", split.id), Value::from(arm));
+                let (slot, value) = (format!("{ARM_OF}{}", split.id), Value::from(arm));
                 self.memory.vars.insert(slot.clone(), value.clone());
                 // Whoever compares the arms finds them where slots are.
                 out.push(Wish::SlotFilled { slot, value, masked: false });
