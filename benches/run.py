@@ -2,12 +2,15 @@
 """make bench: measures the release build from outside and prints the table beside Asterisk's figures.
 
   make bench ONLY=sig,play   or ONLY=speech, ONLY=nlu, which need no load
-  benches/run.py [--only sig,play] [--out results.jsonl] [--steps quick|full] [--duration 20]
+  benches/run.py [--only sig,play] [--out results.jsonl] [--steps quick|full] [--duration 20] [--beside ROOT]
 
 The meters live beside the project, in $HOTLINE_SHARED/bench (default ../shared/bench). They are built into target/bench.
-Each step gets a freshly started server on core 0 with its journal and its API on; generators run on core 1.
+Each step gets a freshly started server on core 0 with its journal and its API on; generators run on core 1. With --beside an Asterisk
+(see asterisk.py) has its turn after each of our steps, and the ratio is of that very hour.
 """
 import argparse, csv, json, os, re, shutil, signal, subprocess, sys, tempfile, time
+
+import asterisk
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCHES = os.path.join(ROOT, "benches")
@@ -42,6 +45,7 @@ def main():
     ap.add_argument("--out", default="", help="JSON lines of bench.py go here")
     ap.add_argument("--steps", default="quick", help="quick, full, or the steps themselves: 100,1600")
     ap.add_argument("--duration", default="20", help="seconds a step")
+    ap.add_argument("--beside", default="", metavar="ROOT", help="the folder of an Asterisk that is measured in turns with us")
     ap.add_argument("--binary", default=os.path.join(TARGET, "release", "hotline"))
     a = ap.parse_args()
     only = [name for name in a.only.split(",") if name]
@@ -85,15 +89,17 @@ def measure(a, load):
         for name in load:
             quick, full, args = PLAN[name]
             for step in chosen(a.steps, quick, full):
-                results += run_step(a, state, out, name, step, args)
+                results += run_step(a, state, out, "hotline", name, step, args)
+                if a.beside and name in asterisk.SCENARIOS:
+                    results += run_step(a, state, out, "asterisk", name, step, args)
     finally:
         stop(state)
         shutil.rmtree(state, ignore_errors=True)
-    table(results)
+    table(results, asterisk.version(a.beside) if a.beside else "")
     if any(r["scenario"] in MEDIA for r in results):
         alone = floor()
         print(f"the kernel alone, today: {alone:.1f} us a packet received and sent, which is {alone / 100:.3f} % of a core a bridged call (100 packets a second)")
-    failed = [r for r in results if not r["pass"]]
+    failed = [r for r in results if not r["pass"] and r["label"] == "hotline"]
     print(f"JSON lines: {out}")
     return 1 if failed or not results else 0
 
@@ -130,19 +136,20 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
 
 
-def run_step(a, state, out, name, step, args):
-    json.dump({"binary": a.binary, "record": False}, open(os.path.join(state, "state.json"), "w"))
+def run_step(a, state, out, label, name, step, args):
+    json.dump({"binary": a.binary, "beside": a.beside if label == "asterisk" else ""}, open(os.path.join(state, "state.json"), "w"))
     me = os.path.abspath(__file__)
-    cmd = [sys.executable, os.path.join(WORK, "bench.py"), "--target", f"127.0.0.1:{SIP_PORT}", "--restart", f"{sys.executable} {me} start {state}",
-           "--scenario", name, "--steps", str(step), "--duration", a.duration, "--label", "hotline", "--out", out, "--agent", AGENT] + args
+    target = asterisk.TARGET if label == "asterisk" else f"127.0.0.1:{SIP_PORT}"
+    cmd = [sys.executable, os.path.join(WORK, "bench.py"), "--target", target, "--restart", f"{sys.executable} {me} start {state}",
+           "--scenario", name, "--steps", str(step), "--duration", a.duration, "--label", label, "--out", out, "--agent", AGENT] + args
     cmd += ["--meter-rt"] if os.geteuid() == 0 else []
-    print(f"# {name} {step} …", flush=True)
+    print(f"# {name} {step} {label} …", flush=True)
     done = subprocess.run(cmd, stdout=subprocess.PIPE, text=True)
     stop(state)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode:
-        print(f"# {name} {step}: bench.py ended with {done.returncode}", flush=True)
-        lines = lines or [dict(scenario=name, step=step, **{"pass": False})]
+        print(f"# {name} {step} {label}: bench.py ended with {done.returncode}", flush=True)
+        lines = lines or [dict(label=label, scenario=name, step=step, **{"pass": False})]
     return [line for line in lines if "scenario" in line and "pass" in line]
 
 
@@ -152,7 +159,7 @@ def on_a_fresh_server(name, binary, out, measure):
         if not shutil.which(tool):
             return print(f"SKIPPED: {tool} is missing; run `make setup`")
     state = tempfile.mkdtemp(prefix=f"hotline-{name}-")
-    json.dump({"binary": os.path.abspath(binary), "record": False}, open(os.path.join(state, "state.json"), "w"))
+    json.dump({"binary": os.path.abspath(binary), "beside": ""}, open(os.path.join(state, "state.json"), "w"))
     try:
         start(state)
         rows = measure(state)
@@ -167,7 +174,13 @@ def on_a_fresh_server(name, binary, out, measure):
 def start(state):
     """bench.py's --restart: a fresh server with the bench plan; the last word printed is its process id."""
     stop(state)
-    binary = json.load(open(os.path.join(state, "state.json")))["binary"]
+    wanted = json.load(open(os.path.join(state, "state.json")))
+    server = asterisk.start(wanted["beside"], state) if wanted["beside"] else start_ours(wanted["binary"], state)
+    open(os.path.join(state, "pid"), "w").write(str(server.pid))
+    print(server.pid)
+
+
+def start_ours(binary, state):
     home = os.path.join(state, "home")
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(os.path.join(BENCHES, "sip-config"), os.path.join(home, "sip-config"))
@@ -189,8 +202,7 @@ def start(state):
         if server.poll() is not None:
             sys.exit(f"the server ended with {server.returncode}: {open(os.path.join(state, 'server.log')).read()[-2000:]}")
         time.sleep(0.1)
-    open(os.path.join(state, "pid"), "w").write(str(server.pid))
-    print(server.pid)
+    return server
 
 
 def stop(state):
@@ -211,7 +223,7 @@ def stop(state):
 
 
 def reference(scenario, step):
-    """Asterisk's figures for a step: ranges as measured (benches/asterisk.tsv)."""
+    """Asterisk's figures for a step, when it was not measured beside us: ranges as measured (benches/asterisk.tsv)."""
     for row in csv.DictReader(open(os.path.join(BENCHES, "asterisk.tsv")), delimiter="\t"):
         low, _, high = row["step"].partition("-")
         if row["scenario"] == scenario and int(low) <= step <= int(high or low):
@@ -223,22 +235,41 @@ def span(low, high):
     return "-" if not low else low if low == high else f"{low}-{high}"
 
 
-def table(results):
-    """Ours beside Asterisk's: CPU a call (signalling) or % of a core a call (media), memory a call, what failed or was lost."""
+def cost(row):
+    """CPU milliseconds a call (signalling) or % of a core a concurrent call (media)."""
+    return row["cpu_ms_per_call"] if row["mode"] == "rate" else row["steady"]["cpu_pct"] / max(1, row["calls"])
+
+
+def lost(row):
+    return sum(side["seq_lost"] for side in ((row.get("media") or {}).get("sides") or {}).values())
+
+
+def theirs(row, beside):
+    """Asterisk's CPU, memory and failures beside a row of ours, and its best CPU figure: of the same run, or from the table."""
+    if "steady" in beside:
+        failed = f"{beside['failed']} failed" if beside["failed"] else f"{lost(beside)} lost" if lost(beside) else ""
+        return f"{cost(beside):.3f}", f"{beside['rss_kb_per_call']}", failed, cost(beside)
+    ref = reference(row["scenario"], int(row["step"]))
+    return span(ref.get("cpu_low"), ref.get("cpu_high")), span(ref.get("kb_low"), ref.get("kb_high")), "", float(ref["cpu_low"]) if ref else 0
+
+
+def table(results, version):
+    """Ours beside Asterisk's: CPU a call, memory a call, what failed or was lost."""
+    beside = {(r["scenario"], r["step"]): r for r in results if r["label"] == "asterisk"}
     print(f"\n{'scenario':<11}{'step':>6}{'ok':>7}{'failed':>7}{'lost':>6}{'p99 ms':>8}{'CPU a call':>15}{'Asterisk':>12}{'better':>9}{'KB a call':>10}{'Asterisk':>11}")
     for r in results:
+        if r["label"] != "hotline":
+            continue
         if "steady" not in r:
             print(f"{r['scenario']:<11}{r['step']:>6}  did not run")
             continue
-        rate = r["mode"] == "rate"
-        cpu = r["cpu_ms_per_call"] if rate else r["steady"]["cpu_pct"] / max(1, r["calls"])
-        lost = sum(side["seq_lost"] for side in ((r.get("media") or {}).get("sides") or {}).values())
         p99 = r["invite_200_ms"]["p99"]
-        ref = reference(r["scenario"], int(r["step"]))
-        better = f"{float(ref['cpu_low']) / cpu:.1f}x" if ref and cpu else "-"
-        print(f"{r['scenario']:<11}{r['step']:>6}{r['successful']:>7}{r['failed']:>7}{lost:>6}{'-' if p99 is None else p99:>8}{cpu:>8.3f} {'ms' if rate else '% core':<6}"
-              f"{span(ref.get('cpu_low'), ref.get('cpu_high')):>12}{better:>9}{r['rss_kb_per_call']:>10}{span(ref.get('kb_low'), ref.get('kb_high')):>11}")
-    print("\"better\" is against Asterisk's best figure; both on one core, each on its own day: trust ratios above 1.5, not decimals.")
+        cpu, kilobytes, failed, best = theirs(r, beside.get((r["scenario"], r["step"]), {}))
+        better = f"{best / cost(r):.1f}x" if best and cost(r) else "-"
+        print(f"{r['scenario']:<11}{r['step']:>6}{r['successful']:>7}{r['failed']:>7}{lost(r):>6}{'-' if p99 is None else p99:>8}"
+              f"{cost(r):>8.3f} {'ms' if r['mode'] == 'rate' else '% core':<6}{cpu:>12}{better:>9}{r['rss_kb_per_call']:>10}{kilobytes:>11} {failed}".rstrip())
+    print(f"Beside us, in turns: {version}." if version else
+          "\"better\" is against Asterisk's best figure; both on one core, each on its own day: trust ratios above 1.5, not decimals.")
 
 
 if __name__ == "__main__":
