@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotline::control::words::media::{BargeIn, Codec, Command, KeyTones, Reports, Stream, Terms, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, KeyTones, Levels, Reports, Stream, Terms, WorkerId};
 use hotline::control::words::speech::{Expect, Hints, Job as SpeechJob, Listening};
 use hotline::control::words::srtp::{KeyChance, Security, SrtpKeys, Suite};
 use hotline::control::words::{Lang, LegId, PlayId, RecordingId, RoomId, TurnId};
@@ -65,6 +65,7 @@ fn measure(name: &str, calls: usize, seconds: u64) {
         nice: 0,
         media_timeout: Duration::from_secs(60),
         identity: None,
+        levels: Levels::Kept,
     };
     let before = resident();
     let worker = start(config, writer.jobs.clone(), vec![speech], |_| Ok(())).expect("the worker starts");

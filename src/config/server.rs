@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::control::words::directory::{Limits, Notices};
 use crate::control::words::guard::Defence;
-use crate::control::words::media::Codec;
+use crate::control::words::media::{Codec, Levels};
 use crate::control::words::sip::Transport;
 use crate::control::words::srtp::{KeysInSdp, ProtectionRules, Srtp};
 
@@ -83,6 +83,8 @@ pub struct Media {
     pub bind: IpAddr,
     /// Their ports, all workers together.
     pub ports: Ports,
+    /// Whether those who speak low are heard louder.
+    pub levels: Levels,
 }
 
 /// RTP ports.
@@ -212,7 +214,7 @@ impl Default for Server {
                 tls: Tls::default(),
                 name_servers: Vec::new(),
             },
-            media: Media { workers: 1, bind: Ipv4Addr::UNSPECIFIED.into(), ports: Ports::Range(RTP_PORTS) },
+            media: Media { workers: 1, bind: Ipv4Addr::UNSPECIFIED.into(), ports: Ports::Range(RTP_PORTS), levels: Levels::Kept },
             api: SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT)),
             folders: Folders {
                 data: "data".into(),
@@ -391,6 +393,8 @@ fn media(section: &mut Section<'_>, media: &mut Media, calls: &mut Calls, out: &
     media.bind = section.read("bind", media.bind, out, Value::ip);
     media.ports =
         section.read("ports", media.ports.clone(), out, |value| value.parsed("a range such as \"20000-23999\", or \"free:64\"", ports));
+    let agc = section.read("agc", media.levels == Levels::Evened, out, Value::switch);
+    media.levels = if agc { Levels::Evened } else { Levels::Kept };
     calls.codecs = section.read("codecs", calls.codecs.clone(), out, |value| value.list(|entry| entry.parsed(CODECS, codec)));
     calls.protection.srtp =
         section.read("srtp", calls.protection.srtp, out, |value| value.parsed("\"off\", \"offered\" or \"required\"", srtp));

@@ -123,6 +123,23 @@ pub enum Fact {
     SlotFilled { session: SessionId, slot: String, value: Value, masked: bool },
     #[serde(rename = "session.lookup")]
     LookupDone { session: SessionId, name: String, outcome: String, value: Value, took_ms: u64 },
+    /// From the end of the caller's words to the first sound of the answer, and what took how long.
+    #[serde(rename = "session.turn_timed")]
+    TurnTimed {
+        session: SessionId,
+        /// Silence heard out before the words were taken for complete.
+        endpoint_ms: u64,
+        /// From there to the text.
+        recognition_ms: u64,
+        /// From the text to what follows from it.
+        understanding_us: u64,
+        /// Lookups in the company's systems.
+        lookup_ms: u64,
+        /// What the answer waited for its sound to be made.
+        synthesis_ms: u64,
+        /// All of it, waits between threads included.
+        total_ms: u64,
+    },
     #[serde(rename = "session.key")]
     KeyPressed { session: SessionId, key: char },
     #[serde(rename = "session.closed")]

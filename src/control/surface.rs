@@ -1,6 +1,7 @@
 //! The surface of the rules: everything that goes in and everything that comes out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::event::DomainEvent;
 use super::sip::Received;
@@ -12,7 +13,7 @@ use super::words::lookup::{Finding, Lookup};
 use super::words::media::WorkerId;
 use super::words::pressure::Pressure;
 use super::words::sip::{Flow, Located, Transmit, Whereabouts};
-use super::words::{AgentId, CommandId, LookupId, chat, media, speech};
+use super::words::{AgentId, CommandId, LegId, LookupId, chat, media, speech};
 
 /// What the edges tell the rules.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub enum Input {
     Found(LookupId, Finding),
     /// New configuration; calls in progress keep the plan they began with.
     Directory(Arc<Directory>),
+    /// How long the rules worked on words of this leg: they have no clock of their own.
+    Reckoned(LegId, Duration),
     /// The governor found the machine's time shorter or longer than before.
     Pressure(Pressure),
     /// Take no new work; what runs may run on until then.

@@ -9,6 +9,7 @@ use super::aside::Aside;
 use super::codec::{self, Encoder, WIRE};
 use super::inband::Inband;
 use super::incoming::Incoming;
+use super::level::Leveller;
 use super::mixer::Wire;
 use super::outgoing::Outgoing;
 use super::player::Player;
@@ -72,6 +73,8 @@ pub struct Leg {
     pub spoken: Pcm,
     /// What it hears in this tick (when needed).
     pub heard: Pcm,
+    /// By how much it is heard louder or lower, where levels are brought together.
+    pub leveller: Option<Leveller>,
     /// What passes besides sound.
     pub aside: Aside,
     encoder: Encoder,
@@ -96,6 +99,7 @@ impl Leg {
             needs: Needs::default(),
             spoken: [0; FRAME],
             heard: [0; FRAME],
+            leveller: None,
             aside: Aside::new(now, chance.rotate_left(17)),
             quiet_ticks: KEEPALIVE_TICKS,
         };

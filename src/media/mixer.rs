@@ -12,6 +12,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::aside::Farewell;
 use super::leg::Leg;
+use super::level::Leveller;
 use super::player::{Player, Repeat};
 use super::quality_counts::QualityTally;
 use super::recorder::Recorder;
@@ -21,7 +22,7 @@ use super::tap::Tap;
 use super::worker::Counts;
 use super::{Job, Report, Sound, disk};
 use crate::control::random::Random;
-use crate::control::words::media::{BargeIn, Command, Event, PlayOutcome, ReportsWay, Stream};
+use crate::control::words::media::{BargeIn, Command, Event, Levels, PlayOutcome, ReportsWay, Stream};
 use crate::control::words::speech::{self, Listening, Nothing};
 use crate::control::words::{LegId, PlayId, RecordingId, RoomId, TurnId};
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub seed: u64,
     /// Our certificate in handshakes; without it legs that want one stay silent.
     pub identity: Option<Arc<Identity>>,
+    /// Whether those who speak low are heard louder.
+    pub levels: Levels,
 }
 
 /// What a command did to the ports.
@@ -215,7 +218,9 @@ impl Mixer {
         let at = self.room(room);
         let chance = self.random.bits();
         let Some(room) = self.rooms[at as usize].as_mut() else { return Door::Unchanged };
-        room.join(now, Leg::new(now, leg, stream, chance, self.settings.identity.as_ref()));
+        let mut member = Leg::new(now, leg, stream, chance, self.settings.identity.as_ref());
+        member.leveller = (self.settings.levels == Levels::Evened).then(Leveller::default);
+        room.join(now, member);
         self.home_of.insert(leg, at);
         self.by_port[usize::from(port)] = at;
         Door::Opened(port, behind)

@@ -14,6 +14,7 @@ pub mod incoming;
 pub mod jitter;
 mod lasting;
 pub mod leg;
+pub mod level;
 pub mod mixer;
 pub mod outgoing;
 pub mod player;

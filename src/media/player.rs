@@ -1,6 +1,7 @@
 //! Plays sounds to one ear, without a gap between them, in the wire codec as they are kept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::codec::g711::{self, Law};
 use super::{FRAME, Pcm, Sound};
@@ -12,6 +13,8 @@ const DUCKED: f32 = 0.125;
 const DUCK_STEP: f32 = (1.0 - DUCKED) / 3.0;
 /// After an utterance a ducked prompt waits so long (1.5 s) for the rules to stop it, then it is heard again.
 const DUCK_PATIENCE_TICKS: u32 = 75;
+
+const TICK: Duration = Duration::from_millis(20);
 
 /// What a tick of playing gave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +37,16 @@ pub struct Player {
     /// The sound and the sample in it that come next.
     at: (usize, usize),
     duck: Duck,
+    begun: Begun,
+}
+
+/// Was any of it heard?
+#[derive(Clone, Copy, Debug)]
+enum Begun {
+    /// Not yet: ticks in which its first sound was still being made.
+    NotFor(u32),
+    /// It was.
+    Yes,
 }
 
 /// Once or round and round.
@@ -57,7 +70,8 @@ impl Player {
     /// A playback from its beginning.
     #[must_use]
     pub fn new(play: PlayId, sounds: Vec<Arc<Sound>>, repeat: Repeat, barge_in: BargeIn) -> Player {
-        Player { play, sounds, repeat, barge_in, at: (0, 0), duck: Duck { gain: 1.0, target: 1.0, patience: None } }
+        let duck = Duck { gain: 1.0, target: 1.0, patience: None };
+        Player { play, sounds, repeat, barge_in, at: (0, 0), duck, begun: Begun::NotFor(0) }
     }
 
     /// Its name.
@@ -70,6 +84,20 @@ impl Player {
     #[must_use]
     pub fn barge_in(&self) -> BargeIn {
         self.barge_in
+    }
+
+    /// Once, when a tick gave its first sound: how long that was waited for.
+    pub fn begins(&mut self, played: Played) -> Option<Duration> {
+        let Begun::NotFor(ticks) = self.begun else { return None };
+        match played {
+            Played::Sound => {
+                self.begun = Begun::Yes;
+                return Some(TICK * ticks);
+            }
+            Played::Waiting => self.begun = Begun::NotFor(ticks.saturating_add(1)),
+            Played::Over(_) => {}
+        }
+        None
     }
 
     /// True while it is not at its full loudness: it must be mixed, not copied.

@@ -199,6 +199,9 @@ impl Room {
     pub fn tick(&mut self, now: Duration, timeout: Duration, out: &mut Out<'_>) {
         for leg in self.members.iter_mut().filter(|leg| leg.needs.speech) {
             leg.incoming.speak(&mut leg.spoken);
+            if let Some(leveller) = &mut leg.leveller {
+                leveller.hear(&leg.spoken);
+            }
         }
         for mouth in 0..self.members.len() {
             let Leg { inband, spoken, .. } = &mut self.members[mouth];
@@ -276,7 +279,9 @@ impl Room {
         let leg = &mut self.members[ear];
         let mut wire = [0; FRAME];
         let Some(law) = leg.stream.codec.law() else { return 0.0 };
-        match leg.player.as_mut().map(|player| player.fill_wire(law, &mut wire)) {
+        let played = leg.player.as_mut().map(|player| player.fill_wire(law, &mut wire));
+        tell_begun(leg, played, out.reports);
+        match played {
             Some(Played::Sound) => leg.send_sound(&wire, out.wire),
             Some(Played::Waiting) | None => leg.send_nothing(out.wire),
             Some(Played::Over(outcome)) => self.played_out(ear, outcome, out),
@@ -295,6 +300,7 @@ impl Room {
             Some(law) => player.fill_both(law, &mut wire, &mut played),
             None => player.fill_linear(&mut played),
         });
+        tell_begun(leg, step, out.reports);
         if let Some(Played::Over(outcome)) = step {
             self.played_out(ear, outcome, out);
         }
@@ -333,7 +339,8 @@ impl Room {
             let mouth = &self.members[cell.mouth];
             let step = (next_gain(cell) - cell.gain) / FRAME as f32;
             for (at, (sum, sample)) in sum.iter_mut().zip(&mouth.spoken).enumerate() {
-                *sum += f32::from(*sample) * (cell.gain + step * at as f32);
+                let louder = mouth.leveller.as_ref().map_or(1.0, |leveller| leveller.at(at));
+                *sum += f32::from(*sample) * (cell.gain + step * at as f32) * louder;
             }
         }
         sum.map(|sample| sample as i16)
@@ -416,11 +423,14 @@ impl Room {
         }
         let mut audible = self.heard_by(ear);
         match (audible.next(), audible.next()) {
-            (Some(one), None) if one.gain == 1.0 && one.target == 1.0 && self.members[one.mouth].stream.codec == leg.stream.codec => {
-                Route::HandOn(one.mouth)
-            }
+            (Some(one), None) if self.passes_untouched(one, leg) => Route::HandOn(one.mouth),
             _ => Route::Own,
         }
+    }
+
+    fn passes_untouched(&self, cell: &Hearing, ear: &Leg) -> bool {
+        let mouth = &self.members[cell.mouth];
+        cell.gain == 1.0 && cell.target == 1.0 && mouth.stream.codec == ear.stream.codec && mouth.leveller.is_none()
     }
 
     fn needs_of(&self, at: usize) -> Needs {
@@ -435,6 +445,14 @@ impl Room {
 
 fn next_gain(cell: &Hearing) -> f32 {
     cell.gain + (cell.target - cell.gain).clamp(-RAMP, RAMP)
+}
+
+/// Once for each playback, with its first sound.
+fn tell_begun(leg: &mut Leg, played: Option<Played>, reports: &mut VecDeque<Report>) {
+    let Some((player, played)) = leg.player.as_mut().zip(played) else { return };
+    if let Some(waited) = player.begins(played) {
+        reports.push_back(Report::Media(Event::PlayBegan { leg: leg.id, play: player.play(), waited }));
+    }
 }
 
 fn finished(leg: LegId, play: PlayId, outcome: PlayOutcome) -> Report {

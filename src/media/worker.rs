@@ -16,7 +16,7 @@ use super::quality_counts::QualityCounts;
 use super::rtp::dtls::Identity;
 use super::sockets::{DATAGRAM, Sockets, Woken};
 use super::{Job, Report, disk, priority};
-use crate::control::words::media::WorkerId;
+use crate::control::words::media::{Levels, WorkerId};
 use crate::control::words::speech;
 
 /// Jobs a worker may have waiting.
@@ -53,6 +53,8 @@ pub struct WorkerConfig {
     pub media_timeout: Duration,
     /// Our certificate in the handshakes of DTLS-SRTP.
     pub identity: Option<Arc<Identity>>,
+    /// Whether those who speak low are heard louder.
+    pub levels: Levels,
 }
 
 /// What a worker counts for the metrics; read at any time from any thread.
@@ -127,7 +129,12 @@ pub fn start(
     let sockets = Sockets::bind(config.bind, &config.ports)?;
     let ports = sockets.numbers();
     let mixer = Mixer::new(
-        Settings { media_timeout: config.media_timeout, seed: u64::from(config.id.0), identity: config.identity.clone() },
+        Settings {
+            media_timeout: config.media_timeout,
+            seed: u64::from(config.id.0),
+            identity: config.identity.clone(),
+            levels: config.levels,
+        },
         disk,
         speech,
     );

@@ -259,6 +259,7 @@ impl Crowd {
             Input::Wire(wire::Input::SipBroken(flow)) => by_socket(flow.listener),
             Input::Sound(
                 Sound::KeyPressed { leg, .. }
+                | Sound::PlayBegan { leg, .. }
                 | Sound::PlayFinished { leg, .. }
                 | Sound::SpeechStarted { leg, .. }
                 | Sound::MediaLost { leg }

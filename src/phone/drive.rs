@@ -10,7 +10,7 @@ use crate::control::sdp::Local;
 use crate::control::sip::endpoint::{self, Endpoint, Errand, Outgoing, Registration};
 use crate::control::time::Time;
 use crate::control::words::directory::{Credentials, Listener};
-use crate::control::words::media::{Codec, WorkerId};
+use crate::control::words::media::{Codec, Levels, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech;
 use crate::control::words::srtp::{Far, Fingerprint, KeyChance, KeysInSdp, Protection, Srtp};
@@ -387,7 +387,8 @@ fn start_media(
         }
     })?;
     let (id, ports, identity) = (WorkerId(0), Ports::Any(ports), Some(identity));
-    let config = WorkerConfig { id, bind: ip, ports, core: None, nice: 0, media_timeout: MEDIA_TIMEOUT, identity };
+    let (nice, levels) = (0, Levels::Kept);
+    let config = WorkerConfig { id, bind: ip, ports, core: None, nice, media_timeout: MEDIA_TIMEOUT, identity, levels };
     #[expect(clippy::result_large_err, reason = "what finds the inbox full comes back whole, as from every channel")]
     let report = move |report| match report {
         media::Report::Media(event) => inbox.try_send(Input::Sound(event)).map_err(|back| match back.into_inner() {

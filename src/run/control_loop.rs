@@ -7,6 +7,7 @@ use crossbeam_channel::Receiver;
 
 use crate::control::surface::Input;
 use crate::control::switch::Switch;
+use crate::control::words::speech;
 use crate::inlet::Bell;
 use crate::net::Datagrams;
 
@@ -56,7 +57,16 @@ fn take(switch: &mut Switch, clock: Clock, input: Input, effects: &mut Effects) 
     if let Input::Directory(directory) = &input {
         effects.prepare(directory);
     }
-    switch.handle(clock.now(), input);
+    let words_of = match &input {
+        Input::Speech(speech::Event::Heard { leg, .. }) => Some(*leg),
+        _ => None,
+    };
+    let began = clock.now();
+    switch.handle(began, input);
+    if let Some(leg) = words_of {
+        let now = clock.now();
+        switch.handle(now, Input::Reckoned(leg, now.since(began)));
+    }
 }
 
 fn carry_out(switch: &mut Switch, effects: &mut Effects) -> Next {

@@ -109,7 +109,8 @@ fn worker_config(server: &Server, place: &Worker, media_timeout: std::time::Dura
         (Ports::Free(count), ..) => worker::Ports::Any(usize::from(*count / server.media.workers.max(1))),
     };
     let identity = Some(Arc::clone(identity));
-    worker::WorkerConfig { id: place.id, bind: server.media.bind, ports, core: None, nice: MEDIA_NICE, media_timeout, identity }
+    let (id, bind, levels) = (place.id, server.media.bind, server.media.levels);
+    worker::WorkerConfig { id, bind, ports, core: None, nice: MEDIA_NICE, media_timeout, identity, levels }
 }
 
 /// A worker must never wait: what finds the door full goes back and comes again at the next tick.

@@ -123,7 +123,7 @@ mod tests {
     use crate::control::sip::message::Method;
     use crate::control::words::guard::GuardCounts;
     use crate::control::words::pressure::Pressure;
-    use crate::control::words::seen::{Direction, Kind};
+    use crate::control::words::seen::{Direction, Kind, Spread, TURN_PARTS};
 
     #[test]
     fn the_sum_over_workers_and_what_the_others_and_the_rules_count_is_printed() {
@@ -132,6 +132,8 @@ mod tests {
         workers[1].sent.store(3, Ordering::Relaxed);
         let kept = Kept { name: "sip_malformed", help: "No SIP", read: Box::new(|| 7) };
         let guard = GuardCounts { banned: 1, bans: [1, 0, 0, 0, 0], ..GuardCounts::default() };
+        let mut turn = Spread::default();
+        [40_000, 250_000, 9_000_000].into_iter().for_each(|micros| turn.add(micros));
         let kind = Kind { trunk: Some("pbx".into()), direction: Direction::In, method: Method::Invite, status: 503 };
         let counts = seen::Counts {
             guard,
@@ -140,6 +142,7 @@ mod tests {
             cuts: vec![("spent", 5)],
             pressure: Pressure::Short,
             trunks: vec![("pbx".to_owned(), 6)],
+            turns: [turn; TURN_PARTS.len()],
         };
         let text = print(&registry(workers, vec![kept]), Some(&counts)).unwrap();
         for line in [
@@ -154,6 +157,9 @@ mod tests {
             "hotline_outbound_cut_total{why=\"spent\"} 5",
             "hotline_overload_level{level=\"short\"} 1",
             "hotline_overload_level{level=\"calm\"} 0",
+            "hotline_turn_milliseconds_bucket{le=\"300.0\",part=\"total\"} 2",
+            "hotline_turn_milliseconds_count{part=\"lookup\"} 3",
+            "hotline_turn_milliseconds_sum{part=\"total\"} 9290.0",
         ] {
             assert!(text.contains(line), "{line} is missing in {text}");
         }

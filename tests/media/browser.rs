@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use hotline::control::words::ice::{Ice, Theirs};
-use hotline::control::words::media::{Codec, Command, Event, KeyTones, Reports, Stream, Terms, WorkerId};
+use hotline::control::words::media::{Codec, Command, Event, KeyTones, Levels, Reports, Stream, Terms, WorkerId};
 use hotline::control::words::srtp::{Fingerprint, Handshake, KeyChance, Security, Setup, SrtpKeys};
 use hotline::control::words::{LegId, RoomId};
 use hotline::media::rtp::Header;
@@ -59,6 +59,7 @@ fn echo(identity: &Arc<Identity>, theirs: Fingerprint, files: &disk::Handle) -> 
         nice: 0,
         media_timeout: Duration::from_secs(30),
         identity: Some(Arc::clone(identity)),
+        levels: Levels::Kept,
     };
     let report = move |report| reports.try_send(report).map_err(crossbeam_channel::TrySendError::into_inner);
     let worker = start(config, files.jobs.clone(), Vec::new(), report).unwrap();

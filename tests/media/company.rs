@@ -1,8 +1,8 @@
 //! Who comes into a running call, and what is played to one ear: nothing clicks, nothing reaches an ear it is not for.
 
-use hotline::control::words::media::{BargeIn, Codec, Command, Stream};
+use hotline::control::words::media::{BargeIn, Codec, Command, Levels, Stream};
 use hotline::control::words::{LegId, RecordingId};
-use hotline::media::tone::share;
+use hotline::media::tone::{rms, share};
 use hotline::media::{Audio, RATE};
 
 use crate::stage::{ROOM, Stage};
@@ -132,6 +132,26 @@ fn s42_three_of_different_codecs_hear_each_other_and_two_go_on_without_the_third
     stage.order(Command::CloseLeg { leg: legs[0] });
     stage.run(1_000);
     assert!(share(&stage.heard(legs[1], 400), RATE, 2_000.0) > 0.95 && share(&stage.heard(legs[2], 400), RATE, 1_000.0) > 0.95);
+}
+
+#[test]
+fn where_levels_are_brought_together_a_low_voice_is_heard_as_well_as_a_loud_one_and_nothing_clicks() {
+    for levels in [Levels::Kept, Levels::Evened] {
+        let mut stage = Stage::new();
+        stage.level(levels);
+        let [low, loud] = [1, 2].map(|number| stage.phone(number, Codec::Pcmu, Some(SLOW)));
+        (stage.phones[0].loudness, stage.phones[1].loudness) = (1_200.0, 12_000.0);
+        stage.bridge(low, loud);
+        stage.run(5_000);
+        let heard = [(loud, 1_200.0), (low, 12_000.0)].map(|(ear, said)| (rms(&stage.heard(ear, 500)), said / std::f64::consts::SQRT_2));
+        let [(of_low, low_said), (of_loud, loud_said)] = heard;
+        if levels == Levels::Kept {
+            assert!((of_low / low_said - 1.0).abs() < 0.1 && (of_loud / loud_said - 1.0).abs() < 0.1, "{heard:?}");
+        } else {
+            assert!(of_loud / of_low < 1.2 && of_low > 2.0 * low_said, "{heard:?}");
+        }
+        assert!(largest_step(&stage, loud, 4_000) < SLOWEST + QUANTUM, "{levels:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, PlayOutcome};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, Levels, PlayOutcome};
 use hotline::control::words::speech::{Event as Speech, Expect, FRAME_SAMPLES, Hints, Job, Listening, Nothing};
 use hotline::control::words::{Lang, LegId, TurnId};
 use hotline::media::tone::rms;
@@ -188,7 +188,7 @@ fn a_full_recognizer_is_told_as_overload_and_its_half_utterance_is_cancelled() {
 #[test]
 fn without_a_recognizer_a_turn_is_told_so_at_once_and_a_stopped_turn_is_cancelled() {
     let (disk, _inbox) = crossbeam_channel::bounded(1);
-    let settings = hotline::media::mixer::Settings { media_timeout: Duration::from_secs(1), seed: 1, identity: None };
+    let settings = hotline::media::mixer::Settings { media_timeout: Duration::from_secs(1), seed: 1, identity: None, levels: Levels::Kept };
     let mut deaf = hotline::media::mixer::Mixer::new(settings, disk, Vec::new());
     deaf.handle(Duration::ZERO, Command::Listen { leg: LegId(1), listening: listening(600, 5_000) }.into());
     assert!(matches!(deaf.next_report(), Some(Report::Speech(Speech::Nothing { why: Nothing::NoEngine, .. }))));

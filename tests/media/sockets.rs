@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, PlayOutcome, Reports, Stream, Terms, WorkerId};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyTones, Levels, PlayOutcome, Reports, Stream, Terms, WorkerId};
 use hotline::control::words::srtp::Security;
 use hotline::control::words::{LegId, PlayId, RecordingId, RoomId};
 use hotline::media::tone::share;
@@ -23,6 +23,7 @@ fn worker(id: u16, disk: &disk::Handle) -> (Handle, Receiver<Report>) {
         nice: 0,
         media_timeout: Duration::from_secs(30),
         identity: None,
+        levels: Levels::Kept,
     };
     let handle = start(config, disk.jobs.clone(), Vec::new(), move |report| {
         reports.try_send(report).map_err(crossbeam_channel::TrySendError::into_inner)
@@ -111,6 +112,7 @@ fn a_taken_port_is_named_in_the_error() {
         nice: 0,
         media_timeout: PATIENCE,
         identity: None,
+        levels: Levels::Kept,
     };
     let (disk, _keep) = crossbeam_channel::bounded(1);
     let error = start(config, disk, Vec::new(), |_| Ok(())).map(|_| ()).unwrap_err().to_string();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use hotline::control::random::Random;
-use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyClock, KeyTones, OpusTerms, Reports, Stream, Terms};
+use hotline::control::words::media::{BargeIn, Codec, Command, Event, KeyClock, KeyTones, Levels, OpusTerms, Reports, Stream, Terms};
 use hotline::control::words::srtp::{Security, SrtpKeys};
 use hotline::control::words::{LegId, PlayId, RoomId, speech};
 use hotline::media::codec::{Decoder, Encoder, MOST_SAMPLES, WIRE};
@@ -25,6 +25,8 @@ const STEP: u64 = 20_000;
 /// Ticks stand 7 ms behind the packets of an undisturbed network.
 const PHASE: u64 = 7_000;
 pub const KEY_TYPE: u8 = 101;
+/// How loud a phone says its sine, unless told otherwise.
+const LOUDNESS: f64 = 8_000.0;
 /// Packets lost in a row.
 const BURST: u32 = 3;
 
@@ -57,6 +59,8 @@ pub struct Phone {
     pub network: Network,
     /// The sine it says, or nothing.
     pub says: Option<f64>,
+    /// The peak of that sine.
+    pub loudness: f64,
     /// Sound that it says first, from the front.
     pub reads: std::collections::VecDeque<i16>,
     pub sequence: u16,
@@ -116,11 +120,18 @@ pub struct Stage {
     launched: u64,
     next_tick: u64,
     next_packet: u64,
+    /// Companies of phones that have left.
+    left: u128,
 }
+
+/// Legs of companies that follow each other differ by this.
+const COMPANY: u128 = 1_000;
 
 pub fn leg(number: u128) -> LegId {
     LegId(number)
 }
+
+const SETTINGS: Settings = Settings { media_timeout: TIMEOUT, seed: 1, identity: None, levels: Levels::Kept };
 
 /// What the phones say of Opus.
 const OPUS: OpusTerms = OpusTerms { fec: true, dtx: false, most_bitrate: None };
@@ -150,7 +161,7 @@ impl Stage {
         speech: Receiver<speech::Job>,
     ) -> Stage {
         Stage {
-            mixer: Mixer::new(Settings { media_timeout: TIMEOUT, seed: 1, identity: None }, to_disk, vec![to_speech]),
+            mixer: Mixer::new(SETTINGS, to_disk, vec![to_speech]),
             now: 0,
             phones: Vec::new(),
             reports: Vec::new(),
@@ -163,7 +174,24 @@ impl Stage {
             launched: 0,
             next_tick: PHASE,
             next_packet: 0,
+            left: 0,
         }
+    }
+
+    /// Whether those who speak low are heard louder; before the first phone.
+    pub fn level(&mut self, levels: Levels) {
+        let (to_disk, disk) = crossbeam_channel::bounded(4_096);
+        let (to_speech, speech) = crossbeam_channel::bounded(16_384);
+        (self.mixer, self.disk, self.speech) = (Mixer::new(Settings { levels, ..SETTINGS }, to_disk, vec![to_speech]), disk, speech);
+    }
+
+    /// Everybody hangs up and is forgotten; the next phones are others.
+    pub fn leave(&mut self) {
+        for phone in std::mem::take(&mut self.phones) {
+            self.order(Command::CloseLeg { leg: phone.leg });
+        }
+        self.flying.clear();
+        self.left += 1;
     }
 
     /// A phone in a room, saying a sine.
@@ -173,7 +201,7 @@ impl Stage {
 
     /// The same, ciphered.
     pub fn phone_with(&mut self, number: u16, codec: Codec, says: Option<f64>, cipher: Cipher) -> LegId {
-        let (leg, port) = (leg(u128::from(number)), 10_000 + 2 * number);
+        let (leg, port) = (leg(self.left * COMPANY + u128::from(number)), 10_000 + 2 * number);
         let address = SocketAddr::from(([192, 0, 2, 1], 40_000 + number));
         self.phones.push(Phone {
             leg,
@@ -182,6 +210,7 @@ impl Stage {
             codec,
             network: Network::default(),
             says,
+            loudness: LOUDNESS,
             reads: std::collections::VecDeque::new(),
             sequence: 65_000 + number,
             timestamp: 0xFFFF_0000 + u32::from(number),
@@ -342,7 +371,7 @@ impl Stage {
     }
 
     fn speak(&mut self, phone: usize) {
-        let Phone { says, reads, said, codec, network, port, address, sequence, timestamp, ssrc, encoder, cipher, .. } =
+        let Phone { says, loudness, reads, said, codec, network, port, address, sequence, timestamp, ssrc, encoder, cipher, .. } =
             &mut self.phones[phone];
         let lasts = FRAME as u32 * codec.ticks_a_sample();
         if says.is_none() && reads.is_empty() {
@@ -356,7 +385,7 @@ impl Stage {
         let mut sound = [0; FRAME];
         for sample in &mut sound {
             let angle = std::f64::consts::TAU * says.unwrap_or(0.0) * (*said as f64) / f64::from(RATE);
-            *sample = reads.pop_front().unwrap_or((angle.sin() * 8_000.0) as i16);
+            *sample = reads.pop_front().unwrap_or((angle.sin() * *loudness) as i16);
             *said += 1;
         }
         let mut wire = [0; WIRE];

@@ -111,6 +111,11 @@ fn s4_an_order_is_found_over_http_and_the_known_caller_is_asked_nothing() {
     facts.wait("message.created", |data| {
         data["author"] == "bot" && data["content"]["text"].as_str().is_some_and(|text| text.contains("杭州"))
     });
+    let timed = facts.wait("session.turn_timed", |_| true);
+    let of = |part: &str| timed[part].as_u64().unwrap_or_else(|| panic!("{part}: {timed}"));
+    let parts = ["endpoint_ms", "recognition_ms", "lookup_ms", "synthesis_ms"].map(of);
+    assert!(of("endpoint_ms") >= 300 && of("understanding_us") > 0, "{timed}");
+    assert!(of("total_ms") >= parts.iter().sum::<u64>(), "the parts lie within the whole: {timed}");
     assert!(reports(caller).1);
     let asked = server.log_of_facts();
     let asked = asked.iter().filter(|fact| fact["type"] == "message.created" && fact["data"]["author"] == "bot");

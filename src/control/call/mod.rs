@@ -4,6 +4,7 @@
 //! goes out as [`Effect`]s. `plan.rs` carries out what a plan wishes, `line.rs` waits and is offered, `dial.rs` reaches
 //! far ends, `bridge.rs` connects, `ending.rs` says how it ended.
 
+mod answering;
 mod arrive;
 mod bridge;
 mod carried;

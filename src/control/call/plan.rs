@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::answering::Answering;
 use super::dial::DIRECT;
 use super::{After, Call, Ending, Stage, World};
 use crate::control::dialplan::plan::TransferMode;
@@ -23,6 +24,8 @@ impl Call {
         let mut wishes = Vec::new();
         let Some(talk) = &mut self.talk else { return };
         talk.step(world.now, event, &mut wishes, world.out);
+        let is_asking = talk.is_asking_outside();
+        self.sound.answering.iter_mut().for_each(|answering| answering.look(world.now, is_asking));
         self.carry_out(wishes, world);
         self.mask_secrets(world);
     }
@@ -59,7 +62,8 @@ impl Call {
             speech::Event::Heard { leg, turn, heard } if leg == self.caller => {
                 self.say_heard(&heard, world);
                 if !self.on_note_words(turn, &heard.text, world) && self.sound.turn == Some(turn) && matches!(self.stage, Stage::Plan) {
-                    let Heard { text, pinyin, confidence, .. } = heard;
+                    let Heard { text, pinyin, confidence, latency, .. } = heard;
+                    self.sound.answering = Some(Answering::new(world.now, self.sound.end_silence, latency));
                     self.tell_plan(Event::Said { text, pinyin, confidence }, world);
                 }
             }
@@ -99,6 +103,7 @@ impl Call {
             Wish::Say { play, prompts, barge_in, .. } => self.say(play, prompts, barge_in, world),
             Wish::Listen(listening) => {
                 self.sound.turn = Some(listening.turn);
+                self.sound.end_silence = listening.end_silence;
                 self.media(Command::Listen { leg, listening: Arc::new(listening) }, world);
             }
             Wish::StopListening(turn) => {

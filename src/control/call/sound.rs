@@ -1,7 +1,9 @@
 //! What a call does with sound: opening and closing legs, plays of its own, recordings, keys, speech.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::answering::Answering;
 use super::leg::Sound;
 use super::mask::Masks;
 use super::note::Note;
@@ -36,6 +38,10 @@ pub struct CallSound {
     pub saying: Option<PlayId>,
     /// The turn the plan listens in.
     pub turn: Option<TurnId>,
+    /// The silence that ends an utterance of that turn.
+    pub end_silence: Duration,
+    /// The plan's answer to what was said last, until it is heard.
+    pub answering: Option<Answering>,
     /// The recording of the call that runs.
     pub recording: Option<RecordingId>,
     /// Recordings whose last word is still to come.
@@ -63,6 +69,7 @@ impl Call {
     pub fn on_media(&mut self, event: media::Event, world: &mut World<'_>) {
         match event {
             media::Event::KeyPressed { leg, key, way } => self.on_key(leg, key, way, world),
+            media::Event::PlayBegan { leg, waited, .. } => self.on_play_began(leg, waited, world),
             media::Event::PlayFinished { play, outcome, .. } => self.on_played(play, outcome, world),
             media::Event::SpeechStarted { leg, turn } => self.on_speech_started(leg, turn, world),
             media::Event::MediaLost { leg } => self.on_media_lost(leg, world),
@@ -165,6 +172,20 @@ impl Call {
         }
     }
 
+    /// The first sound after somebody's words is their answer.
+    fn on_play_began(&mut self, leg: LegId, waited: Duration, world: &mut World<'_>) {
+        let answering = self.sound.answering.filter(|_| leg == self.caller);
+        if let Some(fact) = answering.and_then(|answering| answering.begun(world.now, self.ids.session, waited)) {
+            self.sound.answering = None;
+            world.out.push(Effect::Record(fact));
+        }
+    }
+
+    /// The rules' work on the last words is told.
+    pub fn on_reckoned(&mut self, took: Duration) {
+        self.sound.answering.iter_mut().for_each(|answering| answering.reckoned(took));
+    }
+
     fn on_own_played(&mut self, what: Own, world: &mut World<'_>) {
         match what {
             Own::Background => {}
@@ -202,7 +223,7 @@ impl Call {
         recording
     }
 
-    fn on_recorded(&mut self, recording: RecordingId, duration: Option<std::time::Duration>, world: &mut World<'_>) {
+    fn on_recorded(&mut self, recording: RecordingId, duration: Option<Duration>, world: &mut World<'_>) {
         self.sound.unfinished.retain(|open| *open != recording);
         world.out.push(Effect::DropRecording(recording));
         self.on_note_recorded(recording, duration, world);

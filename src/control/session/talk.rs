@@ -105,6 +105,12 @@ impl Talk {
         self.sort(now, all, wishes, out);
     }
 
+    /// Does the plan wait for an answer from outside?
+    #[must_use]
+    pub fn is_asking_outside(&self) -> bool {
+        self.runner.is_asking_outside()
+    }
+
     /// The plan's clock came.
     pub fn handle_timeout(&mut self, now: Time, wishes: &mut Vec<Wish>, out: &mut Vec<Effect>) {
         let mut all = Vec::new();

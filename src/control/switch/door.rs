@@ -132,6 +132,14 @@ impl Switch {
         }
     }
 
+    /// An answer was timed: it counts for the metrics too.
+    pub(super) fn count_turn(&mut self, fact: &Fact) {
+        let Fact::TurnTimed { endpoint_ms, recognition_ms, understanding_us, lookup_ms, synthesis_ms, total_ms, .. } = fact else { return };
+        let us = |ms: &u64| ms.saturating_mul(1_000);
+        let parts = [us(endpoint_ms), us(recognition_ms), *understanding_us, us(lookup_ms), us(synthesis_ms), us(total_ms)];
+        self.load.turns.iter_mut().zip(parts).for_each(|(spread, micros)| spread.add(micros));
+    }
+
     /// All that is counted.
     pub(super) fn counts(&self) -> Counts {
         let (tolls, cuts) = (self.tolls.refused(), self.tolls.cuts());
@@ -142,6 +150,7 @@ impl Switch {
             cuts,
             pressure: self.load.pressure,
             trunks: self.trunks.loads(),
+            turns: self.load.turns,
         }
     }
 

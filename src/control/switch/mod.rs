@@ -18,6 +18,7 @@ mod trunks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
@@ -44,6 +45,7 @@ use super::words::agent::AgentState;
 use super::words::directory::Directory;
 use super::words::phone::KeptPhone;
 use super::words::pressure::Pressure;
+use super::words::seen::{Spread, TURN_PARTS};
 use super::words::trunk::Habits;
 use super::words::{AgentId, LegId, LookupId, OfferId, RecordingId, SessionId, media, speech};
 use trunks::read_as;
@@ -106,12 +108,13 @@ enum Drain {
     Done,
 }
 
-/// How much runs.
+/// How much runs, and how long it is waited for.
 #[derive(Debug, Default, Clone, Copy)]
 struct Load {
     calls: usize,
     chats: usize,
     pressure: Pressure,
+    turns: [Spread; TURN_PARTS.len()],
 }
 
 /// All rules, behind one surface.
@@ -187,6 +190,7 @@ impl Switch {
             Input::Agent(command, wish) => self.on_command(now, command, wish),
             Input::Found(lookup, finding) => self.on_found(now, lookup, finding),
             Input::Directory(directory) => self.configure(now, directory),
+            Input::Reckoned(leg, took) => self.on_reckoned(now, leg, took),
             Input::Pressure(pressure) => self.on_pressure(now, pressure),
             Input::Drain { until } => self.begin_drain(now, until),
         }
@@ -322,6 +326,7 @@ impl Switch {
     fn on_media(&mut self, now: Time, event: media::Event) {
         let session = match &event {
             media::Event::KeyPressed { leg, .. }
+            | media::Event::PlayBegan { leg, .. }
             | media::Event::PlayFinished { leg, .. }
             | media::Event::SpeechStarted { leg, .. }
             | media::Event::MediaLost { leg }
@@ -332,6 +337,12 @@ impl Switch {
         };
         if let Some(session) = session.copied() {
             self.with_call(now, session, |call, world| call.on_media(event, world));
+        }
+    }
+
+    fn on_reckoned(&mut self, now: Time, leg: LegId, took: Duration) {
+        if let Some(session) = self.index.legs.get(&leg).copied() {
+            self.with_call(now, session, |call, _| call.on_reckoned(took));
         }
     }
 

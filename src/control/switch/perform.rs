@@ -68,7 +68,10 @@ impl Switch {
             Effect::OwnRecording(recording) => drop(self.index.recordings.insert(recording, session)),
             Effect::DropRecording(recording) => drop(self.index.recordings.remove(&recording)),
             Effect::Release(lease) => self.ports.release(now, lease),
-            Effect::Record(fact) => self.sessions.record(now, session, fact, &mut self.work.sessions),
+            Effect::Record(fact) => {
+                self.count_turn(&fact);
+                self.sessions.record(now, session, fact, &mut self.work.sessions);
+            }
             Effect::Go(state) => self.sessions.go(now, session, state, &mut self.work.sessions),
             Effect::Say(line) => drop(self.sessions.say(now, session, *line, &mut self.work.sessions)),
             Effect::Write(line, buttons) => drop(self.write(now, session, *line, buttons)),

@@ -72,6 +72,16 @@ impl Terms {
     pub const MOST: usize = 8;
 }
 
+/// Whether the levels of those who speak are brought together (automatic gain control).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Levels {
+    /// Everybody is heard as loud as he is.
+    #[default]
+    Kept,
+    /// Who speaks low is heard louder, who speaks loud lower.
+    Evened,
+}
+
 /// The RTP clock in which keys tell their duration: the codec's (RFC 4733 §2.1), where the peer knows that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum KeyClock {
@@ -466,6 +476,15 @@ pub enum Event {
         key: char,
         /// How it came.
         way: KeyWay,
+    },
+    /// The first sound of a playback went out.
+    PlayBegan {
+        /// The ear.
+        leg: LegId,
+        /// Which playback.
+        play: PlayId,
+        /// How long it waited until its first sound was made.
+        waited: Duration,
     },
     /// The playback ended.
     PlayFinished {

@@ -72,6 +72,29 @@ pub struct Kind {
     pub status: u16,
 }
 
+/// The parts of a turn, from the end of the caller's words to the first sound of the answer.
+pub const TURN_PARTS: [&str; 6] = ["endpoint", "recognition", "understanding", "lookup", "synthesis", "total"];
+/// Upper bounds of [`Spread`]'s buckets, in milliseconds; what is above is in the last bucket.
+pub const TURN_BOUNDS_MS: [f64; 9] = [1.0, 5.0, 20.0, 100.0, 300.0, 700.0, 1_500.0, 3_000.0, 6_000.0];
+
+/// How one part of all turns is spread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Spread {
+    /// Turns by bucket.
+    pub buckets: [u64; TURN_BOUNDS_MS.len() + 1],
+    /// All of them together, in microseconds.
+    pub sum_us: u64,
+}
+
+impl Spread {
+    /// Counts one.
+    pub fn add(&mut self, micros: u64) {
+        let bucket = TURN_BOUNDS_MS.iter().position(|bound| micros as f64 / 1_000.0 <= *bound).unwrap_or(TURN_BOUNDS_MS.len());
+        self.buckets[bucket] += 1;
+        self.sum_us = self.sum_us.saturating_add(micros);
+    }
+}
+
 /// All that the rules count.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
@@ -87,4 +110,6 @@ pub struct Counts {
     pub pressure: Pressure,
     /// Calls of each trunk now, both ways, by its name.
     pub trunks: Vec<(String, u32)>,
+    /// How long callers waited for an answer, in [`TURN_PARTS`].
+    pub turns: [Spread; TURN_PARTS.len()],
 }

@@ -1,7 +1,7 @@
 //! What the rules count, as they told it when they were asked.
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use crate::control::sip::message::Method;
 use crate::control::words::guard::Offence;
 use crate::control::words::pressure::Pressure;
-use crate::control::words::seen::{Counts, Kind};
+use crate::control::words::seen::{Counts, Kind, Spread, TURN_BOUNDS_MS, TURN_PARTS};
 
 /// A registry for one look at these counts.
 pub(super) fn registry(counts: Counts) -> Registry {
@@ -24,7 +24,7 @@ struct Rules(Counts);
 
 impl Collector for Rules {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let Rules(Counts { guard, messages, tolls, cuts, pressure, trunks }) = self;
+        let Rules(Counts { guard, messages, tolls, cuts, pressure, trunks, turns }) = self;
         let mut levels = encoder.encode_descriptor(
             "overload_level",
             "What is left undone for want of time: 1 at the level in force",
@@ -52,6 +52,7 @@ impl Collector for Rules {
             let counter = ConstCounter::new(count);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
+        by_part(&mut encoder, turns)?;
         by_kind(&mut encoder, messages)
     }
 }
@@ -59,6 +60,18 @@ impl Collector for Rules {
 fn by_reason(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, counts: &[(&str, u64)]) -> Result<(), std::fmt::Error> {
     let mut lines = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     counts.iter().try_for_each(|(why, count)| ConstCounter::new(*count).encode(lines.encode_family(&[("why", *why)])?))
+}
+
+fn by_part(encoder: &mut DescriptorEncoder<'_>, turns: &[Spread]) -> Result<(), std::fmt::Error> {
+    let help = "From the end of a caller's words to the first sound of the answer, by part";
+    let mut lines = encoder.encode_descriptor("turn_milliseconds", help, None, MetricType::Histogram)?;
+    for (part, spread) in TURN_PARTS.iter().zip(turns) {
+        let bounds = TURN_BOUNDS_MS.into_iter().chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(spread.buckets).collect();
+        let count = spread.buckets.iter().sum();
+        lines.encode_family(&[("part", *part)])?.encode_histogram::<NoLabelSet>(spread.sum_us as f64 / 1_000.0, count, &buckets, None)?;
+    }
+    Ok(())
 }
 
 /// Requests have the status "request"; what is no trunk's has the trunk "".

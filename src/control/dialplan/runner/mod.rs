@@ -318,6 +318,12 @@ impl Runner {
         }
     }
 
+    /// Is an answer from outside awaited?
+    #[must_use]
+    pub fn is_asking_outside(&self) -> bool {
+        matches!(self.wait, Wait::Found { .. })
+    }
+
     /// The name of the lookup whose answer is awaited.
     #[must_use]
     pub fn awaited_lookup(&self) -> Option<&str> {
