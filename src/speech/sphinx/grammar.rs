@@ -64,6 +64,17 @@ impl Grammar {
         Some(Grammar { words: spoken_words(&jsgf[HEAD.len()..]), jsgf, unknown, phrases })
     }
 
+    /// What was heard of the menu so far, without what people say before it.
+    #[must_use]
+    pub fn without_lead<'t>(&self, text: &'t str) -> &'t str {
+        if self.phrases.is_empty() {
+            return text;
+        }
+        let rest_after = |lead: &str| text.strip_prefix(lead).filter(|rest| rest.is_empty() || rest.starts_with(' '));
+        let rests = LEADS.split(" | ").filter_map(|lead| rest_after(lead.trim()));
+        rests.min_by_key(|rest| rest.len()).unwrap_or(text).trim_start()
+    }
+
     /// Is all that was heard of the menu a single word, whatever was said around it?
     #[must_use]
     pub fn is_one_word(&self, text: &str) -> bool {
@@ -148,6 +159,8 @@ mod tests {
         let hints = Hints { phrases: ["agent", "talk to an agent"].map(str::to_owned).to_vec(), ..Hints::default() };
         let grammar = Grammar::of(Expect::Sentence, &hints, &dictionary).unwrap();
         assert!(grammar.is_one_word("uh agent please") && !grammar.is_one_word("i want to talk to an agent") && !grammar.is_one_word("uh"));
+        let rests = ["uh a", "could you", "i want to talk", "umbrella", "talk to"].map(|text| grammar.without_lead(text));
+        assert_eq!(rests, ["a", "", "talk", "umbrella", "talk to"]);
     }
 
     #[test]

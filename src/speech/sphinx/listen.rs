@@ -229,6 +229,10 @@ impl Tuned {
         Ok(())
     }
 
+    fn without_lead<'t>(&self, text: &'t str) -> &'t str {
+        self.grammar.as_ref().map_or(text, |grammar| grammar.without_lead(text))
+    }
+
     fn is_one_word(&self, text: &str) -> bool {
         self.kind == Kind::Sentence && self.grammar.as_ref().is_some_and(|grammar| grammar.is_one_word(text))
     }
@@ -269,7 +273,9 @@ impl Hearing for Ear {
         }
         let (tuned, phones) = self.pair.as_mut()?;
         let (text, belief) = judge(tuned, phones, self.voice.millis())?;
-        let is_news = belief >= REFUSED && text != self.said;
+        // Noise becomes what people say around a choice first: that is no word of the menu yet.
+        let text = tuned.without_lead(&text).to_owned();
+        let is_news = belief >= REFUSED && text != self.said && !text.is_empty() && fits(&text, self.voice.millis());
         is_news.then(|| {
             self.said.clone_from(&text);
             text
@@ -289,11 +295,9 @@ impl Hearing for Ear {
         let judged = judge(tuned, phones, self.voice.millis());
         self.samples = 0;
         let (text, confidence) = judged.ok_or(Nothing::Rejected)?;
-        let words = u32::try_from(text.split(' ').count()).unwrap_or(u32::MAX);
         let voiced = self.voice.millis();
-        tracing::debug!(confidence, words, voiced, "pocketsphinx judged");
-        // Fillers take in whatever does not fit: a long speech is no single word.
-        if confidence < REFUSED || voiced > VOICE_GRACE_MS.saturating_add(VOICE_A_WORD_MS.saturating_mul(words)) {
+        tracing::debug!(confidence, text, voiced, "pocketsphinx judged");
+        if confidence < REFUSED || !fits(&text, voiced) {
             return Err(Nothing::Rejected);
         }
         let confidence = if tuned.is_one_word(&text) { confidence.min(MOST_FOR_ONE_WORD) } else { confidence };
@@ -392,6 +396,12 @@ fn judge(grammar: &mut Tuned, phones: &mut Phones, voiced_ms: u32) -> Option<(St
         Kind::Words => belief(behind / words, EVEN_WORDS, WORD_STEEPNESS).min(MOST_FOR_WORDS),
     };
     Some((text, belief))
+}
+
+/// Fillers take in whatever does not fit: a long speech is no single word.
+fn fits(text: &str, voiced_ms: u32) -> bool {
+    let words = u32::try_from(text.split(' ').count()).unwrap_or(u32::MAX);
+    voiced_ms <= VOICE_GRACE_MS.saturating_add(VOICE_A_WORD_MS.saturating_mul(words))
 }
 
 fn belief(behind: f32, even: f32, steepness: f32) -> f32 {

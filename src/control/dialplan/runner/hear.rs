@@ -18,6 +18,8 @@ use crate::nlu::normalise::normalise;
 const MOST_TYPED_AHEAD: usize = 32;
 /// Chat lines written before they are asked for.
 const MOST_SAID_AHEAD: usize = 8;
+/// Letters of pinyin with their tones stand before it, Chinese characters behind.
+const LAST_LATIN: char = '\u{24F}';
 /// Sentences at least this long may carry more than yes or no.
 const LONG_ANSWER: usize = 5;
 
@@ -48,7 +50,9 @@ impl Runner {
             self.pressed(now, key, out);
             return;
         }
-        if self.voice.playing.is_some() && self.is_backchannel(&question, text) {
+        let medium = self.nlu_medium();
+        let heard = Heard { text, pinyin, confidence, medium };
+        if self.voice.playing.is_some() && (self.is_backchannel(&question, text) || self.is_stray(now, &question, &heard)) {
             self.listen_on(now, out);
             return;
         }
@@ -57,8 +61,6 @@ impl Runner {
         text.clone_into(&mut self.memory.last_said);
         self.stop_saying(out);
         self.clocks.answer = None;
-        let medium = self.nlu_medium();
-        let heard = Heard { text, pinyin, confidence, medium };
         if !self.is_sensitive(now, text, out) {
             self.answered(now, *question, &heard, out);
         }
@@ -94,6 +96,18 @@ impl Runner {
     /// 嗯, ok and the like do not stop a prompt, except where they answer it.
     fn is_backchannel(&self, question: &Question, text: &str) -> bool {
         question.barge_in == BargeIn::Words && matches!(question.kind, Asked::Menu(_) | Asked::Slot(_)) && values::is_backchannel(text)
+    }
+
+    /// One syllable that is not surely an option is a nod that was misheard (哦 as 我). An engine that writes pinyin writes characters where
+    /// it heard what the menu hints at, and only then is a single syllable of it believed.
+    fn is_stray(&self, now: Time, question: &Question, heard: &Heard<'_>) -> bool {
+        let Asked::Menu(index) = question.kind else { return false };
+        let is_character = |c: &char| c.is_alphabetic() && !c.is_ascii();
+        let (syllables, is_hinted) = match heard.pinyin {
+            Some(pinyin) => (pinyin.split_whitespace().count(), heard.text.chars().any(|c| is_character(&c) && c > LAST_LATIN)),
+            None => (heard.text.chars().filter(is_character).count(), true),
+        };
+        syllables == 1 && question.barge_in == BargeIn::Words && !(is_hinted && self.is_sure(now, index, heard))
     }
 
     /// Words so far: they stop a prompt before the sentence is at its end.

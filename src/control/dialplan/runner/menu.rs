@@ -130,6 +130,11 @@ impl Runner {
         }
     }
 
+    /// Is the sentence surely one of what may be said at a menu?
+    pub(super) fn is_sure(&self, now: Time, index: usize, heard: &Heard<'_>) -> bool {
+        matches!(self.rank(now, Some(index), heard).decide(self.thresholds()), Decision::Accept(_))
+    }
+
     /// Is the sentence surely an intent of the tree? For questions that are no menu.
     pub(super) fn sure_intent(&self, now: Time, heard: &Heard<'_>) -> Option<(Vec<String>, Ranked)> {
         let ranked = self.rank(now, None, heard);

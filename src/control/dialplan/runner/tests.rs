@@ -128,6 +128,12 @@ fn a_nod_during_the_prompt_does_not_stop_it_but_words_do() {
     let mut talk = Talk::begin("driver-hotline", Start::voice());
     let wishes = talk.say("嗯").to_vec();
     assert!(wishes.iter().all(|wish| matches!(wish, Wish::Listen(_))), "{wishes:?}");
+    let misheard = Event::Said { text: "wǒ".to_owned(), pinyin: Some("wo".to_owned()), confidence: 0.64 };
+    let wishes = talk.tell(misheard).to_vec();
+    assert!(
+        wishes.iter().all(|wish| matches!(wish, Wish::Listen(_))),
+        "哦 was heard as 我, which half of all wishes begin with: {wishes:?}"
+    );
     let wishes = talk.say("工资没发").to_vec();
     assert!(wishes.iter().any(|wish| matches!(wish, Wish::StopSaying(_))), "{wishes:?}");
     assert_eq!(talk.runner.asked_slot(), Some("driver_id"));
