@@ -12,6 +12,7 @@ mod coffee;
 mod company;
 mod crash;
 mod drain;
+mod early;
 mod guard;
 mod kamailio;
 mod load;

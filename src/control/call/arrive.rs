@@ -1,18 +1,20 @@
-//! A call comes in: a port, an agreement, an answer; and the beginning once the ACK is here and the customer is known.
+//! A call comes in: a port, an agreement, an answer, or early media where the plan answers only when it must; and the beginning once the
+//! ACK is here and the customer is known.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::dial::PROGRESS;
 use super::ending::Refused;
-use super::leg::{Dialog, Leg, NewLeg, Role};
+use super::leg::{Dialog, Leg, NewLeg, Role, Sound};
 use super::line::bare_line;
 use super::protect::protection;
 use super::route::Route;
-use super::sound::CallSound;
+use super::sound::{CallSound, Recorder};
 use super::{After, Call, Done, Ids, Party, Stage, World};
 use crate::control::dialplan::Medium;
-use crate::control::dialplan::plan::Plan;
+use crate::control::dialplan::plan::{PickUp, Plan};
 use crate::control::dialplan::wish::Event;
 use crate::control::event::{Fact, SessionState};
 use crate::control::session::effect::{Effect, Signal};
@@ -98,15 +100,36 @@ impl Call {
         world.out.push(Effect::Record(Fact::LegOpened { leg: id, call: self.ids.call, role, uri }));
     }
 
-    /// Plans, lines and built-in places answer at once; people and trunks ring first.
+    /// Lines and built-in places answer at once, plans as they say; people and trunks ring first.
     fn welcome(&mut self, world: &mut World<'_>) {
         match self.route.clone() {
-            Route::Plan(_) | Route::Queue(_) | Route::Echo | Route::Silence | Route::Music(_) => self.pick_up(world),
+            Route::Plan(_) => self.take_up(world),
+            Route::Queue(_) | Route::Echo | Route::Silence | Route::Music(_) => self.pick_up(world),
             route @ (Route::Agent(_) | Route::Trunk { .. } | Route::Ring(_) | Route::Uri(_)) => {
                 world.out.push(Effect::Go(SessionState::Bot));
                 self.dial(&route, &[], super::dial::DIRECT, After::Direct, world);
             }
         }
+    }
+
+    /// The plan's call: answered, or only spoken to where the plan wants it so and the caller's offer allows it. An INVITE without an
+    /// offer is answered at once: we offer in the 200, never in a provisional response.
+    pub(super) fn take_up(&mut self, world: &mut World<'_>) {
+        let early = self.plan.as_ref().is_some_and(|plan| plan.defaults.answer == PickUp::WhenNeeded);
+        let caller = self.caller;
+        let arriving = self.leg(caller).filter(|leg| early && leg.dialog == Dialog::Arriving);
+        let Some(description) = arriving.and_then(Leg::answered) else { return self.pick_up(world) };
+        world.signal(caller, Signal::Ring(PROGRESS, Some(description)));
+        self.open_sound(caller, world);
+        if let Stage::Arriving { confirmed, .. } = &mut self.stage {
+            *confirmed = Done::Yes;
+        }
+        self.begin(world);
+    }
+
+    /// Is what the caller hears early media?
+    pub(super) fn is_early(&self) -> bool {
+        self.answered.is_none() && self.leg(self.caller).is_some_and(|leg| leg.dialog == Dialog::Arriving && leg.sound == Sound::Open)
     }
 
     /// 200 to the caller, once; his sound opens as soon as there is an agreement.
@@ -119,7 +142,7 @@ impl Call {
         self.answered = Some(world.now);
         world.out.push(Effect::Record(Fact::CallAnswered { call: self.ids.call }));
         self.open_sound(caller, world);
-        if world.directory.record_calls {
+        if self.sound.wanted.map_or(world.directory.record_calls, |wanted| wanted == Recorder::On) {
             self.start_recording(world);
         }
     }
@@ -139,7 +162,7 @@ impl Call {
         }
     }
 
-    /// The ACK is here and the customer is known: what the number leads to begins.
+    /// The ACK is here, or the caller is spoken to early, and the customer is known: what the number leads to begins.
     pub(super) fn begin(&mut self, world: &mut World<'_>) {
         if !matches!(self.stage, Stage::Arriving { confirmed: Done::Yes, settled: Done::Yes }) {
             return;
@@ -156,6 +179,10 @@ impl Call {
 
     /// A plan leads from here on.
     pub(super) fn start_plan(&mut self, plan: &Arc<Plan>, world: &mut World<'_>) {
+        if plan.defaults.answer == PickUp::AtOnce {
+            // Another plan led here, which had not needed the caller yet.
+            self.pick_up(world);
+        }
         let beginning = Beginning {
             medium: Medium::Voice,
             channel: VOICE,

@@ -40,6 +40,7 @@ impl Call {
     /// The caller by himself: he hears himself, nothing, or music.
     pub(super) fn be_alone(&mut self, place: &Route, world: &mut World<'_>) {
         self.hush_plan(world);
+        self.pick_up(world);
         self.stage = Stage::Alone;
         match place {
             Route::Echo => self.hear(self.caller, self.caller, world),

@@ -40,7 +40,7 @@ const UNREACHABLE: u16 = 503;
 /// 180 Ringing.
 const RINGING: u16 = 180;
 /// 183 Session Progress: early media.
-const PROGRESS: u16 = 183;
+pub(super) const PROGRESS: u16 = 183;
 
 /// Reason of the CANCEL to those whose call another phone took.
 const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -111,7 +111,7 @@ impl Call {
         hunt.takes(&mut self.caller, &legs);
         self.stage = Stage::Dialling { legs, after, early: None, hunt };
         world.out.push(Effect::Clock(Clock::Ring, Some(world.now + round.ring)));
-        if self.answered.is_some() {
+        if self.answered.is_some() || self.is_early() {
             self.play_ringback(world);
         }
     }
@@ -126,7 +126,7 @@ impl Call {
         (self.route, self.plan) = (to.clone(), plan);
         let settled = if world.customer.is_some() { Done::Yes } else { Done::No };
         self.stage = Stage::Arriving { confirmed: Done::No, settled };
-        self.pick_up(world);
+        self.take_up(world);
     }
 
     /// Rings all phones of an agent; empty when none could be rung.
@@ -297,7 +297,8 @@ impl Call {
         self.tell_referrer(status, world);
         match sdp.filter(|_| alone) {
             Some(sdp) => self.open_early(id, &sdp, world),
-            None if self.answered.is_none() => {
+            // He who is spoken to early hears our ringing there.
+            None if self.answered.is_none() && !self.is_early() => {
                 let caller = self.caller;
                 world.signal(caller, Signal::Ring(if status == PROGRESS { RINGING } else { status }, None));
             }

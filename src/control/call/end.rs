@@ -129,7 +129,12 @@ impl Call {
     }
 
     fn record_ending(&self, ending: &Ending, world: &mut World<'_>) {
-        let (call, sip_status) = (self.ids.call, ending.sip_status());
+        let call = self.ids.call;
+        let sip_status = match ending.sip_status() {
+            // No INVITE of a call that was never answered ended well, whatever the verdict.
+            OK if self.answered.is_none() => UNAVAILABLE,
+            status => status,
+        };
         let duration_ms = DomainEvent::ms(world.now.since(self.began));
         let (our_fault, ending) = (ending.is_our_fault(), ending.name());
         world.out.push(Effect::Record(Fact::CallEnded { call, ending, sip_status, our_fault, duration_ms }));

@@ -24,6 +24,11 @@ pub enum Ending {
         /// Was the customer helped without a person?
         contained: bool,
     },
+    /// The plan came to its end and never needed the caller: he heard what it said, and his call was refused.
+    NotAnswered {
+        /// Was the customer helped without a person?
+        contained: bool,
+    },
     /// The line had no agent in time; the customer was promised a callback or told.
     QueueOverflow {
         /// How long he had waited.
@@ -88,6 +93,7 @@ impl Ending {
     pub fn sip_status(&self) -> u16 {
         match self {
             Ending::CallerCancelled => 487,
+            Ending::NotAnswered { .. } => 480,
             Ending::Unreached { status } => *status,
             Ending::Refused(why) => why.sip_status(),
             _ => 200,
@@ -102,8 +108,8 @@ impl Ending {
             Ending::Abandoned { .. } => "abandoned",
             Ending::CallerCancelled => "cancelled",
             Ending::AgentHungUp => "agent_hung_up",
-            Ending::PlanEnded { contained: true } => "contained",
-            Ending::PlanEnded { contained: false } => "plan_ended",
+            Ending::PlanEnded { contained: true } | Ending::NotAnswered { contained: true } => "contained",
+            Ending::PlanEnded { contained: false } | Ending::NotAnswered { contained: false } => "plan_ended",
             Ending::QueueOverflow { .. } => "queue_overflow",
             Ending::LeftMessage => "left_message",
             Ending::CallbackPromised => "callback_promised",
@@ -128,6 +134,7 @@ impl Ending {
             Ending::Refused(why) => format!("refused_{}", why.name()),
             Ending::Unreached { status } => format!("unreached_{status}"),
             Ending::Cut(why) => format!("cut_{}", why.word()),
+            Ending::NotAnswered { .. } => "not_answered".to_owned(),
             other => other.disposition().to_owned(),
         }
     }
@@ -141,7 +148,7 @@ impl Ending {
     /// Was the customer helped without a person?
     #[must_use]
     pub fn is_contained(&self) -> bool {
-        matches!(self, Ending::PlanEnded { contained: true })
+        matches!(self, Ending::PlanEnded { contained: true } | Ending::NotAnswered { contained: true })
     }
 }
 
@@ -200,6 +207,8 @@ mod tests {
             (Ending::Refused(Refused::BadOffer { status: 488, warning: String::new() }), 488, "refused", false),
             (Ending::PlanFailed, 200, "plan_failed", true),
             (Ending::PlanEnded { contained: true }, 200, "contained", false),
+            (Ending::NotAnswered { contained: true }, 480, "contained", false),
+            (Ending::NotAnswered { contained: false }, 480, "plan_ended", false),
         ];
         for (ending, status, disposition, ours) in table {
             assert_eq!((ending.sip_status(), ending.disposition(), ending.is_our_fault()), (status, disposition, ours), "{ending:?}");

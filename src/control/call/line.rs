@@ -79,9 +79,10 @@ pub fn bare_line(queue: QueueId, call: &Call, world: &World<'_>) -> Enqueue {
 }
 
 impl Call {
-    /// Into the line, with music.
+    /// Into the line, with music. Who waits there has been answered.
     pub(super) fn join_line(&mut self, mut ask: Enqueue, after: After, world: &mut World<'_>) {
         self.hush_plan(world);
+        self.pick_up(world);
         let line = Line {
             queue: ask.queue,
             since: world.now,

@@ -139,7 +139,7 @@ enum Done {
 /// Where the call stands.
 #[derive(Debug)]
 enum Stage {
-    /// Answered; the ACK or the customer's name is still to come.
+    /// Answered or spoken to early; the ACK or the customer's name is still to come.
     Arriving { confirmed: Done, settled: Done },
     /// The plan leads.
     Plan,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answering::Answering;
 use super::dial::DIRECT;
+use super::sound::Recorder;
 use super::{After, Call, Ending, Stage, World};
 use crate::control::dialplan::plan::TransferMode;
 use crate::control::dialplan::wish::{Event, Wish};
@@ -89,6 +90,10 @@ impl Call {
     }
 
     fn carry_out(&mut self, wishes: Vec<Wish>, world: &mut World<'_>) {
+        // A question needs the caller, however he may answer it: the call is answered before its prompt.
+        if self.talk.as_ref().is_some_and(Talk::is_asking) {
+            self.pick_up(world);
+        }
         for wish in wishes {
             if matches!(self.stage, Stage::Over) {
                 return;
@@ -112,14 +117,20 @@ impl Call {
             }
             Wish::StopSaying(play) => self.media(Command::StopPlay { leg, play }, world),
             Wish::Enqueue(ask) => self.join_line(*ask, After::Queue, world),
-            Wish::Transfer { to, mode: TransferMode::Refer, headers, ring, .. } if self.answered.is_some() => {
+            Wish::Transfer { to, mode: TransferMode::Refer, headers, ring, .. } => {
+                self.pick_up(world);
                 self.refer_away(&to, &headers, ring, world);
             }
             Wish::Transfer { to, trunk, headers, ring, .. } => self.transfer(&to, trunk.as_deref(), &headers, ring, world),
-            Wish::Record { name, max } => self.ask_note(name, max, world),
-            Wish::Echo => self.hear(leg, leg, world),
-            Wish::SetRecording { on: true } => self.start_recording(world),
-            Wish::SetRecording { on: false } => self.stop_recording(world),
+            Wish::Record { name, max } => {
+                self.pick_up(world);
+                self.ask_note(name, max, world);
+            }
+            Wish::Echo => {
+                self.pick_up(world);
+                self.hear(leg, leg, world);
+            }
+            Wish::SetRecording { on } => self.switch_recorder(if on { Recorder::On } else { Recorder::Off }, world),
             Wish::Hangup { contained } => self.hang_up_after_words(contained, world),
             // The others are carried out by `Talk` for calls and chats alike.
             _ => {}
@@ -164,7 +175,11 @@ impl Call {
     /// The plan is at its end; what plays is heard to its end.
     fn hang_up_after_words(&mut self, contained: bool, world: &mut World<'_>) {
         let failed = self.talk.as_ref().is_some_and(|talk| talk.failed == Failed::Yes);
-        let ending = if failed { Ending::PlanFailed } else { Ending::PlanEnded { contained } };
+        let ending = match self.answered {
+            _ if failed => Ending::PlanFailed,
+            Some(_) => Ending::PlanEnded { contained },
+            None => Ending::NotAnswered { contained },
+        };
         self.stage = Stage::Leaving(ending);
         if let Some(turn) = self.sound.turn.take() {
             self.media(Command::StopListen { leg: self.caller, turn }, world);

@@ -50,8 +50,19 @@ pub struct CallSound {
     pub note: Option<Note>,
     /// Who wants the recording masked.
     pub(super) masks: Masks,
+    /// What the plan said of the recorder before the call was answered.
+    pub wanted: Option<Recorder>,
     /// Was the customer told that he is recorded?
     pub told: Told,
+}
+
+/// The recorder, as a plan switches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorder {
+    /// It runs.
+    On,
+    /// It stands.
+    Off,
 }
 
 /// Was somebody told?
@@ -201,6 +212,15 @@ impl Call {
             self.sound.masks = Masks::default();
             self.sound.recording = Some(self.record_caller(world));
             self.mask_secrets(world);
+        }
+    }
+
+    /// The plan switches the recorder; before the answer nothing is recorded, and the wish is kept for it.
+    pub(super) fn switch_recorder(&mut self, to: Recorder, world: &mut World<'_>) {
+        match to {
+            _ if self.is_early() => self.sound.wanted = Some(to),
+            Recorder::On => self.start_recording(world),
+            Recorder::Off => self.stop_recording(world),
         }
     }
 

@@ -389,6 +389,8 @@ pub struct LookupSpec {
 /// Behaviour where a step says nothing.
 #[derive(Debug, Clone)]
 pub struct Defaults {
+    /// When an incoming call is answered.
+    pub answer: PickUp,
     /// What may stop a prompt.
     pub barge_in: BargeIn,
     /// Confidence from which a choice is taken, and from which it is asked back.
@@ -407,6 +409,15 @@ pub struct Defaults {
     pub asr_overload: Target,
     /// Where a failure without its own arm leads.
     pub error: Target,
+}
+
+/// When an incoming call is answered (200), from where on it costs its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PickUp {
+    /// Before the first step.
+    AtOnce,
+    /// When the plan first needs the caller; what it says before is early media (183).
+    WhenNeeded,
 }
 
 /// Whose options are understood.
@@ -433,6 +444,7 @@ const TRIES: u32 = 2;
 impl Default for Defaults {
     fn default() -> Defaults {
         Defaults {
+            answer: PickUp::AtOnce,
             barge_in: BargeIn::Words,
             thresholds: (0.75, 0.45),
             matching: Matching::Tree,

@@ -167,6 +167,7 @@ impl Shape {
     fn keys_of_values(self) -> Keys {
         match self {
             Defaults => &[
+                ("answer", Any),
                 ("barge_in", Any),
                 ("thresholds", Thresholds),
                 ("match", Any),

@@ -14,7 +14,7 @@ use crate::control::words::{Lang, LookupId, PlayId, QueueId, TurnId};
 /// What happened to the conversation.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
-    /// The call is answered, or the chat's first line is there (it follows as `Said`).
+    /// The call is answered or may be spoken to early, or the chat's first line is there (it follows as `Said`).
     Started,
     /// A recognised sentence or a chat line.
     Said {

@@ -76,6 +76,12 @@ impl Talk {
         self.runner.plan()
     }
 
+    /// Does it wait for the customer's answer?
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        self.runner.is_asking()
+    }
+
     /// Is what the customer says now not to be written down?
     #[must_use]
     pub fn asks_secret(&self) -> bool {

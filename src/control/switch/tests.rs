@@ -14,6 +14,7 @@ use crate::control::words::sip::{Flow, ListenerId, Transport};
 
 mod away;
 mod company;
+mod early;
 mod keys;
 mod lamps;
 mod masks;

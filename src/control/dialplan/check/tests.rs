@@ -187,7 +187,7 @@ fn d172_a_queue_that_nobody_can_serve_is_found() {
 /// What people write, and what they are told.
 #[test]
 fn broken_plans_get_a_clear_error_with_a_place_and_a_mend() {
-    let slips: [(&str, &str, &str, &str); 42] = [
+    let slips: [(&str, &str, &str, &str); 44] = [
         ("dialplan: 1", "dialplan: 2", "D104", "1 to 1"),
         ("dialplan: 1\n", "", "D105", "add dialplan"),
         ("id: test", "id: a b", "D104", "letters, digits"),
@@ -198,6 +198,8 @@ fn broken_plans_get_a_clear_error_with_a_place_and_a_mend() {
         ("start: main\n", "", "D105", "add start"),
         ("calendar: shop", "calendar: shopp", "D170", "'shop'"),
         ("barge_in: words", "barge_in: word", "D104", "'words'"),
+        ("barge_in: words", "answer: when_neded", "D104", "'when_needed'"),
+        ("barge_in: words", "anwser: at_once", "D110", "'answer'"),
         ("accept: 0.75", "accept: 75", "D104", "0 to 1"),
         ("confirm: 0.45", "confirm: 0.9", "D104", "not be above"),
         ("after: 5s", "after: 5", "D104", "20s"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::step::Builder;
 use super::{Context, Fields, menu, slot};
-use crate::control::dialplan::plan::{Always, Defaults, Flow, Matching, Menu, MultiIntent, Node, Target, Values};
+use crate::control::dialplan::plan::{Always, Defaults, Flow, Matching, Menu, MultiIntent, Node, PickUp, Target, Values};
 use crate::control::dialplan::shape::Shape;
 use crate::control::dialplan::syntax::{Kind, Place, Yaml};
 use crate::control::words::Lang;
@@ -202,8 +202,12 @@ fn nodes(fields: &mut Fields<'_>, context: &mut Context<'_>) -> (BTreeMap<String
 
 fn defaults(yaml: &Yaml, context: &mut Context<'_>) -> Defaults {
     const BARGE: [(&str, BargeIn); 4] = [("off", BargeIn::Off), ("dtmf", BargeIn::Dtmf), ("vad", BargeIn::Vad), ("words", BargeIn::Words)];
+    const ANSWER: [(&str, PickUp); 2] = [("at_once", PickUp::AtOnce), ("when_needed", PickUp::WhenNeeded)];
     let mut defaults = Defaults::default();
     let Some(mut fields) = Fields::of(yaml, "defaults", context) else { return defaults };
+    if let Some(answer) = fields.take("answer").and_then(|yaml| context.word(yaml, "answer", &ANSWER)) {
+        defaults.answer = answer;
+    }
     if let Some(barge_in) = fields.take("barge_in").and_then(|yaml| context.word(yaml, "barge_in", &BARGE)) {
         defaults.barge_in = barge_in;
     }

@@ -148,7 +148,7 @@ impl Runner {
         }
         self.flow.handed_on = true;
         if self.memory.medium() == Medium::Chat {
-            if !self.is_speaking() {
+            if !self.is_speaking(now, out) {
                 let prompts = self.words_before(now, step, Phrase::WriteMessage);
                 self.ask(now, Asked::Words(step.clone()), prompts, Vec::new(), out);
             }
@@ -276,7 +276,7 @@ impl Runner {
             self.next();
             return;
         }
-        if self.offer_second(now, out) || self.is_speaking() {
+        if self.offer_second(now, out) || self.is_speaking(now, out) {
             return;
         }
         let text = super::phrases::filled(Phrase::Survey, &self.lang, &[]);

@@ -23,7 +23,7 @@ impl Runner {
     /// Puts a menu.
     pub(super) fn menu_step(&mut self, now: Time, index: usize, out: &mut Vec<Wish>) {
         self.remember_menu();
-        if self.offer_second(now, out) || self.is_speaking() {
+        if self.offer_second(now, out) || self.is_speaking(now, out) {
             return;
         }
         let plan = Arc::clone(&self.plan);
@@ -246,7 +246,7 @@ impl Runner {
         if self.flow.offers.is_empty() {
             return false;
         }
-        if self.is_speaking() {
+        if self.is_speaking(now, out) {
             return true;
         }
         let Some(intent) = self.flow.offers.pop_front() else { return false };
@@ -267,7 +267,7 @@ impl Runner {
     pub(super) fn confirm_step(&mut self, now: Time, confirm: &Confirm, out: &mut Vec<Wish>) {
         let start = Target::Node(self.plan.flow.start.clone());
         let closes = confirm.yes.as_ref() == Some(&start);
-        if (closes && self.offer_second(now, out)) || self.is_speaking() {
+        if (closes && self.offer_second(now, out)) || self.is_speaking(now, out) {
             return;
         }
         let prompts = self.prompt(now, &confirm.prompt).into_iter().collect();

@@ -239,6 +239,8 @@ struct Progress {
     failures: u32,
     /// Was the customer handed on, or did he have to leave a message?
     handed_on: bool,
+    /// Was a question put to him?
+    asked: bool,
 }
 
 /// A conversation with more menus than this on the way forgets the oldest.

@@ -82,7 +82,7 @@ impl Runner {
             self.record_slot(now, name, slot, out);
             return;
         }
-        if self.is_speaking() {
+        if self.is_speaking(now, out) {
             return;
         }
         let mut prompts: Vec<Prompt> = self.prompt(now, &slot.ask).into_iter().collect();
@@ -273,7 +273,7 @@ impl Runner {
 
     /// "I have …, is that right?"
     fn read_back(&mut self, now: Time, name: &str, value: &Value, out: &mut Vec<Wish>) {
-        if self.is_speaking() {
+        if self.is_speaking(now, out) {
             return;
         }
         let shown = self.shown(name, value);

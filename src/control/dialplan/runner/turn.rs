@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::phrases::{Phrase, filled};
 use super::{Asked, Ear, Medium, Question, Runner, Tries, Wait, longest_play};
 use crate::control::dialplan::hints;
-use crate::control::dialplan::plan::{SlotType, Target};
+use crate::control::dialplan::plan::{PickUp, SlotType, Target};
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
 use crate::control::words::media::{BargeIn, Prompt};
@@ -109,6 +109,7 @@ impl Runner {
 
     /// Puts a question: what is pending is said before it. Waits for quiet by itself.
     pub(super) fn ask(&mut self, now: Time, kind: Asked, mut prompts: Vec<Prompt>, buttons: Vec<(String, String)>, out: &mut Vec<Wish>) {
+        self.flow.asked = true;
         if self.voice.ear == Ear::Shut {
             let question = Question { kind, prompts, buttons, barge_in: self.plan.defaults.barge_in, keys: String::new() };
             self.wait = Wait::Answer(Box::new(question));
@@ -153,8 +154,13 @@ impl Runner {
         }
     }
 
-    /// Must the step wait before it may put a question?
-    pub(super) fn is_speaking(&mut self) -> bool {
+    /// Must the step wait before it may put a question? What comes before the first question of a call that is answered only then is
+    /// heard out: the question's own prompt is where the caller begins to pay.
+    pub(super) fn is_speaking(&mut self, now: Time, out: &mut Vec<Wish>) -> bool {
+        let is_early = !self.flow.asked && self.plan.defaults.answer == PickUp::WhenNeeded;
+        if is_early && self.memory.medium() == Medium::Voice {
+            return !self.said_all(now, out);
+        }
         if self.voice.playing.is_some() {
             self.wait = Wait::Quiet;
             return true;
