@@ -209,6 +209,31 @@ fn hidden_keys_are_found_in_their_slot_and_what_was_inferred_is_said() {
 }
 
 #[test]
+fn a_chat_whose_first_line_came_before_the_plan_began_leads_to_the_same() {
+    let plan = plan(&[]);
+    let mut journal = Journal::new(&plan);
+    // Before four in the morning in Shanghai, when the desk is closed.
+    journal.now = Time(1_795_290_387_000_000);
+    let Fact::SessionCreated { channel, address, .. } = &mut journal.facts[0].fact else { panic!("the first fact") };
+    ("web".clone_into(channel), "u1".clone_into(address));
+    journal.facts[0].at = journal.now;
+    let session = journal.session;
+    journal.line(Author::Customer, "我的车坏了，想报保险");
+    for node in ["main", "after_hours", "leave"] {
+        journal.add(Fact::NodeEntered { session, node: node.to_owned(), turn: 0 });
+    }
+    journal.line(Author::Bot, "请写下您的问题。");
+    let left = crate::control::words::LeftMessageId::new(journal.now, &mut journal.random);
+    journal.add(Fact::MessageLeft { left, session, contact: None, recording: None, text: None, mode: "ticket".to_owned() });
+    journal.close("plan_ended");
+    let customer = Map::from_iter([("phone".to_owned(), "+8613800138000".into())]);
+    let recorded = reconstruct(&journal.facts, customer, Some(&plan)).expect("a session");
+    assert_eq!((recorded.opening.as_slice(), recorded.turns.len()), (["main", "after_hours", "leave"].map(str::to_owned).as_slice(), 1));
+    assert_eq!(recorded.destination, Destination::Message("ticket".to_owned()));
+    assert_eq!(replay(&recorded, Some(&plan), &plan, &BTreeMap::new()), Replayed::Same);
+}
+
+#[test]
 fn a_draft_that_leads_elsewhere_is_told_with_the_sentence_that_decides() {
     let (published, facts) = had(TALKS[0].0, TALKS[0].1);
     let recorded = read(&facts, &published);
