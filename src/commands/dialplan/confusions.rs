@@ -78,7 +78,8 @@ fn print(report: &Report<'_>) {
             Harm::AskedAgain => "asked again  ",
         };
         let taken = one.taken_for.as_ref().map_or_else(|| "nothing".to_owned(), |intent| format!("{intent} {:.2}", one.score));
-        let next = one.runner_up.as_ref().map(|(intent, score)| format!(", then {intent} {score:.2}")).unwrap_or_default();
+        let word = if one.taken_for.is_some() { "then" } else { "nearest" };
+        let next = one.runner_up.as_ref().map(|(intent, score)| format!(", {word} {intent} {score:.2}")).unwrap_or_default();
         println!("  {harm} \"{}\" ({}) of {} → {taken}{next}; margin {:.2}", one.text, one.lang, one.intent, one.margin);
         println!("                {}", one.advice);
     }

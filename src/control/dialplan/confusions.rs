@@ -123,13 +123,13 @@ pub struct Confusion {
     pub lang: Lang,
     /// The option it is an example of.
     pub intent: String,
-    /// What it was taken for; none when nothing of it is known.
+    /// What it was taken for; none when it was taken for nothing, and asked for again.
     pub taken_for: Option<String>,
     /// The confidence of that.
     pub score: f32,
-    /// The best other option, and its confidence.
+    /// What comes next, and its confidence; the nearest where it was taken for nothing.
     pub runner_up: Option<(String, f32)>,
-    /// By how much the wrong one wins over its own.
+    /// By how much the best of the others wins over its own; below 0 its own is the best, but not sure enough.
     pub margin: f32,
     /// One line: move, add or reword.
     pub advice: String,
@@ -156,19 +156,20 @@ fn confusion(plan: &Plan, held: &Held, thresholds: Thresholds) -> Option<Confusi
     };
     let hits = &held.ranked.hits;
     let score_of = |hit: Option<&Hit>| hit.map_or(0.0, |hit| hit.confidence);
-    let taken = hits.first();
+    let taken = hits.first().filter(|_| harm != Harm::AskedAgain);
     let own = score_of(hits.iter().find(|hit| hit.intent == held.intent));
-    let taken_for = taken.map(|hit| hit.intent.clone()).filter(|intent| harm != Harm::AskedAgain || *intent != held.intent);
+    let rival = hits.iter().find(|hit| hit.intent != held.intent);
+    let runner_up = hits.get(usize::from(taken.is_some()));
     Some(Confusion {
         harm,
         text: held.text.clone(),
         lang: held.lang.clone(),
         intent: held.intent.clone(),
-        advice: advice(plan, held, taken_for.as_deref()),
-        taken_for,
+        taken_for: taken.map(|hit| hit.intent.clone()),
         score: score_of(taken),
-        runner_up: hits.get(1).map(|hit| (hit.intent.clone(), hit.confidence)),
-        margin: score_of(taken) - own,
+        runner_up: runner_up.map(|hit| (hit.intent.clone(), hit.confidence)),
+        margin: score_of(rival) - own,
+        advice: advice(plan, held, rival.map(|hit| hit.intent.as_str())),
     })
 }
 

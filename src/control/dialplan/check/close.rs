@@ -13,7 +13,7 @@ const MOST_TRAININGS: usize = 24;
 #[must_use]
 pub fn close_options(plan: &Plan, file: &str) -> Vec<Problem> {
     let held = hold_back(plan, Trainings::AtMost(MOST_TRAININGS), &mut |_, _| {});
-    menus(plan).into_iter().filter_map(|(line, options)| finding(&held, &options, line, file)).collect()
+    menus(plan).into_iter().filter_map(|(line, options)| finding(plan, &held, &options, line, file)).collect()
 }
 
 /// Line and intents of each menu.
@@ -24,9 +24,12 @@ fn menus(plan: &Plan) -> Vec<(usize, Vec<String>)> {
     menus.map(|(line, menu)| (line, menu.options.iter().map(|option| option.intent().to_owned()).collect())).collect()
 }
 
-fn finding(held: &[Held], options: &[String], line: usize, file: &str) -> Option<Problem> {
+fn finding(plan: &Plan, held: &[Held], options: &[String], line: usize, file: &str) -> Option<Problem> {
     let here: Vec<&Held> = held.iter().filter(|one| options.contains(&one.intent)).collect();
-    let got = |one: &Held| one.ranked.best().map(|hit| hit.intent.clone());
+    // A command that is understood everywhere is no option that another could be too close to.
+    let is_command =
+        |intent: &str| plan.flow.always.iter().any(|command| command.name == intent) && !options.iter().any(|own| own == intent);
+    let got = |one: &Held| one.ranked.hits.iter().find(|hit| !is_command(&hit.intent)).map(|hit| hit.intent.clone());
     let missed: Vec<&&Held> = here.iter().filter(|one| got(one).as_ref() != Some(&one.intent)).collect();
     if here.is_empty() || 1.0 - missed.len() as f32 / here.len() as f32 >= ENOUGH {
         return None;
