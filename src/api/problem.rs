@@ -36,8 +36,9 @@ pub struct Problem {
     /// Name it when you ask for help.
     pub request_id: String,
     /// What a checker found, one by one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub findings: Box<[String]>,
 }
 
 impl Problem {
@@ -52,7 +53,7 @@ impl Problem {
             code,
             detail: detail.into(),
             request_id: String::new(),
-            findings: Vec::new(),
+            findings: Box::default(),
         }
     }
 

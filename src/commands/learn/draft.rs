@@ -76,12 +76,12 @@ impl Home {
     /// A copy with the sentences in it.
     pub fn draft(&self, target: &Target, plan: Option<&str>, sentences: &[String], answer: Option<&str>) -> anyhow::Result<Draft> {
         match target {
-            Target::Node(node) => self.into_option(node, plan, sentences),
-            Target::Article(base, topic) => self.into_article(base, topic, sentences, answer),
+            Target::Node(node) => self.to_option(node, plan, sentences),
+            Target::Article(base, topic) => self.to_article(base, topic, sentences, answer),
         }
     }
 
-    fn into_option(&self, node: &str, plan: Option<&str>, sentences: &[String]) -> anyhow::Result<Draft> {
+    fn to_option(&self, node: &str, plan: Option<&str>, sentences: &[String]) -> anyhow::Result<Draft> {
         let mut fitting = Vec::new();
         for (file, text) in &self.0 {
             let Ok(yaml) = syntax::parse(&file.to_string_lossy(), text) else { continue };
@@ -104,7 +104,7 @@ impl Home {
         Ok(Draft { file: (*file).clone(), before: (*text).clone(), text: with_sentences(text, lists, sentences)? })
     }
 
-    fn into_article(&self, base: &str, topic: &str, sentences: &[String], answer: Option<&str>) -> anyhow::Result<Draft> {
+    fn to_article(&self, base: &str, topic: &str, sentences: &[String], answer: Option<&str>) -> anyhow::Result<Draft> {
         let mut of_base = None;
         for (file, text) in &self.0 {
             let Ok(yaml) = syntax::parse(&file.to_string_lossy(), text) else { continue };

@@ -160,7 +160,9 @@ impl Reading<'_> {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Some(()),
             Event::DocumentStart(_) if self.root.is_none() => Some(()),
-            Event::DocumentStart(_) => self.stop("D100", at, "a file holds one document; '---' begins a second one", "make two files of it"),
+            Event::DocumentStart(_) => {
+                self.stop("D100", at, "a file holds one document; '---' begins a second one", "make two files of it")
+            }
             Event::Alias(_) => self.stop("D102", at, "'*' begins an alias, and there are none here", "put it in quotes: \"*\""),
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_decoration(anchor, tag.is_some(), at)?;

@@ -205,7 +205,7 @@ async fn s87_a_notice_is_told_at_once_kept_over_a_restart_and_taken_back() {
     let home = first.home;
     first.house.memory.journal.close();
     let mut again = scene(home).await;
-    assert_eq!(again.show.directory.borrow().live.announcements, [set.clone()]);
+    assert_eq!(again.show.directory.borrow().live.announcements, std::slice::from_ref(&set));
     again.ask(Wish::ClearNotice(set.id)).await.unwrap();
     assert!(again.told().live.announcements.is_empty());
     assert!(matches!(again.ask(Wish::ClearNotice(set.id)).await, Err(Refusal::Unknown { .. })));

@@ -143,7 +143,7 @@ impl Diff {
         self.push(Became::Removed, what, path, Some(text), None, value.at);
     }
 
-    fn new(&mut self, what: &'static str, path: &str, value: &Yaml, shape: Shape) {
+    fn added(&mut self, what: &'static str, path: &str, value: &Yaml, shape: Shape) {
         let text = shortened(&rendered(value, shape));
         self.push(Became::Added, what, path, None, Some(text), value.at);
     }
@@ -188,7 +188,7 @@ impl Diff {
             }
         }
         for pair in new.iter().filter(|pair| !old.iter().any(|other| name_now(other) == pair.key)) {
-            self.new(what, &join(path, &pair.key), &pair.value, shape.of_key(&pair.key));
+            self.added(what, &join(path, &pair.key), &pair.value, shape.of_key(&pair.key));
         }
         let order: Vec<usize> = old.iter().filter_map(|pair| new.iter().position(|other| other.key == name_now(pair))).collect();
         if matches!(shape, Shape::Each(_) | Shape::Any) && !order.is_sorted() {
@@ -213,7 +213,7 @@ impl Diff {
     fn sentences(&mut self, path: &str, old: &[Yaml], new: &[Yaml]) {
         let has = |list: &[Yaml], item: &Yaml| list.iter().any(|other| other.scalar() == item.scalar());
         old.iter().filter(|item| !has(new, item)).for_each(|item| self.gone("example", path, item, Shape::Any));
-        new.iter().filter(|item| !has(old, item)).for_each(|item| self.new("example", path, item, Shape::Any));
+        new.iter().filter(|item| !has(old, item)).for_each(|item| self.added("example", path, item, Shape::Any));
     }
 
     /// Lists whose items are known by one of these keys.
@@ -239,7 +239,7 @@ impl Diff {
             }
         }
         for (item, _) in new.iter().zip(&taken).filter(|(_, taken)| !**taken) {
-            self.new(what, &join(path, &name(item)), item, shape.of_item());
+            self.added(what, &join(path, &name(item)), item, shape.of_item());
         }
         if !order.is_sorted() {
             let names = |items: &[Yaml]| Some(items.iter().map(name).collect::<Vec<_>>().join(", "));
@@ -270,11 +270,11 @@ impl Diff {
                 self.gone(what, &place(first_old, index), step, shape.of_item());
                 continue;
             };
-            (next..at).for_each(|added| self.new(what, &place(first_new, added), &new[added], shape.of_item()));
+            (next..at).for_each(|added| self.added(what, &place(first_new, added), &new[added], shape.of_item()));
             self.values(&place(first_new, at), step, &new[at], shape.of_item(), what);
             next = at + 1;
         }
-        (next..new.len()).for_each(|added| self.new(what, &place(first_new, added), &new[added], shape.of_item()));
+        (next..new.len()).for_each(|added| self.added(what, &place(first_new, added), &new[added], shape.of_item()));
     }
 }
 

@@ -46,7 +46,7 @@ impl LookAlikes {
 
     fn fresh(&mut self, kind: &SlotType, value: &str) -> String {
         match kind {
-            SlotType::Card => self.checked(value, |text| luhn(text)),
+            SlotType::Card => self.checked(value, luhn),
             SlotType::IdCn => self.identity(),
             SlotType::PlateCn => self.plate(value),
             SlotType::Phone => {
@@ -114,7 +114,7 @@ impl LookAlikes {
     pub fn invented(&mut self, slot: &Slot) -> String {
         let length = slot.length.map_or(FEW_DIGITS, |(least, _)| least);
         match slot.kind {
-            SlotType::Card => self.checked("6222021234567890", |text| luhn(text)),
+            SlotType::Card => self.checked("6222021234567890", luhn),
             SlotType::IdCn => self.identity(),
             SlotType::PlateCn => self.plate("京A12345"),
             SlotType::Phone => self.fresh(&SlotType::Phone, "13800138000"),

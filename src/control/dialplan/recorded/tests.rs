@@ -215,7 +215,8 @@ fn a_chat_whose_first_line_came_before_the_plan_began_leads_to_the_same() {
     // Before four in the morning in Shanghai, when the desk is closed.
     journal.now = Time(1_795_290_387_000_000);
     let Fact::SessionCreated { channel, address, .. } = &mut journal.facts[0].fact else { panic!("the first fact") };
-    ("web".clone_into(channel), "u1".clone_into(address));
+    "web".clone_into(channel);
+    "u1".clone_into(address);
     journal.facts[0].at = journal.now;
     let session = journal.session;
     journal.line(Author::Customer, "我的车坏了，想报保险");
