@@ -87,6 +87,12 @@ fn mixed(mut state: u64) -> u64 {
     state ^ (state >> 32)
 }
 
+/// The toneless syllables of Chinese words; `None` where anything else stands among them.
+#[must_use]
+pub fn syllables(text: &str) -> Option<Vec<&'static str>> {
+    text.chars().map(|c| c.to_pinyin().map(|sound| sound.plain())).collect()
+}
+
 impl Grams {
     /// The n-grams of a sentence as said or typed; `pinyin` is what a recognizer without characters gave.
     pub(super) fn of(text: &str, pinyin: Option<&str>, thesaurus: &Thesaurus) -> Grams {

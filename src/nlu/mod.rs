@@ -28,4 +28,5 @@ mod token;
 mod traditional;
 
 pub use classifier::{Classifier, Focus, Intent, Options, TrainError};
+pub use feature::syllables;
 pub use rank::{Decision, Hit, Medium, Ranked, Thresholds};

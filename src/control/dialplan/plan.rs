@@ -235,6 +235,14 @@ impl Always {
     pub fn is_named_in(&self, sentence: &str) -> bool {
         self.phrases.iter().any(|phrase| sentence.match_indices(phrase.as_str()).any(|(at, _)| stands_alone(sentence, at, phrase)))
     }
+
+    /// Is one of its Chinese phrases in these toneless syllables? A single syllable is too many words.
+    #[must_use]
+    pub fn sounds_in(&self, pinyin: &str) -> bool {
+        let heard: Vec<&str> = pinyin.split_whitespace().collect();
+        let sounds = self.phrases.iter().filter_map(|phrase| crate::nlu::syllables(phrase)).filter(|phrase| phrase.len() > 1);
+        sounds.into_iter().any(|phrase| heard.windows(phrase.len()).any(|part| part == phrase))
+    }
 }
 
 fn stands_alone(sentence: &str, at: usize, phrase: &str) -> bool {

@@ -61,16 +61,18 @@ impl Runner {
         text.clone_into(&mut self.memory.last_said);
         self.stop_saying(out);
         self.clocks.answer = None;
-        if !self.is_sensitive(now, text, out) {
+        if !self.is_sensitive(now, &heard, out) {
             self.answered(now, *question, &heard, out);
         }
     }
 
     /// Words that lead away by themselves, whatever was asked and whether the sentence means anything else.
-    fn is_sensitive(&mut self, now: Time, text: &str, out: &mut Vec<Wish>) -> bool {
+    fn is_sensitive(&mut self, now: Time, heard: &Heard<'_>, out: &mut Vec<Wish>) -> bool {
+        let Heard { text, pinyin, .. } = *heard;
         let sentence = normalise(text);
         let plan = Arc::clone(&self.plan);
-        let Some(command) = plan.flow.always.iter().find(|command| command.is_named_in(&sentence)) else { return false };
+        let is_said = |command: &&Always| command.is_named_in(&sentence) || pinyin.is_some_and(|pinyin| command.sounds_in(pinyin));
+        let Some(command) = plan.flow.always.iter().find(is_said) else { return false };
         let intents = vec![Scored { intent: command.name.clone(), score: 1.0 }];
         out.push(Wish::Understood { text: text.to_owned(), intents, decision: "phrase".to_owned() });
         self.quiet_turn(out);

@@ -326,6 +326,10 @@ fn s21_words_of_a_sensitive_matter_lead_to_a_person_in_the_same_turn_whatever_el
         let phrase = wishes.iter().any(|wish| matches!(wish, Wish::Understood { decision, .. } if decision == "phrase"));
         (queued, phrase)
     };
+    let mut pinyin = Talk { runner: Runner::new(BEGIN, 1, Arc::clone(&plan), Start::voice()), now: BEGIN, out: Vec::new() };
+    pinyin.tell(Event::Started);
+    let sounds = Event::Said { text: "yǒu rén shòu shāng le".into(), pinyin: Some("you ren shou shang le".into()), confidence: 0.6 };
+    assert!(pinyin.tell(sounds).iter().any(|wish| matches!(wish, Wish::Enqueue(_))), "an engine that writes pinyin only");
     for medium in [Medium::Voice, Medium::Chat] {
         assert_eq!(talk(None, "那个呃我跟你说刚才把人撞了有人受伤了", medium), (true, true));
         assert_eq!(talk(None, "I will take this to the Regulator!", medium), (true, true));
