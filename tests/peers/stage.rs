@@ -431,6 +431,15 @@ impl Facts {
         }
     }
 
+    /// Reads on until a fact for which `second` holds has come after one for which `first` does.
+    pub fn wait_after(&mut self, first: impl Fn(&Value) -> bool, second: impl Fn(&Value) -> bool) {
+        let limit = Instant::now() + PATIENCE;
+        while !self.seen.iter().skip_while(|fact| !first(fact)).any(&second) {
+            assert!(Instant::now() < limit, "it did not come within {PATIENCE:?}; what came: {}", self.kinds());
+            self.read_one();
+        }
+    }
+
     /// Lets so much time pass, reading on.
     pub fn pass(&mut self, span: Duration) {
         let limit = Instant::now() + span;

@@ -1,11 +1,10 @@
 //! Plans and notices of a running server, changed by its own commands: no restart, calls in progress keep what they began with.
 
 use std::process::{Command, Output};
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::stage::{PATIENCE, Server, phone, reports};
+use crate::stage::{Server, phone, reports};
 
 const GREETING: &str = "Welcome to the shop.";
 const PLAN: &str = r#"
@@ -55,19 +54,16 @@ fn chat(server: &Server, visitor: &str, number: usize, text: &str) -> Vec<String
     let line = json!({"external_id": id, "address": visitor, "at": "2026-11-22T08:00:00Z", "kind": "text", "text": text});
     let (status, answer) = server.post("/v1/channels/web/inbound", &line);
     assert_eq!(status, 202, "{answer}");
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        let facts = server.log_of_facts();
-        let own = |fact: &&Value| fact["type"] == "message.created" && fact["data"]["session"] == answer["session_id"];
-        let lines: Vec<&Value> = facts.iter().filter(own).map(|fact| &fact["data"]).collect();
-        let after = lines.iter().skip_while(|line| line["external_id"] != id.as_str()).filter(|line| line["author"] == "bot");
-        let said: Vec<String> = after.map(|line| line["content"]["text"].as_str().unwrap_or_default().to_owned()).collect();
-        if !said.is_empty() {
-            return said;
-        }
-        assert!(Instant::now() < limit, "the plan says nothing to {id}: {lines:?}");
-        std::thread::yield_now();
-    }
+    let session = &answer["session_id"];
+    server.facts().wait_after(
+        |fact| fact["data"]["external_id"] == id.as_str(),
+        |fact| fact["type"] == "message.created" && fact["data"]["session"] == *session && fact["data"]["author"] == "bot",
+    );
+    // What a plan says in one step stands in the log together.
+    let facts = server.log_of_facts();
+    let own = facts.iter().filter(|fact| fact["type"] == "message.created" && fact["data"]["session"] == *session);
+    let after = own.map(|fact| &fact["data"]).skip_while(|line| line["external_id"] != id.as_str()).filter(|line| line["author"] == "bot");
+    after.map(|line| line["content"]["text"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
@@ -137,14 +133,8 @@ fn s87_a_notice_is_heard_by_the_next_caller_and_read_by_the_next_chat_until_it_i
     assert!(read.contains(words) && read.find(words) < read.find(GREETING), "{read}");
     let call = phone(&["--to", &server.uri("700"), "--wait", "1s"]);
     let report = reports(call).0.remove(0);
-    let heard = |fact: &&Value| {
-        fact["type"] == "message.created" && fact["data"]["content"]["text"].as_str().is_some_and(|text| text.contains(words))
-    };
-    let limit = Instant::now() + PATIENCE;
-    while server.log_of_facts().iter().filter(heard).count() < 2 {
-        assert!(Instant::now() < limit, "the caller did not hear it: {report}");
-        std::thread::yield_now();
-    }
+    let heard = |data: &Value| data["content"]["text"].as_str().is_some_and(|text| text.contains(words));
+    assert_eq!(server.facts().wait_for(2, "message.created", heard).len(), 2, "the caller heard it too: {report}");
     assert!(good(&hotline(&server, &["notice", "list"])).contains(words));
     good(&hotline(&server, &["notice", "clear", &id]));
     assert!(chat(&server, "second", 1, "hello").iter().all(|line| !line.contains(words)));

@@ -24,6 +24,7 @@ use tokio::task::block_in_place;
 use super::reload::Installed;
 use crate::api::extract::events;
 use crate::config::Config;
+use crate::config::problem::Severity;
 use crate::config::watch::{Look, Watch};
 use crate::control::dialplan::load::{plan_id, plan_version};
 use crate::control::event::Fact;
@@ -156,10 +157,14 @@ impl House {
         match block_in_place(|| self.files.look()) {
             Look::Same => {}
             Look::Changed(config) => self.take(*config, Cause { how: "file", by: BY_FILE }).await,
-            Look::Broken(problems) => problems.iter().for_each(|problem| match problem.severity {
-                crate::config::problem::Severity::Error => tracing::error!("{problem}"),
-                crate::config::problem::Severity::Warning => tracing::warn!("{problem}"),
-            }),
+            Look::Broken(problems) => {
+                problems.iter().for_each(|problem| match problem.severity {
+                    Severity::Error => tracing::error!("{problem}"),
+                    Severity::Warning => tracing::warn!("{problem}"),
+                });
+                let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+                tracing::error!(errors, "the changed files have errors: the configuration that works stays in force");
+            }
         }
     }
 
