@@ -33,7 +33,7 @@ use crate::control::words::Lang;
 /// Files of one folder.
 const MOST_FILES: usize = 2_000;
 
-/// Works on dialplans: lint, talk, test.
+/// Works on dialplans: checks, tries, tests, compares, draws, imports and publishes them.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  hotline dialplan lint\n  hotline dialplan sim driver-hotline --phone 13800138000\n  hotline dialplan test dialplans/driver-hotline.test.yaml --junit out.xml\n  hotline dialplan publish driver-hotline.yaml"

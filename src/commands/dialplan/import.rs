@@ -95,6 +95,9 @@ fn give(args: &Args, wanted: &Wanted, imported: &Imported) -> anyhow::Result<()>
 }
 
 fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
     let mut out = fs::File::create_new(file).with_context(|| format!("cannot make {}", file.display()))?;
     out.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
     println!("{}", file.display());
