@@ -173,7 +173,7 @@ pub enum Refusal {
     /// No such thing.
     #[error("{what} '{id}' is not known here")]
     Unknown {
-        /// `plan`, `version`, `notice`.
+        /// `plan`, `version`, `article`, `notice`.
         what: &'static str,
         /// As asked.
         id: String,

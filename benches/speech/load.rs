@@ -16,6 +16,7 @@ use hotline::speech::{Engines, Hearing, Terms};
 
 use crate::clips::Clip;
 use crate::listen::{cpu, terms};
+use crate::sounds;
 
 /// Samples a second of a line.
 const LINE: usize = 8_000;
@@ -67,30 +68,14 @@ pub fn quiet(engines: &Arc<Engines>) {
 fn sounds() -> Vec<(&'static str, Vec<i16>)> {
     let config = Config { cache: std::env::temp_dir().join("hotline-bench-prompts"), ..Config::default() };
     let music = Maker::new(config).make(&Prompt::Music(None)).expect("the built-in music is made").linear().to_vec();
-    let mut chance = 1u64;
-    let mut noise = move || {
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (chance >> 40) as f32 / 8_388_608.0 - 1.0
-    };
-    let white = |level: f32, noise: &mut dyn FnMut() -> f32| (0..5 * MINUTE).map(|_| (noise() * level) as i16).collect::<Vec<_>>();
-    let hiss = white(330.0, &mut noise);
-    // A street: low-passed, swelling and falling as cars pass.
-    let mut low = 0.0;
-    let street = (0..5 * MINUTE)
-        .map(|at| {
-            low += (noise() - low) * 0.12;
-            let swell = 0.3 + 0.7 * (at as f32 / LINE as f32 * 0.7).sin().powi(2);
-            (low * swell * 9_000.0) as i16
-        })
-        .collect();
     let wave = |at: usize, hertz: f32| (at as f32 * hertz * std::f32::consts::TAU / LINE as f32).sin();
     let ringing =
         (0..5 * MINUTE).map(|at| if at / LINE % 6 < 2 { ((wave(at, 440.0) + wave(at, 480.0)) * 4_000.0) as i16 } else { 0 }).collect();
     vec![
         ("hold music", music.iter().copied().cycle().take(10 * MINUTE).collect()),
         ("silence", vec![0; 5 * MINUTE]),
-        ("line hiss, -40 dBFS", hiss),
-        ("street noise, about -25 dBFS", street),
+        ("line hiss, -40 dBFS", sounds::hiss(5 * MINUTE, 330.0)),
+        ("street noise, about -25 dBFS", sounds::street(5 * MINUTE)),
         ("ringing tone", ringing),
     ]
 }

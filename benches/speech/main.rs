@@ -12,6 +12,7 @@ mod coffee_calls;
 mod listen;
 mod load;
 mod menus;
+mod sounds;
 #[path = "../../tests/peers/stage.rs"]
 #[allow(dead_code, reason = "a bench needs a part of what tests need")]
 mod stage;

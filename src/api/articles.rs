@@ -12,16 +12,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
 use super::auth::Caller;
-use super::dialplans::unexpected;
-use super::extract::{Body, Query};
+use super::dialplans::published;
+use super::extract::{Body, Query, field};
 use super::problem::{Problem, Refused};
 use crate::control::dialplan::expr::{Path as Names, Scope};
 use crate::control::dialplan::knowledge::{Article, Knowledge, SURE};
 use crate::control::dialplan::template::Form;
+use crate::control::time::Time;
 use crate::control::words::Lang;
 use crate::nlu::Medium;
 use crate::nlu::cluster::clusters;
-use crate::plans::{Checked, Done, Wish};
+use crate::plans::{Checked, Wish};
 use crate::store::gaps::Unmatched;
 
 const UNKNOWN: &str = "article_unknown";
@@ -166,7 +167,7 @@ fn shown(kb: &str, topic: &str, article: &Article) -> Shown {
         texts
             .by_lang
             .iter()
-            .map(|(lang, text)| (lang.to_string(), text.render(&Known(&Map::new()), lang.primary(), Form::Written)))
+            .map(|(lang, text)| (lang.to_string(), text.render(&Known(Value::Object(Map::new())), lang.primary(), Form::Written)))
             .collect()
     };
     Shown {
@@ -182,11 +183,11 @@ fn shown(kb: &str, topic: &str, article: &Article) -> Shown {
 }
 
 /// `customer.*` as it was told.
-struct Known<'a>(&'a Map<String, Value>);
+struct Known(Value);
 
-impl Scope for Known<'_> {
+impl Scope for Known {
     fn value(&self, path: &Names) -> Option<Value> {
-        (path.root == "customer").then(|| path.follow(&Value::Object(self.0.clone())).cloned())?
+        (path.root == "customer").then(|| path.follow(&self.0).cloned())?
     }
 }
 
@@ -220,11 +221,7 @@ pub async fn put(
     Body(article): Body<Map<String, Value>>,
 ) -> Result<Json<Checked>, Problem> {
     caller.may("articles:write")?;
-    let wish = Wish::PutArticle { kb, topic, article: Some(Value::Object(article)) };
-    match state.plans.ask(wish, &caller.0.name).await? {
-        Done::Published(checked) => Ok(Json(checked)),
-        other => Err(unexpected(&other)),
-    }
+    published(&state, Wish::PutArticle { kb, topic, article: Some(Value::Object(article)) }, &caller).await
 }
 
 /// Takes away an article that came by the API.
@@ -250,7 +247,7 @@ pub async fn ask(State(state): State<ApiState>, caller: Caller, Body(new): Body<
     let (topic, confidence) = base.nearest(&new.question, Medium::Chat).unwrap_or_default();
     let article = base.articles.get(&topic).filter(|_| confidence >= SURE);
     let text = article.and_then(|article| {
-        let scope = Known(&new.customer);
+        let scope = Known(Value::Object(new.customer));
         article.answer(&scope).of(&lang).map(|text| text.render(&scope, lang.primary(), Form::Written))
     });
     Ok(Json(Answered { article: article.map(|article| format!("{topic}@{}", article.version)), confidence, sure: SURE, text }))
@@ -262,13 +259,9 @@ pub async fn gaps(State(state): State<ApiState>, caller: Caller, Query(query): Q
     caller.may("articles:read")?;
     let since = match &query.since {
         None => jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * USUAL_DAYS),
-        Some(text) => {
-            let wrong = |why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", format!("since: {why}"));
-            text.parse().map_err(wrong)?
-        }
+        Some(text) => field("since", text)?,
     };
-    let since = u64::try_from(since.as_microsecond()).unwrap_or_default();
-    let unmatched = state.store.unmatched(since, query.plan.as_deref()).await?;
+    let unmatched = state.store.unmatched(Time::from(since), query.plan.as_deref()).await?;
     let broken = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "grouping_failed", "the sentences could not be grouped");
     tokio::task::spawn_blocking(move || Json(grouped(&unmatched))).await.map_err(broken)
 }

@@ -136,6 +136,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Unknown { what: "plan", .. } => Problem::new(StatusCode::NOT_FOUND, UNKNOWN, detail),
             Refusal::Unknown { what: "version", .. } => Problem::new(StatusCode::NOT_FOUND, "version_unknown", detail),
+            Refusal::Unknown { what: "article", .. } => Problem::new(StatusCode::NOT_FOUND, "article_unknown", detail),
             Refusal::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, "notice_unknown", detail),
             Refusal::Invalid(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", detail),
             Refusal::Failed(checked) => {
@@ -189,7 +190,8 @@ fn expected(headers: &HeaderMap) -> Option<String> {
     (tag != "*").then(|| tag.trim_matches('"').to_owned())
 }
 
-async fn published(state: &ApiState, wish: Wish, caller: &Caller) -> Result<Json<Checked>, Problem> {
+/// What came of a wish that publishes.
+pub(super) async fn published(state: &ApiState, wish: Wish, caller: &Caller) -> Result<Json<Checked>, Problem> {
     match state.plans.ask(wish, &caller.0.name).await? {
         Done::Published(checked) => Ok(Json(checked)),
         other => Err(unexpected(&other)),

@@ -13,7 +13,6 @@ use super::auth::Caller;
 use super::dialplans::unexpected;
 use super::extract::{Body, id};
 use super::problem::{Problem, Refused};
-use crate::control::time::Time;
 use crate::control::words::Lang;
 use crate::control::words::live::Announcement;
 use crate::plans::{Done, Wish};
@@ -78,9 +77,8 @@ pub async fn set(State(state): State<ApiState>, caller: Caller, Body(new): Body<
         let detail = format!("until: {why}; write 2026-11-22T18:00:00+08:00");
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", detail)
     })?;
-    let until = Time(u64::try_from(until.as_microsecond()).unwrap_or_default());
     let by_lang = new.by_lang.iter().map(|(lang, text)| (Lang::new(lang), text.clone())).collect();
-    let wish = crate::plans::NewNotice { text: new.text, by_lang, until, plan: new.plan };
+    let wish = crate::plans::NewNotice { text: new.text, by_lang, until: until.into(), plan: new.plan };
     match state.plans.ask(Wish::SetNotice(wish), &caller.0.name).await? {
         Done::Notice(notice) => Ok((StatusCode::CREATED, Json(shown(notice)))),
         other => Err(unexpected(&other)),

@@ -10,6 +10,7 @@ use super::ApiState;
 use super::auth::Caller;
 use super::extract::{Query, field};
 use super::problem::{Problem, Refused};
+use crate::control::time::Time;
 use crate::store::reports::{ChannelReport, DispositionCount, NodeContainment, Period};
 
 /// Sessions begun in a span of time.
@@ -66,7 +67,7 @@ pub struct DispositionsReport {
 }
 
 pub(super) fn period(since: Option<&str>, until: Option<&str>) -> Result<Period, Problem> {
-    let micros = |name, text: &str| field::<Timestamp>(name, text).map(|at| u64::try_from(at.as_microsecond()).unwrap_or(0));
+    let micros = |name, text: &str| field::<Timestamp>(name, text).map(|at| Time::from(at).0);
     Ok(Period {
         since: since.map(|text| micros("since", text)).transpose()?.unwrap_or(0),
         until: until.map(|text| micros("until", text)).transpose()?.unwrap_or(i64::MAX.cast_unsigned()),

@@ -13,6 +13,7 @@ use super::extract::Query;
 use super::problem::{Problem, Refused};
 use super::reports::period;
 use crate::control::discreet::SECRET;
+use crate::control::words::decision::{ARTICLE, is_gap, is_news};
 use crate::nlu::hot;
 use crate::store::gaps::Understood;
 use crate::store::reports::{ArmCounts, Period};
@@ -165,12 +166,12 @@ fn before(period: Period) -> Option<Period> {
 
 /// The words of a sentence, unless they are none.
 fn sentence(one: &Understood) -> Option<&str> {
-    let spoken = !matches!(one.decision.as_str(), "key" | "article" | "plan_failed");
+    let spoken = one.decision != "key" && !is_news(&one.decision);
     Some(one.text.trim()).filter(|text| spoken && !text.is_empty() && *text != SECRET)
 }
 
 fn report(said: &[Understood], before: Option<&[Understood]>) -> BotReport {
-    let turns = said.iter().filter(|one| !matches!(one.decision.as_str(), "article" | "plan_failed")).count();
+    let turns = said.iter().filter(|one| !is_news(&one.decision)).count();
     let sessions = said.iter().map(|one| one.session.as_str()).collect::<BTreeSet<_>>().len();
     let of = |wanted: &dyn Fn(&Understood) -> Option<String>| counted(said.iter().filter_map(wanted));
     let sentences: Vec<&str> = said.iter().filter_map(sentence).collect();
@@ -178,9 +179,9 @@ fn report(said: &[Understood], before: Option<&[Understood]>) -> BotReport {
         sessions,
         turns,
         turns_mean: ratio(turns, sessions),
-        unmatched: said.iter().filter(|one| matches!(one.decision.as_str(), "reprompt" | "unanswered")).count(),
+        unmatched: said.iter().filter(|one| is_gap(&one.decision)).count(),
         intents: of(&|one| one.intent.clone().filter(|_| matches!(one.decision.as_str(), "accept" | "key" | "phrase"))),
-        articles: of(&|one| (one.decision == "article").then(|| one.text.clone())),
+        articles: of(&|one| (one.decision == ARTICLE).then(|| one.text.clone())),
         hot_questions: of(&|one| sentence(one).map(str::to_owned)),
         hot_words: hot_words(&sentences, before),
     }

@@ -1,10 +1,11 @@
 //! Asking the API of a running server.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use crate::web_client;
@@ -60,18 +61,27 @@ pub struct Refused {
     pub findings: Vec<String>,
 }
 
+impl Refused {
+    /// Says it, and with what a command ends that was refused.
+    #[must_use]
+    pub fn told(&self) -> ExitCode {
+        self.findings.iter().for_each(|finding| eprintln!("{finding}"));
+        eprintln!("{}", self.detail);
+        ExitCode::FAILURE
+    }
+}
+
 impl Asking {
     /// Sends JSON with this method and reads JSON; `Err` in the answer is the server's own refusal (a 4xx).
     ///
     /// # Errors
     /// When no server answers, or it is broken itself.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Result<Value, Refused>> {
-        let url = format!("{}{path}", self.api);
-        let mut request = self.client.request(method, &url).bearer_auth(&self.key);
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        let answer = request.send().await.with_context(|| format!("no server answers at {}: give --api", self.api))?;
+        let answer = self.answer(request).await?;
         let status = answer.status();
         let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or_default();
         if status.is_success() {
@@ -90,12 +100,18 @@ impl Asking {
     /// # Errors
     /// When no server answers, or with anything but 200.
     pub async fn get(&self, path: &str) -> anyhow::Result<Response> {
-        let url = format!("{}{path}", self.api);
-        let asked = self.client.get(&url).bearer_auth(&self.key).send().await;
-        let answer = asked.with_context(|| format!("no server answers at {}: give --api", self.api))?;
+        let answer = self.answer(self.request(Method::GET, path)).await?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
             status => bail!("the server says {status}: {}", answer.text().await.unwrap_or_default()),
         }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.api)).bearer_auth(&self.key)
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        request.send().await.with_context(|| format!("no server answers at {}: give --api", self.api))
     }
 }

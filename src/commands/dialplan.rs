@@ -207,8 +207,7 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<(Vec<Source>, Vec<Problem>)> {
 }
 
 fn is_test(path: &Path) -> bool {
-    let name = path.to_string_lossy();
-    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
+    test_file::is_name(&path.to_string_lossy())
 }
 
 fn run_lint(dir: &Path, lint: &Lint) -> anyhow::Result<ExitCode> {
@@ -286,8 +285,7 @@ fn run_sim(dir: &Path, args: &Sim) -> anyhow::Result<ExitCode> {
         let (name, answer) = mock.split_once('=').with_context(|| format!("--mock {mock}: write NAME=JSON"))?;
         world.lookups.insert(name.to_owned(), mocked(answer).with_context(|| format!("--mock {mock}"))?);
     }
-    let clock = args.clock.unwrap_or_else(jiff::Timestamp::now);
-    let now = Time(u64::try_from(clock.as_microsecond()).unwrap_or(0));
+    let now = Time::from(args.clock.unwrap_or_else(jiff::Timestamp::now));
     let mut simulation = Simulation::new(plan, start_of(args), now, 1, world);
     print_turn(&simulation);
     for line in std::io::stdin().lock().lines() {

@@ -131,7 +131,7 @@ fn groups(server: &Server, back: &str, plan: Option<&str>) -> anyhow::Result<Val
     let plan = plan.map(|plan| format!("&plan={}", percent_encoding::utf8_percent_encode(plan, percent_encoding::NON_ALPHANUMERIC)));
     let path = format!("/v1/articles/gaps?since={at}{}", plan.unwrap_or_default());
     let asking = server.asking()?;
-    let answer = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asking.send(Method::GET, &path, None))?;
+    let answer = super::on_runtime(asking.send(Method::GET, &path, None))?;
     answer.map_err(|refused| anyhow::anyhow!(refused.detail))
 }
 

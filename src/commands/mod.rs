@@ -51,6 +51,11 @@ enum Command {
     Trunk(trunk::Args),
 }
 
+/// Runs work that waits for a server or a database to its end.
+fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
 /// Reads the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::asking::{Refused, Server};
+use super::on_runtime;
 
 /// Notices: set one that the next caller hears on every plan, list them, clear one.
 #[derive(clap::Args, Debug)]
@@ -72,12 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn ask(server: &Server, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Result<Value, Refused>> {
     let asking = server.asking()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asking.send(method, path, body))
-}
-
-fn told(refused: &Refused) -> ExitCode {
-    eprintln!("{}", refused.detail);
-    ExitCode::FAILURE
+    on_runtime(asking.send(method, path, body))
 }
 
 fn set(new: &Set) -> anyhow::Result<ExitCode> {
@@ -89,7 +85,7 @@ fn set(new: &Set) -> anyhow::Result<ExitCode> {
     }
     let body = json!({"text": new.text, "by_lang": by_lang, "until": until.to_string(), "plan": new.plan});
     match ask(&new.server, Method::POST, "/v1/notices", Some(&body))? {
-        Err(refused) => Ok(told(&refused)),
+        Err(refused) => Ok(refused.told()),
         Ok(notice) => {
             let text = |name: &str| notice[name].as_str().unwrap_or_default().to_owned();
             println!("{} is said from now until {}", text("id"), text("until"));
@@ -110,7 +106,7 @@ fn hour(text: &str, now: &Zoned) -> anyhow::Result<Timestamp> {
 
 fn list(server: &Server) -> anyhow::Result<ExitCode> {
     let notices = match ask(server, Method::GET, "/v1/notices", None)? {
-        Err(refused) => return Ok(told(&refused)),
+        Err(refused) => return Ok(refused.told()),
         Ok(notices) => notices,
     };
     let all: Vec<&Value> = notices["data"].as_array().into_iter().flatten().collect();
@@ -131,7 +127,7 @@ fn list(server: &Server) -> anyhow::Result<ExitCode> {
 fn clear(id: &str, server: &Server) -> anyhow::Result<ExitCode> {
     let ids = if id == "all" {
         match ask(server, Method::GET, "/v1/notices", None)? {
-            Err(refused) => return Ok(told(&refused)),
+            Err(refused) => return Ok(refused.told()),
             Ok(all) => all["data"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_str().map(str::to_owned)).collect(),
         }
     } else {
@@ -139,7 +135,7 @@ fn clear(id: &str, server: &Server) -> anyhow::Result<ExitCode> {
     };
     for id in &ids {
         if let Err(refused) = ask(server, Method::DELETE, &format!("/v1/notices/{id}"), None)? {
-            return Ok(told(&refused));
+            return Ok(refused.told());
         }
         println!("{id} is not said any more");
     }

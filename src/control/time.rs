@@ -33,6 +33,13 @@ impl Time {
     }
 }
 
+/// A time before 1970 is 1970's beginning.
+impl From<jiff::Timestamp> for Time {
+    fn from(at: jiff::Timestamp) -> Time {
+        Time(u64::try_from(at.as_microsecond()).unwrap_or(0))
+    }
+}
+
 impl std::ops::Add<Duration> for Time {
     type Output = Time;
     fn add(self, span: Duration) -> Time {

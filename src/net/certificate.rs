@@ -154,7 +154,7 @@ fn moment(der: &[u8]) -> Option<(Time, &[u8])> {
     };
     let text = format!("{century}{}", std::str::from_utf8(text).ok()?);
     let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", &text).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some((Time(u64::try_from(at.timestamp().as_microsecond()).unwrap_or(0)), rest))
+    Some((at.timestamp().into(), rest))
 }
 
 /// Makes a certificate for these names and addresses, signed by itself, unless a good one is there. True when it is new.

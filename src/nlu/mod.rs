@@ -30,3 +30,4 @@ mod traditional;
 pub use classifier::{Classifier, Focus, Intent, Options, TrainError};
 pub use feature::syllables;
 pub use rank::{Decision, Hit, Medium, Ranked, Thresholds};
+pub use token::is_han;

@@ -18,7 +18,8 @@ pub(super) enum Token<'a> {
 }
 
 /// Is this one of the unified ideographs?
-pub(super) fn is_han(c: char) -> bool {
+#[must_use]
+pub fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}' | '〇')
 }
 

@@ -7,6 +7,8 @@ use super::reports::Period;
 use super::{Error, Store};
 use crate::args;
 use crate::control::discreet::SECRET;
+use crate::control::time::Time;
+use crate::control::words::decision::is_gap;
 
 /// Facts that are looked at.
 const MOST_FACTS: i64 = 200_000;
@@ -49,8 +51,7 @@ fn understood(row: &Row) -> Result<Understood, Error> {
 fn unmatched(row: &Row) -> Result<Option<Unmatched>, Error> {
     let data = row.json("data")?;
     let text = data["text"].as_str().unwrap_or_default().trim();
-    let unknown = matches!(data["decision"].as_str(), Some("reprompt" | "unanswered"));
-    if !unknown || text.is_empty() || text == SECRET {
+    if !data["decision"].as_str().is_some_and(is_gap) || text.is_empty() || text == SECRET {
         return Ok(None);
     }
     let best = &data["intents"][0];
@@ -60,11 +61,11 @@ fn unmatched(row: &Row) -> Result<Option<Unmatched>, Error> {
 }
 
 impl Store {
-    /// Sentences that were not understood since then (microseconds), the newest first.
+    /// Sentences that were not understood since then, the newest first.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn unmatched(&self, since: u64, plan: Option<&str>) -> Result<Vec<Unmatched>, Error> {
+    pub async fn unmatched(&self, since: Time, plan: Option<&str>) -> Result<Vec<Unmatched>, Error> {
         let sql = "SELECT e.session, e.data, s.plan, (SELECT MIN(r.id) FROM recordings r WHERE r.session = e.session) AS recording \
                    FROM events e LEFT JOIN sessions s ON s.id = e.session \
                    WHERE e.type = 'session.understood' AND e.at >= $1 AND ($2 IS NULL OR s.plan = $2) ORDER BY e.seq DESC LIMIT $3";

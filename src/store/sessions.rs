@@ -11,6 +11,7 @@ use super::page::{Page, Slice};
 use super::{Error, Store, word};
 use crate::args;
 use crate::control::event::Fact;
+use crate::control::words::decision::{PLAN_FAILED, REPROMPT};
 
 /// A matter between a customer and the center.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -161,10 +162,6 @@ static CLOSED: Set = of_session!(
     Again::Replaces
 );
 
-/// The decisions of a plan that did not know what was said, and of one that could not go on.
-const REPROMPTED: &str = "reprompt";
-const PLAN_FAILED: &str = "plan_failed";
-
 pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
     match fact {
         Fact::ConversationOpened { conversation, customer } => to.add(&OPENED, args![*conversation, *customer, place.at, place.at]),
@@ -176,7 +173,7 @@ pub(super) fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) {
         }
         Fact::Understood { session, intents, decision, .. } => {
             match decision.as_str() {
-                REPROMPTED => to.set(&UNMATCHED, args![*session]),
+                REPROMPT => to.set(&UNMATCHED, args![*session]),
                 PLAN_FAILED => to.set(&FAILED, args![*session]),
                 _ => {}
             }

@@ -20,6 +20,8 @@ mod reports;
 mod rooms;
 mod secure;
 mod sockets;
+#[path = "../../benches/speech/sounds.rs"]
+mod sounds;
 mod stage;
 mod turns;
 mod words;

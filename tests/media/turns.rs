@@ -18,6 +18,7 @@ use hotline::speech::prompts::{self, Maker};
 use hotline::speech::{Config, Engines, Hearing, Terms};
 
 use crate::clips::{self, Clip};
+use crate::sounds;
 use crate::stage::Stage;
 
 /// A slice of virtual time: what happens in it is told to the runner at its end.
@@ -303,33 +304,6 @@ fn row(name: &str, outcome: &Outcome) {
     println!("| {name} | {what} | {times} | {words} | {} |", slowest.as_millis());
 }
 
-/// Two bursts of noise, as a cough is.
-fn cough() -> Vec<i16> {
-    let mut noise = noise(4_500.0);
-    let mut burst = |ms: usize| (0..ms * 8).map(|_| noise()).collect::<Vec<i16>>();
-    [burst(180), vec![0; 960], burst(180)].concat()
-}
-
-fn noise(level: f32) -> impl FnMut() -> i16 {
-    let mut chance = 1u64;
-    move || {
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (((chance >> 40) as f32 / 8_388_608.0 - 1.0) * level) as i16
-    }
-}
-
-/// A street: low-passed noise that swells as cars pass.
-fn street() -> Vec<i16> {
-    let (mut low, mut noise) = (0.0f32, noise(9_000.0));
-    let swell = |at: usize| 0.3 + 0.7 * (at as f32 / LINE as f32 * 0.7).sin().powi(2);
-    (0..7 * LINE)
-        .map(|at| {
-            low += (f32::from(noise()) - low) * 0.12;
-            (low * swell(at)) as i16
-        })
-        .collect()
-}
-
 fn louder(sound: &[i16], to_rms: f64) -> Vec<i16> {
     let gain = to_rms / rms(sound).max(1.0);
     sound.iter().map(|sample| (f64::from(*sample) * gain).clamp(-32_000.0, 32_000.0) as i16).collect()
@@ -348,8 +322,8 @@ fn quiet_matrix(lab: &mut Lab, nods: &[&str]) {
         let sound = say(lab, nod);
         rows.push((format!("a nod: {nod}"), lab.case(&sound)));
     }
-    rows.push(("a cough".to_owned(), lab.case(&cough())));
-    rows.push(("street noise".to_owned(), lab.case(&street())));
+    rows.push(("a cough".to_owned(), lab.case(&sounds::cough())));
+    rows.push(("street noise".to_owned(), lab.case(&sounds::street(7 * LINE))));
     let music: Vec<i16> = lab.maker.make(&Prompt::Music(None)).unwrap().linear()[..7 * LINE].to_vec();
     for (name, share) in [("music, as loud as the prompt", 1.0), ("music, 10 dB below the prompt", 0.316)] {
         rows.push((name.to_owned(), lab.case(&louder(&music, prompt_level * share))));

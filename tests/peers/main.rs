@@ -25,6 +25,8 @@ mod secrets;
 mod secure;
 mod seeing;
 mod sipp;
+#[path = "../../benches/speech/sounds.rs"]
+mod sounds;
 mod spoken;
 mod stage;
 mod transports;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::clips::{self, Clip};
 use crate::coffee;
+use crate::sounds;
 use crate::stage::{Server, phone, reports};
 
 /// The prompt is long enough to speak into it.
@@ -45,17 +46,6 @@ fn times(report: &Value, event: &str) -> Vec<u64> {
     states.iter().filter(|state| state["event"] == event).map(|state| state["at_ms"].as_u64().unwrap()).collect()
 }
 
-/// Two bursts of noise, as a cough is.
-fn cough() -> Vec<i16> {
-    let mut chance = 1u32;
-    let mut noise = |level: i32| {
-        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((chance >> 16) as i32 % level) as i16
-    };
-    let mut burst = || (0..1_440).map(|_| noise(9_000) / 2).collect::<Vec<i16>>();
-    [burst(), vec![0; 960], burst()].concat()
-}
-
 #[test]
 fn s5_words_stop_a_prompt_a_cough_does_not_and_silence_is_asked_again() {
     let Some((clips, _)) = coffee::material() else { return };
@@ -71,7 +61,7 @@ fn s5_words_stop_a_prompt_a_cough_does_not_and_silence_is_asked_again() {
         coffee::write(&path, pcm);
         path.display().to_string()
     };
-    let (words, cough) = (file("words.wav", &clips::line(&sentence.pcm)), file("cough.wav", &cough()));
+    let (words, cough) = (file("words.wav", &clips::line(&sentence.pcm)), file("cough.wav", &sounds::cough()));
     let to = server.uri("500");
     let call = |steps: &[&str]| phone(&[&["--to", &to, "--wait", "2s"][..], steps].concat());
     let calls = [call(&["--wav", &words]), call(&["--wav", &cough]), call(&[])].map(|call| reports(call).0.remove(0));

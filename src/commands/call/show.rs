@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use crate::api::signalling::{Message, Signalling};
 use crate::commands::asking::Server;
+use crate::commands::on_runtime;
 
 const EXAMPLES: &str = "Examples:
   hotline call show call_01JD2XH0ZK8M4V9Q6T3R5W7Y1B
@@ -45,8 +46,7 @@ pub struct Args {
 /// # Errors
 /// When the server cannot be asked, does not know the call, or the file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(show(args))?;
+    on_runtime(show(args))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! Sessions that were: asked from a running server, or read in the database of one that stands still.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value, json};
@@ -73,15 +74,14 @@ impl Log {
         }
     }
 
-    async fn all(&self, mut span: Span, most: usize) -> anyhow::Result<Vec<DomainEvent>> {
-        let mut facts = Vec::new();
+    /// Reads page after page to the end, or until `take` has enough of them.
+    async fn each_page(&self, mut span: Span, mut take: impl FnMut(Vec<DomainEvent>) -> ControlFlow<()>) -> anyhow::Result<()> {
         loop {
             let page = self.page(&span).await?;
             let full = i64::try_from(page.len()).is_ok_and(|length| length == span.limit);
             span.after = page.last().map_or(span.after, |last| last.seq.cast_unsigned());
-            facts.extend(page.into_iter().filter_map(fact));
-            if !full || facts.len() >= most {
-                return Ok(facts);
+            if take(page.into_iter().filter_map(fact).collect()).is_break() || !full {
+                return Ok(());
             }
         }
     }
@@ -95,7 +95,12 @@ impl Log {
             bail!("'{id}' is no session: it looks like ses_01JD2XH0ZK8M4V9Q6T3R5W7Y1B");
         }
         let span = Span { after: 0, limit: AT_ONCE, session: Some(id.to_owned()), kind: None };
-        let facts = self.all(span, MOST_FACTS).await?;
+        let mut facts = Vec::new();
+        self.each_page(span, |page| {
+            facts.extend(page);
+            if facts.len() < MOST_FACTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .await?;
         let created = facts.iter().find_map(|event| match &event.fact {
             Fact::SessionCreated { customer, plan, .. } => Some((customer.to_string(), plan.clone(), event.at)),
             _ => None,
@@ -115,13 +120,10 @@ impl Log {
     /// # Errors
     /// When the log cannot be read.
     pub async fn sessions(&self, plan: &str, since: Time, most: usize) -> anyhow::Result<Vec<String>> {
-        let mut span = Span { after: 0, limit: AT_ONCE, session: None, kind: Some("session.created".to_owned()) };
+        let span = Span { after: 0, limit: AT_ONCE, session: None, kind: Some("session.created".to_owned()) };
         let mut latest = VecDeque::new();
-        loop {
-            let page = self.page(&span).await?;
-            let full = i64::try_from(page.len()).is_ok_and(|length| length == span.limit);
-            span.after = page.last().map_or(span.after, |last| last.seq.cast_unsigned());
-            for event in page.into_iter().filter_map(fact).filter(|event| event.at >= since) {
+        self.each_page(span, |page| {
+            for event in page.into_iter().filter(|event| event.at >= since) {
                 let Fact::SessionCreated { session, plan: Some(id), .. } = event.fact else { continue };
                 if id == plan {
                     latest.push_back(session.to_string());
@@ -130,10 +132,10 @@ impl Log {
                     latest.pop_front();
                 }
             }
-            if !full {
-                return Ok(latest.into());
-            }
-        }
+            ControlFlow::Continue(())
+        })
+        .await?;
+        Ok(latest.into())
     }
 
     /// What was known of a customer at a time; the API knows only what is known today.

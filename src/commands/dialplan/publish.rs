@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::yaml_files;
 use crate::commands::asking::{Asking, Refused, Server};
+use crate::commands::on_runtime;
 use crate::control::dialplan::Source;
 use crate::control::dialplan::load::plan_id;
 
@@ -82,16 +83,6 @@ pub struct Versions {
     server: Server,
 }
 
-fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
-}
-
-fn refused(refused: &Refused) -> ExitCode {
-    refused.findings.iter().for_each(|finding| eprintln!("{finding}"));
-    eprintln!("{}", refused.detail);
-    ExitCode::FAILURE
-}
-
 /// Sends it and says what changed.
 ///
 /// # Errors
@@ -107,7 +98,7 @@ pub fn publish(dir: &Path, args: &Publish) -> anyhow::Result<ExitCode> {
     };
     let answer = on_runtime(asking.send(Method::POST, &path, body.as_ref()))?;
     match answer {
-        Err(why) => Ok(refused(&why)),
+        Err(why) => Ok(why.told()),
         Ok(checked) => {
             print_checked(&checked, args.check);
             Ok(ExitCode::SUCCESS)
@@ -184,7 +175,7 @@ pub fn canary(args: &Canary) -> anyhow::Result<ExitCode> {
         asking.send(Method::POST, &canary, Some(&json!({"version": version, "percent": args.percent}))).await
     })?;
     match answer {
-        Err(why) => Ok(refused(&why)),
+        Err(why) => Ok(why.told()),
         Ok(_) if args.percent == 0 => {
             println!("the trial of {plan} has ended");
             Ok(ExitCode::SUCCESS)
@@ -237,7 +228,7 @@ pub fn rollback(args: &Rollback) -> anyhow::Result<ExitCode> {
     let path = format!("/v1/dialplans/{named}/rollback");
     let body = json!({"version": args.version});
     match on_runtime(asking.send(Method::POST, &path, Some(&body)))? {
-        Err(why) => Ok(refused(&why)),
+        Err(why) => Ok(why.told()),
         Ok(plan) => {
             println!("in force: {named} {}", plan["version"].as_str().unwrap_or_default());
             Ok(ExitCode::SUCCESS)
@@ -253,7 +244,7 @@ pub fn versions(args: &Versions) -> anyhow::Result<ExitCode> {
     let asking = args.server.asking()?;
     let answer = on_runtime(asking.send(Method::GET, &format!("/v1/dialplans/{}/versions", args.plan), None))?;
     let known = match answer {
-        Err(why) => return Ok(refused(&why)),
+        Err(why) => return Ok(why.told()),
         Ok(known) => known,
     };
     for version in known["data"].as_array().into_iter().flatten() {

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use super::history::Log;
 use super::{loaded_for_mocks, plan_named};
 use crate::commands::asking::Server;
+use crate::commands::on_runtime;
 use crate::control::dialplan::recorded::case;
 use crate::control::dialplan::test_file::{self, Verdict};
 use crate::control::dialplan::{Loaded, Source};
@@ -34,8 +35,7 @@ pub struct Args {
 /// When the session or its plan cannot be read, or the file cannot be written.
 pub fn run(dir: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let loaded = loaded_for_mocks(dir)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let recorded = runtime.block_on(async {
+    let recorded = on_runtime(async {
         let log = Log::open(&args.server).await?;
         log.session(&args.session, &|id| loaded.plans.get(id).map(AsRef::as_ref)).await
     })?;

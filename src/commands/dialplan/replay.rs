@@ -12,6 +12,7 @@ use super::history::Log;
 use super::{loaded_for_mocks, loaded_for_mocks_of, with_surroundings, yaml_files};
 use crate::commands::asking::Server;
 use crate::commands::late_bar::LateBar;
+use crate::commands::on_runtime;
 use crate::control::dialplan::diff::renamed_nodes;
 use crate::control::dialplan::problem::has_error;
 use crate::control::dialplan::read::parse_duration;
@@ -71,8 +72,7 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let published = loaded_for_mocks(dir).unwrap_or_default();
     let draft = draft(dir, &args.draft)?;
     let renamed = renamed(&published, &draft.id, &args.draft)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let summary = runtime.block_on(all(args, &published, &draft, &renamed))?;
+    let summary = on_runtime(all(args, &published, &draft, &renamed))?;
     if args.json {
         println!("{}", serde_json::to_string(&summary)?);
     } else {
@@ -122,8 +122,8 @@ fn renamed(published: &Loaded, id: &str, draft: &Path) -> anyhow::Result<BTreeMa
 
 async fn all(args: &Args, published: &Loaded, draft: &Arc<Plan>, renamed: &BTreeMap<String, String>) -> anyhow::Result<Summary> {
     let log = Log::open(&args.server).await?;
-    let now = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-    let since = Time(now.saturating_sub(u64::try_from(args.since.as_micros()).unwrap_or(u64::MAX)));
+    let now = Time::from(jiff::Timestamp::now());
+    let since = Time(now.0.saturating_sub(u64::try_from(args.since.as_micros()).unwrap_or(u64::MAX)));
     let sessions = log.sessions(&draft.id, since, args.limit).await?;
     let mut summary = Summary::default();
     let mut bar = LateBar::new(BAR)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::control::dialplan::syntax::{self, Kind, Yaml};
+use crate::nlu::is_han;
 
 /// Lines shown around what changes.
 const CONTEXT: usize = 3;
@@ -125,7 +126,7 @@ impl Home {
 }
 
 fn article(topic: &str, sentences: &[String], answer: &str) -> String {
-    let lang = |text: &str| if is_chinese(text) { "zh-CN" } else { "en-US" };
+    let lang = |text: &str| if text.chars().any(is_han) { "zh-CN" } else { "en-US" };
     let mut out = format!("  {topic}:\n    questions:\n");
     for tag in ["zh-CN", "en-US"] {
         let own: Vec<String> = sentences.iter().filter(|sentence| lang(sentence) == tag).map(|sentence| quoted(sentence)).collect();
@@ -159,7 +160,7 @@ fn with_sentences(text: &str, lists: &Yaml, sentences: &[String]) -> anyhow::Res
     };
     let mut places: Vec<(usize, Vec<&String>)> = Vec::new();
     for sentence in sentences {
-        let fits = |lang: &str| lang.is_empty() || lang.starts_with("zh") == is_chinese(sentence);
+        let fits = |lang: &str| lang.is_empty() || lang.starts_with("zh") == sentence.chars().any(is_han);
         let list = by_lang.iter().find(|(lang, _)| fits(lang)).map(|(_, list)| *list);
         let list = list.with_context(|| format!("there are no examples in the language of \"{sentence}\": add one by hand first"))?;
         let Kind::List(known) = &list.kind else { bail!("the examples are no list") };
@@ -206,10 +207,6 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-fn is_chinese(text: &str) -> bool {
-    text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
 }
 
 impl Draft {

@@ -135,10 +135,16 @@ fn test_file(yaml: &Yaml, name: &str, context: &mut Context<'_>) -> Option<TestF
     Some(TestFile { name: name.to_owned(), plan, cases, coverage })
 }
 
+/// Is this the name of a file with cases?
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
+}
+
 fn clock(yaml: &Yaml, context: &mut Context<'_>) -> Option<Time> {
     let text = context.text(yaml, "clock")?;
     match text.parse::<jiff::Timestamp>() {
-        Ok(at) => Some(Time(u64::try_from(at.as_microsecond()).unwrap_or(0))),
+        Ok(at) => Some(at.into()),
         Err(_) => {
             context.mend("D104", yaml.at, format!("clock is '{text}'"), "\"2026-11-11T10:00:00+08:00\"");
             None

@@ -14,6 +14,7 @@ use crate::control::event::{DomainEvent, Fact};
 use crate::control::random::Random;
 use crate::control::time::Time;
 use crate::control::words::chat::Content;
+use crate::control::words::decision::{ARTICLE, PLAN_FAILED};
 use crate::control::words::live::Live;
 use crate::control::words::{Lang, RecordingId, SessionId};
 
@@ -182,10 +183,6 @@ fn hide_words(wish: &mut Wish) {
         SECRET.clone_into(text);
     }
 }
-
-/// The decision words of trace facts that come from no sentence.
-const PLAN_FAILED: &str = "plan_failed";
-const ARTICLE: &str = "article";
 
 fn start(session: SessionId, beginning: &Beginning<'_>, lang: Option<Lang>) -> Start {
     let mut customer = beginning.customer.map(|customer| customer.fields.clone()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod chat;
+pub mod decision;
 pub mod directory;
 pub mod guard;
 pub mod ice;

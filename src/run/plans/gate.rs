@@ -115,7 +115,7 @@ impl Proposal {
         let Ok(files) = folder::all(self.folder.path()) else { return checked };
         let sources: Vec<Source> = files.into_iter().map(|file| Source { name: file.name, text: file.text }).collect();
         let loaded = load(&sources, &mock_environment(&sources, &std::env::vars().collect()));
-        for source in sources.iter().filter(|source| is_test(&source.name)) {
+        for source in sources.iter().filter(|source| test_file::is_name(&source.name)) {
             let tests = match test_file::read(source) {
                 Ok(tests) => tests,
                 Err(problems) => {
@@ -138,8 +138,4 @@ impl Proposal {
         checked.changed = changed;
         checked
     }
-}
-
-fn is_test(name: &str) -> bool {
-    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }

@@ -251,14 +251,7 @@ impl House {
                 return Err(Refusal::Mismatch(running));
             }
         }
-        let (proposal, checked) = block_in_place(|| {
-            let proposal = propose(&self.present(), files).map_err(Refusal::Failed)?;
-            let checked = proposal.test(&self.config);
-            Ok::<_, Refusal>((proposal, checked))
-        })?;
-        if !checked.failed.is_empty() {
-            return Err(Refusal::Failed(checked));
-        }
+        let (proposal, checked) = self.passing(files)?;
         match aim {
             Aim::Check => {}
             // The files lie there already, perhaps since this second: whoever published them may count on it.
@@ -266,6 +259,16 @@ impl House {
             Aim::Publish => self.bring_in(&proposal, cause).await?,
         }
         Ok(Done::Published(checked))
+    }
+
+    /// Files that load and pass their cases.
+    fn passing(&self, files: &[PlanFile]) -> Result<(Proposal, Checked), Refusal> {
+        let (proposal, checked) = block_in_place(|| {
+            let proposal = propose(&self.present(), files).map_err(Refusal::Failed)?;
+            let checked = proposal.test(&self.config);
+            Ok::<_, Refusal>((proposal, checked))
+        })?;
+        if checked.failed.is_empty() { Ok((proposal, checked)) } else { Err(Refusal::Failed(checked)) }
     }
 
     /// Writes the files of a checked proposal and reads the folder at once. A folder that is broken all the same (somebody wrote into

@@ -1,7 +1,6 @@
 //! Versions on trial: how they begin, how they are judged, and how they end.
 
 use serde_json::Value;
-use tokio::task::block_in_place;
 
 use super::folder::Kept;
 use super::gate::{Present, propose};
@@ -69,13 +68,7 @@ impl House {
             return Err(Refusal::Conflict(format!("version {version} is in force already")));
         }
         let file = self.kept_file(&plan, &version)?;
-        let checked = block_in_place(|| {
-            let proposal = propose(&self.present(), std::slice::from_ref(&file)).map_err(Refusal::Failed)?;
-            Ok::<_, Refusal>(proposal.test(&self.config))
-        })?;
-        if !checked.failed.is_empty() {
-            return Err(Refusal::Failed(checked));
-        }
+        self.passing(std::slice::from_ref(&file))?;
         self.replaced(&plan, by).await;
         let since = i64::try_from(crate::clock::now().0).unwrap_or(i64::MAX);
         let trial = Running {
@@ -106,8 +99,7 @@ impl House {
         let Some(trial) = self.without_trial(plan) else {
             return Err(Refusal::Conflict(format!("no version of '{plan}' is on trial")));
         };
-        let counts = self.counts(&trial).await.map_or_else(no_counts, |(old, new)| verdict::counts(old, new));
-        self.ended(trial, (how, why.to_owned()), counts, by).await;
+        self.ended_unjudged(trial, (how, why), by).await;
         self.show();
         Ok(Done::Done)
     }
@@ -117,6 +109,11 @@ impl House {
         let Some(trial) = self.without_trial(plan) else { return };
         let published = self.config.directory.plans.get(plan).is_some_and(|running| running.version == trial.version);
         let (how, why) = if published { ("published", "it is in force for all") } else { ("replaced", "another version came") };
+        self.ended_unjudged(trial, (how, why), by).await;
+    }
+
+    /// It ends with the numbers as they are.
+    async fn ended_unjudged(&self, trial: Running, (how, why): (&str, &str), by: &str) {
         let counts = self.counts(&trial).await.map_or_else(no_counts, |(old, new)| verdict::counts(old, new));
         self.ended(trial, (how, why.to_owned()), counts, by).await;
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::control::dialplan::expr::plain;
 use crate::control::dialplan::plan::{Plan, Slot, SlotType};
 use crate::control::random::Random;
+use crate::nlu::is_han;
 use crate::nlu::slots::{self, Context, Kind, is_identity, luhn};
 
 /// Digits in a free text that are no more than a count or a date.
@@ -158,16 +159,8 @@ impl LookAlikes {
             };
             text = self.replaced(&text, kind, &slot.kind, lang, Known::Only);
         }
-        for (kind, of) in [
-            (Kind::Identity, SlotType::IdCn),
-            (Kind::Card, SlotType::Card),
-            (Kind::Plate, SlotType::PlateCn),
-            (Kind::Email, SlotType::Email),
-            (Kind::Phone, SlotType::Phone),
-            (Kind::Digits { min: FEW_DIGITS, max: MOST_DIGITS }, SlotType::Digits),
-        ] {
-            text = self.replaced(&text, kind, &of, lang, Known::OrNew);
-        }
+        text = self.personal(text, lang);
+        text = self.replaced(&text, Kind::Digits { min: FEW_DIGITS, max: MOST_DIGITS }, &SlotType::Digits, lang, Known::OrNew);
         self.known_in(&text)
     }
 
@@ -234,7 +227,12 @@ impl LookAlikes {
     }
 
     fn text(&mut self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let text = self.personal(text.to_owned(), "zh");
+        self.known_in(&text)
+    }
+
+    /// What stands out by itself, in every text.
+    fn personal(&mut self, mut text: String, lang: &str) -> String {
         for (kind, of) in [
             (Kind::Identity, SlotType::IdCn),
             (Kind::Card, SlotType::Card),
@@ -242,9 +240,9 @@ impl LookAlikes {
             (Kind::Email, SlotType::Email),
             (Kind::Phone, SlotType::Phone),
         ] {
-            text = self.replaced(&text, kind, &of, "zh", Known::OrNew);
+            text = self.replaced(&text, kind, &of, lang, Known::OrNew);
         }
-        self.known_in(&text)
+        text
     }
 }
 
@@ -260,7 +258,7 @@ enum Known {
 /// A name of two words of Latin letters, or of two to four Chinese characters.
 fn is_name(text: &str) -> bool {
     let latin = text.split(' ').count() == 2 && text.chars().all(|c| c.is_alphabetic() || c == ' ');
-    let han = (2..=4).contains(&text.chars().count()) && text.chars().all(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+    let han = (2..=4).contains(&text.chars().count()) && text.chars().all(is_han);
     latin && text.is_ascii() || han && !text.ends_with(['店', '司', '市', '省', '区', '站', '部'])
 }
 

@@ -19,6 +19,7 @@ use crate::control::event::{Author, DomainEvent, Fact};
 use crate::control::session::identity::phone_number;
 use crate::control::time::Time;
 use crate::control::words::chat::Content;
+use crate::control::words::decision::{REPROMPT, UNANSWERED, is_news};
 use crate::control::words::{QueueId, RecordingId};
 
 /// The plan's words twice with at least this between them, and nothing else: the caller was silent.
@@ -306,12 +307,12 @@ impl Reading {
     }
 
     fn understood(&mut self, text: &str, decision: &str) {
-        const OF_NO_SENTENCE: [&str; 3] = ["plan_failed", "article", "unanswered"];
-        if OF_NO_SENTENCE.contains(&decision) {
+        // An unanswered question was heard in a turn of its own.
+        if is_news(decision) || decision == UNANSWERED {
             return;
         }
         let fresh = self.recorded.turns.last().is_some_and(|turn| turn.decision.is_none() && turn.nodes.is_empty());
-        if text.is_empty() && decision == "reprompt" && !fresh {
+        if text.is_empty() && decision == REPROMPT && !fresh {
             self.turn(Input::Noise);
         }
         if let Some(turn) = self.recorded.turns.last_mut() {

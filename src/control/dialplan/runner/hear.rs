@@ -11,15 +11,15 @@ use crate::control::dialplan::values;
 use crate::control::dialplan::wish::Wish;
 use crate::control::event::Scored;
 use crate::control::time::Time;
+use crate::control::words::decision::REPROMPT;
 use crate::control::words::media::BargeIn;
+use crate::nlu::is_han;
 use crate::nlu::normalise::normalise;
 
 /// Keys typed before they are asked for.
 const MOST_TYPED_AHEAD: usize = 32;
 /// Chat lines written before they are asked for.
 const MOST_SAID_AHEAD: usize = 8;
-/// Letters of pinyin with their tones stand before it, Chinese characters behind.
-const LAST_LATIN: char = '\u{24F}';
 /// Sentences at least this long may carry more than yes or no.
 const LONG_ANSWER: usize = 5;
 
@@ -104,10 +104,9 @@ impl Runner {
     /// it heard what the menu hints at, and only then is a single syllable of it believed.
     fn is_stray(&self, now: Time, question: &Question, heard: &Heard<'_>) -> bool {
         let Asked::Menu(index) = question.kind else { return false };
-        let is_character = |c: &char| c.is_alphabetic() && !c.is_ascii();
         let (syllables, is_hinted) = match heard.pinyin {
-            Some(pinyin) => (pinyin.split_whitespace().count(), heard.text.chars().any(|c| is_character(&c) && c > LAST_LATIN)),
-            None => (heard.text.chars().filter(is_character).count(), true),
+            Some(pinyin) => (pinyin.split_whitespace().count(), heard.text.chars().any(is_han)),
+            None => (heard.text.chars().filter(|c| is_han(*c)).count(), true),
         };
         syllables == 1 && question.barge_in == BargeIn::Words && !(is_hinted && self.is_sure(now, index, heard))
     }
@@ -175,7 +174,7 @@ impl Runner {
             Some(true) => ("yes", YesNo::Yes),
             Some(false) => ("no", YesNo::No),
             None => {
-                out.push(Wish::Understood { text: text.to_owned(), intents: Vec::new(), decision: "reprompt".to_owned() });
+                out.push(Wish::Understood { text: text.to_owned(), intents: Vec::new(), decision: REPROMPT.to_owned() });
                 return YesNo::Unclear;
             }
         };

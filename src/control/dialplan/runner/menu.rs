@@ -10,6 +10,7 @@ use crate::control::dialplan::understand::{Said, Standing};
 use crate::control::dialplan::wish::Wish;
 use crate::control::event::Scored;
 use crate::control::time::Time;
+use crate::control::words::decision::REPROMPT;
 use crate::nlu::{Decision, Ranked, Thresholds};
 
 /// Below this confidence of the recognizer a choice is asked back.
@@ -124,7 +125,7 @@ impl Runner {
                 self.did_you_mean(now, intents, out);
             }
             Decision::NoMatch => {
-                self.trace(heard.text, &[], &ranked, "reprompt", out);
+                self.trace(heard.text, &[], &ranked, REPROMPT, out);
                 self.unmatched(now, out);
             }
         }

@@ -15,6 +15,7 @@ use crate::control::dialplan::wish::Wish;
 use crate::control::dialplan::{hints, shown};
 use crate::control::event::Scored;
 use crate::control::time::Time;
+use crate::control::words::decision::REPROMPT;
 use crate::control::words::media::Prompt;
 use crate::control::words::speech::Hints;
 
@@ -220,7 +221,7 @@ impl Runner {
             Found::Wrong => return self.wrong_value(now, slot, true, out),
             Found::Nothing => {
                 let text = self.memory.last_said.clone();
-                out.push(Wish::Understood { text, intents: Vec::new(), decision: "reprompt".to_owned() });
+                out.push(Wish::Understood { text, intents: Vec::new(), decision: REPROMPT.to_owned() });
                 return self.unmatched(now, out);
             }
         };

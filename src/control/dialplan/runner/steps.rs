@@ -14,6 +14,7 @@ use crate::control::dialplan::template::Form;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
 use crate::control::words::LookupId;
+use crate::control::words::decision::UNANSWERED;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::Prompt;
 
@@ -21,8 +22,6 @@ use crate::control::words::media::Prompt;
 const MOST_STEPS: usize = 500;
 /// An edge that does not even report a time-out gets this much more.
 const EDGE_SLACK: Duration = Duration::from_millis(700);
-/// The decision about a free question that no article answers surely: somebody may write one.
-const UNANSWERED: &str = "unanswered";
 /// A ticket's number must be known by then.
 const TICKET_WAIT: Duration = Duration::from_secs(5);
 

@@ -9,6 +9,7 @@ use crate::control::dialplan::hints;
 use crate::control::dialplan::plan::{PickUp, SlotType, Target};
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
+use crate::control::words::decision::REPROMPT;
 use crate::control::words::media::{BargeIn, Prompt};
 use crate::control::words::speech::{Expect, Hints, Listening};
 use crate::control::words::{PlayId, TurnId};
@@ -283,7 +284,7 @@ impl Runner {
             }
             self.memory.turn += 1;
             self.memory.line("customer", "…");
-            out.push(Wish::Understood { text: String::new(), intents: Vec::new(), decision: "reprompt".to_owned() });
+            out.push(Wish::Understood { text: String::new(), intents: Vec::new(), decision: REPROMPT.to_owned() });
             self.unmatched(now, out);
         }
     }

@@ -93,6 +93,22 @@ fn ended(scene: &Scene) -> Option<(u16, String)> {
     })
 }
 
+/// The agent's leg that rings.
+fn rung(scene: &Scene) -> LegId {
+    let rings = scene.happened.iter().find_map(|(port, told)| match told {
+        Happening::Invited(invited) if *port == AGENT => Some(invited.leg),
+        _ => None,
+    });
+    rings.expect("she is rung")
+}
+
+/// The caller hangs up, and nothing is left.
+fn over(scene: &mut Scene, call: LegId) {
+    scene.caller.hang_up(scene.now, call, &[]);
+    scene.run();
+    scene.assert_at_rest();
+}
+
 fn press(scene: &mut Scene, key: char) {
     scene.input(Input::Media(media::Event::KeyPressed { leg: scene.leg(), key, way: media::KeyWay::Event }));
 }
@@ -204,9 +220,7 @@ fn s35_who_joins_a_line_is_answered_first_and_hears_the_notice_before() {
     assert_eq!((told(&scene), scene.count("session.queued")), (vec![183, 200], 1));
     scene.agent_answers();
     assert_eq!(scene.count("call.bridged"), 1);
-    scene.caller.hang_up(scene.now, call, &[]);
-    scene.run();
-    scene.assert_at_rest();
+    over(&mut scene, call);
 }
 
 #[test]
@@ -214,20 +228,15 @@ fn s35_the_answer_of_a_transfers_far_end_answers_the_call() {
     let mut scene = center(TRANSFER);
     let call = scene.dial("4100");
     scene.finish_play();
-    let rings = scene.happened.iter().find_map(|(port, told)| match told {
-        Happening::Invited(invited) if *port == AGENT => Some(invited.leg),
-        _ => None,
-    });
-    scene.agent.ring(scene.now, rings.expect("she is rung"), 180, None);
+    let rung = rung(&scene);
+    scene.agent.ring(scene.now, rung, 180, None);
     scene.run();
     assert!(matches!(scene.last_play().1[0], Prompt::Tone { .. }), "the caller hears it ring: {:?}", scene.last_play());
     assert_eq!(told(&scene), [183]);
     scene.agent_answers();
     assert_eq!(told(&scene), [183, 200]);
     assert_eq!((scene.count("call.answered"), scene.count("call.bridged")), (1, 1));
-    scene.caller.hang_up(scene.now, call, &[]);
-    scene.run();
-    scene.assert_at_rest();
+    over(&mut scene, call);
 }
 
 #[test]
@@ -235,11 +244,8 @@ fn s35_a_transfer_that_reaches_nobody_goes_on_early() {
     let mut scene = center(TRANSFER);
     scene.dial("4100");
     scene.finish_play();
-    let rings = scene.happened.iter().find_map(|(port, told)| match told {
-        Happening::Invited(invited) if *port == AGENT => Some(invited.leg),
-        _ => None,
-    });
-    scene.agent.refuse(scene.now, rings.expect("she is rung"), 486, &[]);
+    let rung = rung(&scene);
+    scene.agent.refuse(scene.now, rung, 486, &[]);
     scene.run();
     assert!(says(&scene, "She cannot be had."), "{:?}", scene.last_play());
     scene.finish_play();
@@ -262,7 +268,5 @@ fn s35_nothing_is_recorded_before_the_answer_and_what_the_plan_said_of_it_holds_
     assert_eq!(scene.count("recording.started"), 0);
     scene.finish_play();
     assert_eq!((told(&scene), scene.count("recording.started")), (vec![183, 200], 1));
-    scene.caller.hang_up(scene.now, call, &[]);
-    scene.run();
-    scene.assert_at_rest();
+    over(&mut scene, call);
 }
