@@ -13,6 +13,7 @@ use super::extract::{Body, Query, events, id};
 use super::problem::{Problem, Refused};
 use crate::clock::{chance, now};
 use crate::control::event::Fact;
+use crate::control::words::agent::AgentCommand;
 use crate::control::words::{CustomerId, IdentityId, Lang};
 use crate::store::customers::{Customer, Identity};
 use crate::store::page::{Page, Slice};
@@ -181,8 +182,7 @@ pub async fn change(
 ) -> Result<Json<Customer>, Problem> {
     caller.may("customers:write")?;
     load(&state, &text).await?;
-    state.record(vec![Fact::CustomerUpdated { customer: id(UNKNOWN, &text)?, fields }]).await?;
-    Ok(Json(load(&state, &text).await?))
+    changed(&state, &text, fields).await
 }
 
 /// A customer's addresses.
@@ -264,7 +264,14 @@ async fn change_tags(
     let mut tags = load(state, text).await?.tags;
     change(&mut tags);
     let fields = Map::from_iter([("tags".to_owned(), Value::from(tags))]);
-    state.record(vec![Fact::CustomerUpdated { customer: id(UNKNOWN, text)?, fields }]).await?;
+    changed(state, text, fields).await
+}
+
+/// Writes changed fields down, and tells the rules: a session that runs knows them from here on.
+async fn changed(state: &ApiState, text: &str, fields: Map<String, Value>) -> Result<Json<Customer>, Problem> {
+    let customer = id(UNKNOWN, text)?;
+    state.record(vec![Fact::CustomerUpdated { customer, fields: fields.clone() }]).await?;
+    state.command(AgentCommand::CustomerIs { customer, fields }).await?;
     Ok(Json(load(state, text).await?))
 }
 

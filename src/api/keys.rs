@@ -13,7 +13,7 @@ use super::problem::{Problem, Refused};
 use crate::store::keys::ApiKey;
 
 /// What can be read or written, each a scope with `:read` or `:write`; `recordings:audio` is one of its own.
-const SUBJECTS: [&str; 20] = [
+const SUBJECTS: [&str; 21] = [
     "customers",
     "sessions",
     "supervisions",
@@ -24,6 +24,7 @@ const SUBJECTS: [&str; 20] = [
     "tickets",
     "agents",
     "offers",
+    "suggestions",
     "queues",
     "left_messages",
     "callbacks",

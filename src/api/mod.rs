@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod signalling;
 pub mod stream;
 pub mod subtitles;
+pub mod suggestions;
 pub mod supervision;
 pub mod system;
 pub mod tickets;
@@ -227,6 +228,10 @@ fn work() -> OpenApiRouter<ApiState> {
         .routes(routes!(tickets::list, tickets::make))
         .routes(routes!(tickets::one, tickets::change))
         .routes(routes!(tickets::comments, tickets::comment))
+        .routes(routes!(suggestions::list))
+        .routes(routes!(suggestions::one))
+        .routes(routes!(suggestions::accept))
+        .routes(routes!(suggestions::dismiss))
         .routes(routes!(outcomes::left_messages))
         .routes(routes!(outcomes::left_message))
         .routes(routes!(outcomes::callbacks))

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::control::call::route::{Route, Routes};
 use crate::control::dialplan::Plan;
+use crate::control::dialplan::actions::Help;
 use crate::control::dialplan::check::unstaffed_queues;
 use crate::control::dialplan::load::{self, Loaded};
 use crate::control::sip::endpoint::fixed_address;
@@ -249,6 +250,7 @@ fn directory(
         hold_music: calls.hold_music,
         notices: calls.notices,
         recording_form: server.recordings.form,
+        help: Arc::new(Help { actions: loaded.actions, knowledge: Arc::new(loaded.knowledge) }),
         live: Live::default(),
     }
 }

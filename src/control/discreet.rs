@@ -28,6 +28,10 @@ pub fn discreet(mut fact: Fact) -> Fact {
         Fact::Offered { context, .. } => mask_json(context),
         Fact::TranscriptFinished { utterances, .. } => mask_json(utterances),
         Fact::EvaluationFinished { answers, .. } => mask_json(answers),
+        Fact::SuggestionCreated { text, say, .. } => {
+            mask(text);
+            say.iter_mut().for_each(mask);
+        }
         Fact::TicketOpened { title, fields, .. } => {
             mask(title);
             mask_map(fields);

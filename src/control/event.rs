@@ -10,9 +10,10 @@ use super::time::Time;
 use super::words::agent::{AgentState, Supervision};
 use super::words::chat::Content;
 use super::words::phone::KeptContact;
+use super::words::suggestion::{SuggestionKind, Verdict};
 use super::words::{
     AgentId, CallId, CallbackId, ConversationId, CustomerId, EvaluationId, EventId, IdentityId, Lang, LeftMessageId, LegId, MessageId,
-    NoticeId, OfferId, QueueId, RecordingId, SessionId, TicketId,
+    NoticeId, OfferId, QueueId, RecordingId, SessionId, SuggestionId, TicketId,
 };
 
 /// One fact with its time; the unit of the journal.
@@ -216,6 +217,26 @@ pub enum Fact {
     OfferEnded { offer: OfferId, session: SessionId, agent: AgentId, end: OfferEnd },
     #[serde(rename = "session.assigned")]
     Assigned { session: SessionId, agent: AgentId },
+    /// An agent is advised something: what, by which rule or `article@version`, and after which sentence of the customer.
+    #[serde(rename = "suggestion.created")]
+    SuggestionCreated {
+        suggestion: SuggestionId,
+        session: SessionId,
+        agent: Option<AgentId>,
+        kind: SuggestionKind,
+        text: String,
+        /// What the customer of a chat is told, when it is not `text`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        say: Option<String>,
+        lang: Lang,
+        rule: Option<String>,
+        article: Option<String>,
+        confidence: Option<f32>,
+        message: Option<MessageId>,
+    },
+    /// What became of it, by whom, and the message that it was made to.
+    #[serde(rename = "suggestion.state")]
+    SuggestionState { suggestion: SuggestionId, session: SessionId, state: Verdict, agent: Option<AgentId>, message: Option<MessageId> },
     #[serde(rename = "agent.state")]
     AgentState { agent: AgentId, state: AgentState, reason: Option<String> },
     /// All contacts of a user after a REGISTER of his or the end of one; without any he is not there.

@@ -330,4 +330,4 @@ macro_rules! id_values {
     )*};
 }
 
-id_values! { CustomerId IdentityId ConversationId SessionId MessageId CallId LegId RecordingId OfferId AgentId QueueId TicketId EvaluationId CallbackId LeftMessageId EventId }
+id_values! { CustomerId IdentityId ConversationId SessionId MessageId CallId LegId RecordingId OfferId AgentId QueueId TicketId EvaluationId CallbackId LeftMessageId EventId SuggestionId }

@@ -12,7 +12,10 @@ use super::db::Db;
 use super::journal::entry::Entry;
 use super::journal::tail::Tail;
 use super::journal::{JournalError, segment};
-use super::{Error, activity, agents, calls, customers, messages, outcomes, phones, plans, queues, recordings, sessions, tickets, trunks};
+use super::{
+    Error, activity, agents, calls, customers, messages, outcomes, phones, plans, queues, recordings, sessions, suggestions, tickets,
+    trunks,
+};
 use crate::args;
 use crate::control::event::Fact;
 use crate::control::time::Time;
@@ -235,6 +238,7 @@ async fn apply(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Result<(), Er
     plans::fold(to, place, fact).await?;
     recordings::fold(to, place, fact).await?;
     tickets::fold(to, place, fact).await?;
+    suggestions::fold(to, place, fact).await?;
     outcomes::fold(to, place, fact).await
 }
 

@@ -28,6 +28,7 @@ pub mod reports;
 pub mod restore;
 pub mod sessions;
 pub mod subscribers;
+pub mod suggestions;
 pub mod tickets;
 pub mod timeline;
 pub mod trunks;

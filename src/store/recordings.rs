@@ -94,6 +94,11 @@ impl Served {
         Served(agents.into_iter().map(|agent| format!(",{agent}")).collect())
     }
 
+    /// As a statement takes it: an id of an agent is never a part of another one.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Or by nobody.
     #[must_use]
     pub fn or_nobody(self) -> Served {

@@ -1,4 +1,4 @@
-//! One customer's timeline: calls, chats, tickets, messages left, callbacks, surveys and page views in one order.
+//! One customer's timeline: calls, chats, tickets, messages left, callbacks, surveys, actions that agents took and page views in one order.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::args;
 /// Something that happened with a customer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Happening {
-    /// `call chat ticket left_message callback survey activity`
+    /// `call chat ticket left_message callback survey action activity`
     pub kind: String,
     /// The thing's own id.
     pub id: String,
@@ -39,6 +39,8 @@ const SQL: &str = "SELECT * FROM ( \
         FROM callbacks c JOIN sessions s ON s.id = c.session WHERE s.customer = $1 \
     UNION ALL SELECT 'survey', s.id || '/' || v.survey, v.session, s.conversation, v.survey, CAST(v.score AS TEXT), v.at \
         FROM surveys v JOIN sessions s ON s.id = v.session WHERE s.customer = $1 \
+    UNION ALL SELECT 'action', g.id, g.session, s.conversation, g.text, g.rule, g.updated_at \
+        FROM suggestions g JOIN sessions s ON s.id = g.session WHERE s.customer = $1 AND g.state = 'accepted' AND g.rule IS NOT NULL \
     UNION ALL SELECT 'activity', id, NULL, NULL, title, url, at FROM activities WHERE customer = $1 \
     ) AS happenings WHERE ($2 IS NULL OR at < $2 OR (at = $2 AND id < $3)) ORDER BY at DESC, id DESC LIMIT $4";
 

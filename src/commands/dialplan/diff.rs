@@ -92,7 +92,7 @@ fn about(folder: &Path, source: &Source, yaml: &Yaml) -> String {
     let file = Path::new(&source.name).strip_prefix(folder).unwrap_or(Path::new(&source.name)).display().to_string();
     match source.is() {
         FileKind::Plan => named("id").unwrap_or(file),
-        FileKind::Knowledge | FileKind::Desk | FileKind::Tests => file,
+        FileKind::Knowledge | FileKind::Desk | FileKind::Actions | FileKind::Tests => file,
     }
 }
 
@@ -101,6 +101,7 @@ fn kind(side: &Side) -> &'static str {
         FileKind::Plan => "a plan",
         FileKind::Desk => "a desk",
         FileKind::Knowledge => "a knowledge base",
+        FileKind::Actions => "rules for agents",
         FileKind::Tests => "a test file",
     }
 }

@@ -289,6 +289,12 @@ impl Call {
         self.finish_with(ending, disposition, world);
     }
 
+    /// The plan, as long as there is one.
+    #[must_use]
+    pub fn talk(&self) -> Option<&Talk> {
+        self.talk.as_ref()
+    }
+
     /// The language spoken.
     fn lang(&self, directory: &Directory) -> Lang {
         match (&self.talk, &self.plan) {

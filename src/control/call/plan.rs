@@ -11,6 +11,7 @@ use crate::control::dialplan::wish::{Event, Wish};
 use crate::control::discreet::SECRET;
 use crate::control::event::Author;
 use crate::control::session;
+use crate::control::session::advice::Sentence;
 use crate::control::session::effect::{Effect, Signal};
 use crate::control::session::talk::{Failed, Talk};
 use crate::control::words::chat::Content;
@@ -62,6 +63,11 @@ impl Call {
             }
             speech::Event::Heard { leg, turn, heard } if leg == self.caller => {
                 self.say_heard(&heard, world);
+                if matches!(self.stage, Stage::Talking { .. }) {
+                    let (text, pinyin) = (heard.text.clone(), heard.pinyin.clone());
+                    let sentence = Sentence { text, pinyin, medium: crate::nlu::Medium::Voice };
+                    world.out.push(Effect::SuggestAnswer(Box::new(sentence)));
+                }
                 if !self.on_note_words(turn, &heard.text, world) && self.sound.turn == Some(turn) && matches!(self.stage, Stage::Plan) {
                     let Heard { text, pinyin, confidence, latency, .. } = heard;
                     self.sound.answering = Some(Answering::new(world.now, self.sound.end_silence, latency));

@@ -70,7 +70,13 @@ impl Knowledge {
     /// The nearest article, and how sure it is that it answers the question.
     #[must_use]
     pub fn nearest(&self, question: &str, medium: Medium) -> Option<(String, f32)> {
-        let ranked = self.classifier.as_ref()?.classify(question, None, medium, Focus::Everywhere);
+        self.nearest_heard(question, None, medium)
+    }
+
+    /// The same of a question that a recognizer heard, with how it sounds when the recognizer writes no characters.
+    #[must_use]
+    pub fn nearest_heard(&self, question: &str, pinyin: Option<&str>, medium: Medium) -> Option<(String, f32)> {
+        let ranked = self.classifier.as_ref()?.classify(question, pinyin, medium, Focus::Everywhere);
         ranked.best().map(|hit| (hit.intent.clone(), hit.confidence))
     }
 }

@@ -1,8 +1,9 @@
 //! From files to checked plans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::actions::Action;
 use super::check;
 use super::desk::Desk;
 use super::knowledge::Knowledge;
@@ -17,7 +18,7 @@ use super::{hints, syntax, understand};
 /// A file, read by the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Its name as messages show it. `desk.yaml` is the desk, `knowledge/*` articles, `*.test.yaml` tests, all else plans.
+    /// Its name as messages show it. `desk.yaml` is the desk, `actions.yaml` the rules for agents, `knowledge/*` articles, `*.test.yaml` tests, all else plans.
     pub name: String,
     /// Its content.
     pub text: String,
@@ -45,6 +46,8 @@ impl Source {
             FileKind::Tests
         } else if matches!(base, "desk.yaml" | "desk.yml") {
             FileKind::Desk
+        } else if matches!(base, "actions.yaml" | "actions.yml") {
+            FileKind::Actions
         } else if folder == Some("knowledge") {
             FileKind::Knowledge
         } else {
@@ -62,6 +65,8 @@ pub enum FileKind {
     Desk,
     /// Articles.
     Knowledge,
+    /// Rules for agents.
+    Actions,
     /// Cases.
     Tests,
 }
@@ -74,6 +79,7 @@ impl FileKind {
             FileKind::Plan => Shape::Plan,
             FileKind::Desk => Shape::Desk,
             FileKind::Knowledge => Shape::Knowledge,
+            FileKind::Actions => Shape::Actions,
             FileKind::Tests => Shape::Tests,
         }
     }
@@ -106,6 +112,8 @@ pub struct Loaded {
     pub desk: Desk,
     /// Articles by knowledge base.
     pub knowledge: BTreeMap<String, Knowledge>,
+    /// Rules for agents.
+    pub actions: Vec<Action>,
     /// All findings in the order of files and lines.
     pub problems: Vec<Problem>,
 }
@@ -144,11 +152,13 @@ pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
     let knowledge = Arc::new(knowledge);
     let around = check::Around { desk: &loaded.desk, desk_given, knowledge: &knowledge };
     let mut claims = check::Claims::default();
+    let mut made = BTreeSet::new();
     for file in of_kind(FileKind::Plan) {
         let mut problems = Vec::new();
         let plan = reading(file, env, &mut problems, |yaml, context| {
             let mut draft = read::plan::plan(yaml, context)?;
             complete_always(&mut draft.flow.always);
+            made.extend(context.seen.made.iter().cloned());
             check::check(&draft, &around, &mut claims, context);
             draft.flow.prompts = std::mem::take(&mut context.seen.prompts);
             Some(draft)
@@ -160,6 +170,18 @@ pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
         problems.sort_by_key(|problem| (problem.line, problem.column));
         loaded.problems.extend(problems);
     }
+    let known = check::Known { plans: &loaded.plans, made: &made };
+    let known = Some(&known).filter(|_| !has_error(&loaded.problems));
+    let mut problems = Vec::new();
+    for file in of_kind(FileKind::Actions) {
+        let actions = reading(file, env, &mut problems, |yaml, context| {
+            let actions = read::actions::actions(yaml, context);
+            check::check_actions(&around, known, context);
+            Some(actions)
+        });
+        loaded.actions.extend(actions.unwrap_or_default());
+    }
+    loaded.problems.extend(problems);
     loaded
 }
 

@@ -1,5 +1,6 @@
 //! The dialplan: one YAML file a hotline, read, checked, and run by one pure runner.
 
+pub mod actions;
 pub mod ahead;
 pub mod calendar;
 pub mod check;

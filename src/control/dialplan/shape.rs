@@ -2,9 +2,9 @@
 //! hash of the content agree on what is only order.
 
 use Shape::{
-    Answer, Any, Arm, Article, Calendar, Callback, Case, Command, Confirm, Coverage, Defaults, Desk, DeskQueue, Each, Expect, Hours,
-    Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Queue, Sentences, Shown, Sla, Slot,
-    Split, SplitArm, Step, Survey, Tests, Thresholds, Ticket, Transfer, Valid, Variant, Webhook, WrapUp,
+    Action, Actions, Answer, Any, Arm, Article, Calendar, Callback, Case, Command, Confirm, Coverage, Defaults, Desk, DeskQueue, Each,
+    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Queue, Sentences,
+    Shown, Sla, Slot, Split, SplitArm, Step, Survey, Tests, Thresholds, Ticket, Transfer, Valid, Variant, Webhook, WrapUp,
 };
 
 /// What a piece of a file is.
@@ -24,6 +24,8 @@ pub enum Shape {
     Plan,
     Desk,
     Knowledge,
+    Actions,
+    Action,
     Tests,
     Defaults,
     Thresholds,
@@ -72,8 +74,10 @@ impl Shape {
     /// The keys in the order they are written. A [`Shape::Step`] has an order of its own, see [`Shape::order`].
     fn keys(self) -> Keys {
         match self {
-            Plan | Desk | Knowledge | Tests => self.keys_of_file(),
-            Case | Expect | Coverage | Article | Variant | Calendar | DeskQueue | Missed | WrapUp | Sla => self.keys_beside_plans(),
+            Plan | Desk | Knowledge | Actions | Tests => self.keys_of_file(),
+            Case | Expect | Coverage | Action | Article | Variant | Calendar | DeskQueue | Missed | WrapUp | Sla => {
+                self.keys_beside_plans()
+            }
             Step | Arm => STEP,
             Defaults | Thresholds | NoInput | Command | Shown | Slot | Valid | Lookup | Menu | MenuOption => self.keys_of_values(),
             Langs => &[("id", Any)],
@@ -102,6 +106,7 @@ impl Shape {
             ],
             Desk => &[("calendars", Each(&Calendar)), ("queues", Each(&DeskQueue)), ("defaults", DeskQueue)],
             Knowledge => &[("knowledge", Any), ("languages", Any), ("articles", Each(&Article))],
+            Actions => &[("actions", Any), ("languages", Any), ("rules", ListOf(&Action))],
             _ => &[("tests", Any), ("clock", Any), ("cases", ListOf(&Case)), ("coverage", Coverage)],
         }
     }
@@ -124,6 +129,7 @@ impl Shape {
             Missed => &[("agent_state", Any), ("return_to", Any)],
             WrapUp => &[("max", Any), ("disposition", Any)],
             Sla => &[("answer", Any), ("target", Any)],
+            Action => &[("id", Any), ("if", Any), ("queues", Any), ("text", Langs), ("say", Langs)],
             Article => &[("title", Langs), ("questions", Sentences), ("text", Langs), ("variants", ListOf(&Variant))],
             Variant => &[("when", Any), ("text", Langs)],
             Case => &[
@@ -269,7 +275,7 @@ impl Shape {
     /// Is it written in lines even where it would fit into one?
     #[must_use]
     pub fn is_block(self) -> bool {
-        matches!(self, Plan | Desk | Knowledge | Tests | Each(_) | ListOf(MenuOption | Arm | Case | Variant))
+        matches!(self, Plan | Desk | Knowledge | Actions | Tests | Each(_) | ListOf(MenuOption | Arm | Case | Variant | Action))
     }
 
     /// Whether the order of the keys that have no place of their own says nothing: languages do not, what a step does, does.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+use super::advice::Sentence;
 use super::effect::{Clock, Distribute, Effect};
 use super::talk::{Beginning, Failed, Talk};
 use super::{Customer, Line};
@@ -106,7 +107,16 @@ impl Chat {
                 None => Event::Said { text: text.clone(), pinyin: None, confidence: 1.0 },
             };
             self.tell_plan(event, room);
+        } else if matches!(self.stage, Stage::Talking) {
+            let sentence = Sentence { text: text.clone(), pinyin: None, medium: crate::nlu::Medium::Chat };
+            room.out.push(Effect::SuggestAnswer(Box::new(sentence)));
         }
+    }
+
+    /// The plan, as long as there is one.
+    #[must_use]
+    pub fn talk(&self) -> Option<&Talk> {
+        self.talk.as_ref()
     }
 
     /// Is what the customer writes now not to be written down?

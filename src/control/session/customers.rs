@@ -46,6 +46,18 @@ impl Customer {
             open_sessions: 0,
         }
     }
+
+    /// Takes over changed fields; null takes one away. `name` and `lang` have a place of their own.
+    pub fn change(&mut self, fields: Map<String, Value>) {
+        for (name, value) in fields {
+            match name.as_str() {
+                "name" => self.name = value.as_str().map(str::to_owned),
+                "lang" => self.lang = value.as_str().map(Lang::new),
+                _ if value.is_null() => drop(self.fields.remove(&name)),
+                _ => drop(self.fields.insert(name, value)),
+            }
+        }
+    }
 }
 
 /// Is a conversation gone on with, or is a new one opened?

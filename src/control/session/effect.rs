@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use std::borrow::Cow;
 
+use super::advice::Sentence;
 use super::{Left, Line, NewTicket};
 use crate::control::call::ending::Ending;
 use crate::control::call::ports::Lease;
@@ -132,6 +133,8 @@ pub enum Effect {
     Record(Fact),
     /// The session's state.
     Go(SessionState),
+    /// A final sentence of the customer: articles that answer it are suggested to whoever serves him.
+    SuggestAnswer(Box<Sentence>),
     /// A line that was spoken.
     Say(Box<Line>),
     /// A line to a chat customer, with buttons.

@@ -4,6 +4,7 @@
 //! A session begins before its customer is known: its facts are held back until the store has answered (or
 //! [`crate::control::limits::IDENTITY_WAIT`] is over) and then go out behind `session.created`, so that the log reads in order.
 
+pub mod advice;
 pub mod chat;
 mod customers;
 pub mod effect;
@@ -31,9 +32,10 @@ use super::words::chat::{Content, Received};
 use super::words::lookup::{Finding, Lookup};
 use super::words::{
     AgentId, CallbackId, CustomerId, EventId, IdentityId, Lang, LeftMessageId, LookupId, MessageId, QueueId, RecordingId, SessionId,
-    TicketId,
+    SuggestionId, TicketId,
 };
 
+use advice::Advised;
 use customers::{Customers, Joined};
 use identity::{Identities, Link, PHONE, Settled};
 use recent::Recent;
@@ -268,10 +270,11 @@ impl Sessions {
 
     /// A fact of a session.
     pub fn record(&mut self, now: Time, session: SessionId, fact: Fact, out: &mut Vec<Effect>) {
-        if let Fact::Assigned { agent, .. } = &fact
-            && let Some(session) = self.sessions.get_mut(&session)
-        {
-            session.agent = Some(*agent);
+        if let Some(found) = self.sessions.get_mut(&session) {
+            if let Fact::Assigned { agent, .. } = &fact {
+                found.agent = Some(*agent);
+            }
+            found.advice.note(&fact);
         }
         let event = DomainEvent { id: EventId::new(now, &mut self.random), at: now, fact: discreet(fact) };
         match self.sessions.get_mut(&session).and_then(|session| session.held.as_mut()) {
@@ -304,6 +307,9 @@ impl Sessions {
         if let (Some(id), Some(found)) = (&line.client_id, self.sessions.get_mut(&session)) {
             found.client_ids.put(id.clone(), message);
         }
+        if let (Author::Customer, Some(found)) = (line.author, self.sessions.get_mut(&session)) {
+            found.advice.heard(message);
+        }
         let fact = Fact::MessageCreated {
             message,
             session,
@@ -321,6 +327,25 @@ impl Sessions {
         };
         self.record(now, session, fact, out);
         (message, Said::New)
+    }
+
+    /// The agents of a session are advised something.
+    pub fn advise(&mut self, now: Time, session: SessionId, new: Advised, agent: Option<AgentId>, out: &mut Vec<Effect>) {
+        let Some(found) = self.sessions.get_mut(&session) else { return };
+        let fact = found.advice.add(&session, new, agent);
+        self.record(now, session, fact, out);
+    }
+
+    /// Takes a suggestion out of those that are open.
+    pub fn take_advice(&mut self, session: SessionId, suggestion: SuggestionId) -> Option<Advised> {
+        self.sessions.get_mut(&session)?.advice.take(suggestion)
+    }
+
+    /// A customer's fields changed outside the rules. Of one who is not in memory the store is asked when he comes.
+    pub fn customer_is(&mut self, customer: CustomerId, fields: Map<String, Value>) {
+        if let Some(customer) = self.customers.of_mut(customer) {
+            customer.change(fields);
+        }
     }
 
     /// A customer's tickets changed: this one is the youngest that is still to be done. Of one who is not in memory the store is asked

@@ -1,5 +1,6 @@
 //! One session: what it is, where it stands, and the facts that wait until its customer is known.
 
+use super::advice::Advice;
 use super::recent::Recent;
 use crate::control::event::{DomainEvent, SessionState};
 use crate::control::limits::REMEMBERED_IN_SESSION;
@@ -44,6 +45,8 @@ pub struct Session {
     pub state: SessionState,
     /// Facts that wait for the customer; `None` once he is known.
     pub held: Option<Vec<DomainEvent>>,
+    /// What agents are advised, and out of what.
+    pub advice: Advice,
     /// Lines by their client's id.
     pub client_ids: Recent<String, MessageId>,
 }
@@ -61,6 +64,7 @@ impl Session {
             agent: None,
             state: SessionState::New,
             held: Some(Vec::new()),
+            advice: Advice::default(),
             client_ids: Recent::new(REMEMBERED_IN_SESSION),
         }
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::effect::{Clock, Effect};
 use super::{Customer, Left, NewTicket};
+use crate::control::dialplan::expr::Path;
 use crate::control::dialplan::plan::Plan;
 use crate::control::dialplan::wish::{Event, Wish};
 use crate::control::dialplan::{Caller, Medium, Runner, Start};
@@ -75,6 +76,12 @@ impl Talk {
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {
         self.runner.plan()
+    }
+
+    /// What a rule for agents may know: the value of a slot, variable or lookup; a masked slot has none.
+    #[must_use]
+    pub fn value(&self, now: Time, path: &Path) -> Option<Value> {
+        self.runner.value(now, path)
     }
 
     /// Does it wait for the customer's answer?

@@ -44,6 +44,13 @@ impl Switch {
                 self.sessions.open_ticket_is(customer, ticket);
                 Ok(Reply::Done)
             }
+            AgentCommand::CustomerIs { customer, fields } => {
+                self.customer_changed(now, customer, fields);
+                Ok(Reply::Done)
+            }
+            AgentCommand::SettleSuggestion { session, suggestion, by, verdict } => {
+                self.settle_suggestion(now, (session, suggestion), by, verdict)
+            }
             AgentCommand::OpenTicket { customer, session, kind, title, fields } => {
                 let new = NewTicket { kind, title, fields };
                 Ok(Reply::Ticket(self.sessions.open_ticket_for(now, customer, session, new, &mut self.work.sessions)))
@@ -164,7 +171,7 @@ impl Switch {
         self.index.offers.get(&offer).copied().ok_or_else(|| Refusal::Unknown { what: "offer", id: offer.to_string() })
     }
 
-    fn machine_of(&self, session: SessionId) -> Result<&Machine, Refusal> {
+    pub(super) fn machine_of(&self, session: SessionId) -> Result<&Machine, Refusal> {
         let unknown = || Refusal::Unknown { what: "open session", id: session.to_string() };
         self.slots
             .get(&session)

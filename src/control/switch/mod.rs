@@ -11,6 +11,7 @@ mod door;
 mod lamps;
 mod pages;
 mod perform;
+mod suggestions;
 #[cfg(test)]
 mod tests;
 mod transfers;

@@ -9,6 +9,7 @@ use crate::control::session::effect::{Distribute, Effect, Signal};
 use crate::control::session::{self, Line, Said};
 use crate::control::surface::Output;
 use crate::control::time::Time;
+use crate::control::words::agent::Notice;
 use crate::control::words::chat::{self, Content};
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::{LegId, LookupId, SessionId};
@@ -70,8 +71,9 @@ impl Switch {
             Effect::Release(lease) => self.ports.release(now, lease),
             Effect::Record(fact) => {
                 self.count_turn(&fact);
-                self.sessions.record(now, session, fact, &mut self.work.sessions);
+                self.record_advised(now, session, fact);
             }
+            Effect::SuggestAnswer(sentence) => self.suggest_answer(now, session, &sentence),
             Effect::Go(state) => self.sessions.go(now, session, state, &mut self.work.sessions),
             Effect::Say(line) => drop(self.sessions.say(now, session, *line, &mut self.work.sessions)),
             Effect::Write(line, buttons) => drop(self.write(now, session, *line, buttons)),
@@ -93,7 +95,12 @@ impl Switch {
                     self.sessions.promise_callback(now, session, queue, why, &mut self.work.sessions);
                 }
             }
-            Effect::Notify(agent, notice) => self.work.out.push_back(Output::Notify(agent, notice)),
+            Effect::Notify(agent, mut notice) => {
+                if let Notice::Offered { context, .. } = &mut notice {
+                    self.put_suggestions(session, context);
+                }
+                self.work.out.push_back(Output::Notify(agent, notice));
+            }
             Effect::Clock(clock, Some(at)) => self.clocks.set((session, clock), at),
             Effect::Clock(clock, None) => self.clocks.clear(&(session, clock)),
             Effect::Close(ending, disposition) => {

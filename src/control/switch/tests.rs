@@ -22,6 +22,7 @@ mod pages;
 mod reasons;
 mod scene;
 mod secure;
+mod suggestions;
 mod tolls;
 mod transfers;
 mod versions;

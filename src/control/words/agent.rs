@@ -4,7 +4,8 @@ use super::chat::Content;
 use super::guard::{Ban, Source};
 use super::media::Masking;
 use super::seen::{Counts, Ladder};
-use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, TicketId};
+use super::suggestion::Verdict;
+use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, SuggestionId, TicketId};
 
 /// An agent's state as the rules keep it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -163,6 +164,24 @@ pub enum AgentCommand {
         customer: CustomerId,
         /// Its number, kind and title; `None` = he has none.
         ticket: Option<(u64, String, String)>,
+    },
+    /// A customer's fields changed outside the rules.
+    CustomerIs {
+        /// Whose.
+        customer: CustomerId,
+        /// Those that changed: `tags`, `name`, `city` …
+        fields: serde_json::Map<String, serde_json::Value>,
+    },
+    /// What an agent makes of a suggestion.
+    SettleSuggestion {
+        /// The session it belongs to.
+        session: SessionId,
+        /// Which.
+        suggestion: SuggestionId,
+        /// Whose key asks, when it is an agent's own.
+        by: Option<AgentId>,
+        /// What.
+        verdict: Verdict,
     },
     /// Opens a ticket by hand.
     OpenTicket {

@@ -14,6 +14,7 @@ use super::sip::{ListenerId, Transport};
 use super::srtp::{ProtectionRules, Srtp};
 use super::trunk::{Group, Trunk};
 use super::{AgentId, QueueId, SessionId};
+use crate::control::dialplan::actions::Help;
 use crate::control::dialplan::plan::Plan;
 
 /// One snapshot.
@@ -59,6 +60,8 @@ pub struct Directory {
     pub notices: Notices,
     /// What recordings are written as.
     pub recording_form: RecordingForm,
+    /// What agents are advised out of.
+    pub help: Arc<Help>,
     /// What holds besides the files: versions on trial, notices.
     pub live: Live,
 }

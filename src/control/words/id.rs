@@ -117,6 +117,8 @@ ids! {
     LeftMessageId = "lm";
     /// A notice that callers hear before the greeting.
     NoticeId = "ntc";
+    /// Something an agent is advised.
+    SuggestionId = "sug";
     /// One turn of listening to a caller.
     TurnId = "turn";
     /// One prompt playback.

@@ -18,6 +18,7 @@ pub mod seen;
 pub mod sip;
 pub mod speech;
 pub mod srtp;
+pub mod suggestion;
 pub mod trunk;
 
 pub use id::*;

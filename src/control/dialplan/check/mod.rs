@@ -1,5 +1,6 @@
 //! Lint: what a plan says, held against itself and the files beside it.
 
+mod actions;
 #[cfg(test)]
 mod broken;
 mod close;
@@ -16,6 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use actions::{Known, check_actions};
 pub use close::close_options;
 pub use flow::exits;
 pub use sound::silent_prompts;

@@ -19,7 +19,15 @@ pub fn check(draft: &Draft, around: &Around<'_>, claims: &mut Claims, context: &
     numbers(draft, claims, context);
 }
 
-fn unknown<'k>(context: &mut Context<'_>, id: &'static str, at: Place, what: &str, name: &str, known: impl IntoIterator<Item = &'k str>) {
+/// A finding about a name that is none of the known ones.
+pub(super) fn unknown<'k>(
+    context: &mut Context<'_>,
+    id: &'static str,
+    at: Place,
+    what: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) {
     let known: Vec<&str> = known.into_iter().collect();
     let mend = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean '{near}'?"),
@@ -57,7 +65,8 @@ fn values(draft: &Draft, context: &mut Context<'_>) {
     }
 }
 
-fn outside(draft: &Draft, around: &Around<'_>, context: &mut Context<'_>) {
+/// Queues that the desk does not know.
+pub(super) fn queues(around: &Around<'_>, context: &mut Context<'_>) {
     for (name, at) in std::mem::take(&mut context.seen.queues) {
         if around.desk.queues.contains_key(&name) {
             continue;
@@ -73,6 +82,10 @@ fn outside(draft: &Draft, around: &Around<'_>, context: &mut Context<'_>) {
             );
         }
     }
+}
+
+fn outside(draft: &Draft, around: &Around<'_>, context: &mut Context<'_>) {
+    queues(around, context);
     let used = std::mem::take(&mut context.seen.calendars);
     for (name, at) in used.into_iter().chain(draft.calendar.clone()) {
         if around.desk_given && !around.desk.calendars.contains_key(&name) {

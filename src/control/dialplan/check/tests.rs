@@ -242,3 +242,41 @@ fn broken_plans_get_a_clear_error_with_a_place_and_a_mend() {
         assert!(problem.line > 0 && problem.column > 0 && problem.mend.is_some(), "{problem}");
     }
 }
+
+#[test]
+fn s19_slips_in_the_rules_for_agents_are_found_with_their_place_and_mend() {
+    const ACTIONS: &str = "actions: 1\nlanguages: [en-US]\nrules:\n  - id: late\n    if: track.status == \"late\" and customer.tags has \"VIP\"\n    queues: [QUEUE]\n    text: \"Say sorry for {order_no}.\"\n";
+    let queue = desk_queue();
+    let good = ACTIONS.replace("QUEUE", &queue);
+    let found = |text: &str| loaded(GOOD, DESK, &[("actions.yaml", text)]);
+    let fine = found(&good);
+    assert!(fine.problems.is_empty(), "{:#?}", fine.problems);
+    assert_eq!(fine.actions.iter().map(|action| action.id.as_str()).collect::<Vec<_>>(), ["late"]);
+    for (id, line, from, to, mend) in [
+        ("D105", 1, "actions: 1\n", "", "add actions: …"),
+        ("D104", 1, "actions: 1", "actions: 2", "a number from 1 to 1"),
+        ("D110", 5, "if:", "iff:", "did you mean 'if'?"),
+        ("D107", 5, "== \"late\"", "= \"late\"", "pay.status"),
+        ("D125", 5, "track.status", "trakc.status", "did you mean 'track'?"),
+        ("D125", 5, "track.status", "track.statsu", "did you mean 'status'?"),
+        ("D125", 7, "{order_no}", "{order_nr}", "did you mean 'order_no'?"),
+        ("D170", 6, &queue, "nowhere_at_all", "there are "),
+        ("D106", 7, "{order_no}", "{order_no", "variables are"),
+        ("D110", 7, "text: \"Say", "text: {en-GB: \"Say", "en-US"),
+    ] {
+        let text = changed(&good, from, to);
+        let text = if to.contains("{en-GB") { text.replace("}.\"", "}.\"}") } else { text };
+        let problems = found(&text).problems;
+        let it = problems.iter().find(|problem| problem.id == id && problem.file == "actions.yaml");
+        let it = it.unwrap_or_else(|| panic!("{id} is found after {from} -> {to}: {problems:#?}"));
+        assert_eq!(it.line, line, "{it}");
+        assert!(it.mend.as_deref().is_some_and(|given| given.contains(mend)), "{it}");
+    }
+    let twice = good.clone() + "  - {id: late, if: \"true\", text: \"Again.\"}\n";
+    assert!(found(&twice).problems.iter().any(|problem| problem.id == "D220" && problem.line == 8), "an id stands for one rule");
+}
+
+/// The name of a queue of the desk's fixture.
+fn desk_queue() -> String {
+    loaded(GOOD, DESK, &[]).desk.queues.keys().next().cloned().unwrap_or_default()
+}

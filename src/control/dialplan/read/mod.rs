@@ -1,5 +1,6 @@
 //! From YAML to plans: every key is known, every value checked where it stands.
 
+pub mod actions;
 pub mod desk;
 mod fields;
 mod hand_over;

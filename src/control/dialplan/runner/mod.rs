@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::plan::{Confirm, LeaveMessage, Plan, Target};
+use super::expr::{Path, Scope};
+use super::plan::{Confirm, LeaveMessage, Mask, Plan, Target};
 use super::wish::{Event, Wish};
 use crate::control::random::Random;
 use crate::control::time::Time;
@@ -341,6 +342,14 @@ impl Runner {
     pub fn context(&self) -> Map<String, Value> {
         let all = ["intent", "slots", "lookups", "transcript"].map(str::to_owned);
         self.memory.context(&all, &self.plan, &self.spot.node)
+    }
+
+    /// The value of a variable as an agent may see it: of a masked slot only that it is filled.
+    #[must_use]
+    pub fn value(&self, now: Time, path: &Path) -> Option<Value> {
+        let is_masked = self.plan.values.slots.get(&path.root).is_some_and(|slot| slot.mask == Mask::Masked);
+        let value = self.view(now).value(path)?;
+        if is_masked && !value.is_null() { Some("***".into()) } else { Some(value) }
     }
 
     /// More about the customer has become known (a lookup that ended after the start).
