@@ -157,6 +157,9 @@ impl Outside {
         }
         let mut request = match method {
             "POST" => self.client.post(&url),
+            "PUT" => self.client.put(&url),
+            "PATCH" => self.client.patch(&url),
+            "DELETE" => self.client.delete(&url),
             _ => self.client.get(&url),
         };
         for (name, value) in headers {
@@ -166,12 +169,13 @@ impl Outside {
             request = request.json(&body);
         }
         match request.send().await {
-            Ok(response) => self.read(response, key.zip(cache)).await,
+            Ok(response) if method == "GET" => self.read(response, key.zip(cache), Silence::IsNoAnswer).await,
+            Ok(response) => self.read(response, key.zip(cache), Silence::IsYes).await,
             Err(error) => Finding::Failed(error.without_url().to_string()),
         }
     }
 
-    async fn read(&self, response: reqwest::Response, cache: Option<(String, Duration)>) -> Finding {
+    async fn read(&self, response: reqwest::Response, cache: Option<(String, Duration)>, silence: Silence) -> Finding {
         let status = response.status();
         if status == reqwest::StatusCode::NOT_FOUND {
             return Finding::NotFound;
@@ -179,7 +183,7 @@ impl Outside {
         if !status.is_success() {
             return Finding::Failed(format!("the other side answered {status}"));
         }
-        match body(response).await {
+        match body(response, silence).await {
             Ok(value) => {
                 if let (Some((key, span)), Some(keep)) = (cache, self.keep.upgrade()) {
                     // A full line means a busy server: the next question asks again, nothing is lost.
@@ -192,8 +196,17 @@ impl Outside {
     }
 }
 
+/// What an answer without a body says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// Who asks for something wants to be told.
+    IsNoAnswer,
+    /// Who has something done needs to hear no more than the good status.
+    IsYes,
+}
+
 /// The JSON of an answer, bounded.
-async fn body(response: reqwest::Response) -> Result<serde_json::Value, String> {
+async fn body(response: reqwest::Response, silence: Silence) -> Result<serde_json::Value, String> {
     let mut bytes = Vec::new();
     let mut parts = response.bytes_stream();
     while let Some(part) = parts.next().await {
@@ -201,6 +214,9 @@ async fn body(response: reqwest::Response) -> Result<serde_json::Value, String> 
         if bytes.len() > ANSWER_BYTES {
             return Err(format!("the answer is longer than {ANSWER_BYTES} bytes"));
         }
+    }
+    if bytes.trim_ascii().is_empty() && silence == Silence::IsYes {
+        return Ok(serde_json::Value::Null);
     }
     serde_json::from_slice(&bytes).map_err(|error| format!("the answer is not JSON: {error}"))
 }
@@ -255,6 +271,39 @@ mod tests {
         assert_eq!(asked("/gone", None, 1).await.0, [Finding::NotFound]);
         assert_eq!(asked("/slow", None, 1).await.0, [Finding::TimedOut]);
         assert!(matches!(asked("/down", None, 1).await.0[..], [Finding::Failed(_)]));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn s16_what_is_to_be_done_needs_a_good_status_and_no_words_and_carries_its_key() {
+        let (kept, seen) = crossbeam_channel::bounded::<String>(8);
+        let take = move |headers: axum::http::HeaderMap| {
+            let _ = kept.try_send(headers["idempotency-key"].to_str().unwrap().to_owned());
+            async { StatusCode::NO_CONTENT }
+        };
+        let router = Router::new().route("/booking", axum::routing::put(take.clone()).delete(take.clone()).patch(take).get(|| async {}));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/booking", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router).await });
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            crate::store::Settings { url: format!("sqlite:{}", folder.path().join("t.db").display()), log: folder.path().into() };
+        let store = crate::store::start(&settings).await.unwrap().store;
+        let (door, side, _answers) = crate::control_handle::open();
+        let (handle, _task) = start(store, Guard::new(vec!["127.0.0.1".to_owned()]), door).unwrap();
+        for (at, method) in ["PUT", "DELETE", "PATCH", "GET"].into_iter().enumerate() {
+            let headers = vec![("Idempotency-Key".to_owned(), format!("ses_1.{method}"))];
+            let timeout = Duration::from_secs(5);
+            handle.find(LookupId(at as u128), Lookup::Http { method, url: url.clone(), headers, body: None, timeout, cache: None });
+            let input = side.inputs.clone();
+            let Ok(Input::Found(_, finding)) = tokio::task::spawn_blocking(move || input.recv()).await.unwrap() else {
+                panic!("an answer comes")
+            };
+            match method {
+                "GET" => assert!(matches!(finding, Finding::Failed(_)), "a question without an answer is not answered: {finding:?}"),
+                _ => assert_eq!(finding, Finding::Found(serde_json::Value::Null), "{method}"),
+            }
+        }
+        assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["ses_1.PUT", "ses_1.DELETE", "ses_1.PATCH"]);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -180,12 +180,11 @@ pub async fn change(
     Ok(tagged(StatusCode::OK, load(&state, &text).await?))
 }
 
-/// The rules offer a customer his open ticket first: they are told which one that is now.
+/// The rules offer a customer his open ticket first, and open no second one for its matter: they are told which are open now.
 async fn tell(state: &ApiState, customer: &str) -> Result<(), Problem> {
     let Ok(id) = customer.parse() else { return Ok(()) };
-    let youngest = state.store.open_tickets(customer).await?.into_iter().next();
-    let ticket = youngest.map(|ticket| (u64::try_from(ticket.number).unwrap_or_default(), ticket.kind, ticket.title));
-    state.control.command(AgentCommand::OpenTicketIs { customer: id, ticket }).await?;
+    let tickets = state.store.open_tickets(customer).await?.into_iter().filter_map(Ticket::for_the_rules).collect();
+    state.control.command(AgentCommand::OpenTicketsAre { customer: id, tickets }).await?;
     Ok(())
 }
 

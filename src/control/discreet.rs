@@ -32,7 +32,8 @@ pub fn discreet(mut fact: Fact) -> Fact {
             mask(text);
             say.iter_mut().for_each(mask);
         }
-        Fact::TicketOpened { title, fields, .. } => {
+        Fact::SagaStage { why, .. } => why.iter_mut().for_each(mask),
+        Fact::TicketOpened { title, fields, .. } | Fact::TicketLinked { title, fields, .. } => {
             mask(title);
             mask_map(fields);
         }

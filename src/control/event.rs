@@ -124,6 +124,10 @@ pub enum Fact {
     SlotFilled { session: SessionId, slot: String, value: Value, masked: bool },
     #[serde(rename = "session.lookup")]
     LookupDone { session: SessionId, name: String, outcome: String, value: Value, took_ms: u64 },
+    /// A stage of several calls to the outside that belong together: `started retried done failed timed_out undoing undone undo_failed` of
+    /// one call, `completed rolled_back stuck` of all of them. What went out carried `key`, so that the other side can find it.
+    #[serde(rename = "session.saga")]
+    SagaStage { session: SessionId, saga: String, run: u32, call: Option<String>, stage: String, key: Option<String>, why: Option<String> },
     /// From the end of the caller's words to the first sound of the answer, and what took how long.
     #[serde(rename = "session.turn_timed")]
     TurnTimed {
@@ -267,6 +271,18 @@ pub enum Fact {
         customer: CustomerId,
         conversation: Option<ConversationId>,
         session: Option<SessionId>,
+        kind: String,
+        title: String,
+        fields: Map<String, Value>,
+    },
+    /// Somebody came about the matter of an open ticket: no second one was opened. What he said of it stands here.
+    #[serde(rename = "ticket.linked")]
+    TicketLinked {
+        ticket: TicketId,
+        number: u64,
+        customer: CustomerId,
+        conversation: Option<ConversationId>,
+        session: SessionId,
         kind: String,
         title: String,
         fields: Map<String, Value>,

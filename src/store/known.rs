@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::tickets::Ticket;
 use super::{Error, Store};
 use crate::args;
 
@@ -28,7 +29,7 @@ impl Store {
             "addresses": self.addresses(&customer).await?,
             "conversation": self.last_conversation(&customer).await?,
             "last_agent": self.last_agent(&customer).await?,
-            "open_ticket": self.open_ticket(&customer).await?,
+            "open_tickets": self.open_tickets(&customer).await?.into_iter().filter_map(Ticket::for_the_rules).collect::<Vec<_>>(),
             "fields": fields,
         })))
     }
@@ -43,11 +44,6 @@ impl Store {
         let sql = "SELECT id, last_at FROM conversations WHERE customer = $1 ORDER BY last_at DESC LIMIT 1";
         let row = self.db.row(sql, args![customer]).await?;
         row.map(|row| Ok(json!({"id": row.text("id")?, "last": row.int("last_at")?}))).transpose()
-    }
-
-    async fn open_ticket(&self, customer: &str) -> Result<Option<Value>, Error> {
-        let youngest = self.open_tickets(customer).await?.into_iter().next();
-        Ok(youngest.map(|ticket| json!({"number": ticket.number, "kind": ticket.kind, "title": ticket.title})))
     }
 
     async fn last_agent(&self, customer: &str) -> Result<Option<Value>, Error> {

@@ -1,7 +1,7 @@
 //! Tickets: what is left to do after a session.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::changes::Changes;
@@ -11,6 +11,8 @@ use super::page::{Page, Slice};
 use super::{Error, Store};
 use crate::args;
 use crate::control::event::Fact;
+use crate::control::words::SessionId;
+use crate::control::words::ticket::{MOST_OPEN, OpenTicket};
 
 /// A matter to be settled.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -42,6 +44,16 @@ pub struct Ticket {
     pub updated_at: String,
 }
 
+impl Ticket {
+    /// What the rules keep of one that is open.
+    #[must_use]
+    pub fn for_the_rules(self) -> Option<OpenTicket> {
+        let fields = if let Value::Object(fields) = self.fields { fields } else { Map::new() };
+        let (id, number) = (self.id.parse().ok()?, u64::try_from(self.number).ok()?);
+        Some(OpenTicket { id, number, kind: self.kind, title: self.title, fields })
+    }
+}
+
 /// A remark on a ticket.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Comment {
@@ -53,6 +65,8 @@ pub struct Comment {
     pub author: String,
     /// The remark.
     pub text: String,
+    /// The session of somebody who came about this ticket again; `null` for a remark.
+    pub session: Option<String>,
     /// RFC 3339.
     pub at: String,
 }
@@ -69,19 +83,46 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
             let sql = "UPDATE tickets SET state = $2, version = version + 1, updated_at = $3 WHERE id = $1";
             to.run(sql, args![*ticket, state, place.at]).await?;
             if let Some(note) = note {
-                comment(to, place, &ticket.to_string(), "system", note).await?;
+                comment(to, place, &ticket.to_string(), Remark { author: "system", text: note, session: None }).await?;
             }
         }
-        Fact::TicketCommented { ticket, author, text } => comment(to, place, &ticket.to_string(), author, text).await?,
+        Fact::TicketCommented { ticket, author, text } => {
+            comment(to, place, &ticket.to_string(), Remark { author, text, session: None }).await?;
+        }
+        Fact::TicketLinked { ticket, session, title, fields, .. } => {
+            let text = form(title, fields);
+            comment(to, place, &ticket.to_string(), Remark { author: PLAN, text: &text, session: Some(*session) }).await?;
+        }
         _ => {}
     }
     Ok(())
 }
 
-async fn comment(to: &mut Changes<'_>, place: Place, ticket: &str, author: &str, text: &str) -> Result<(), Error> {
+/// Who links a session to an open ticket.
+const PLAN: &str = "plan";
+
+/// What is remarked, by whom, and in which session.
+struct Remark<'r> {
+    author: &'r str,
+    text: &'r str,
+    session: Option<SessionId>,
+}
+
+/// A form in lines: what somebody said who came about a ticket again. What only machines read stays in the fact.
+fn form(title: &str, fields: &Map<String, Value>) -> String {
+    let shown = |value: &Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    };
+    let lines = fields.iter().filter_map(|(name, value)| Some(format!("{name}: {}", shown(value)?)));
+    std::iter::once(title.to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+async fn comment(to: &mut Changes<'_>, place: Place, ticket: &str, remark: Remark<'_>) -> Result<(), Error> {
     let id = format!("cmt_{:026}", place.seq);
-    let sql = "INSERT INTO ticket_comments (id, ticket, author, text, at) VALUES ($1, $2, $3, $4, $5)";
-    to.run(sql, args![id, ticket, author, text, place.at]).await?;
+    let sql = "INSERT INTO ticket_comments (id, ticket, author, text, session, at) VALUES ($1, $2, $3, $4, $5, $6)";
+    to.run(sql, args![id, ticket, remark.author, remark.text, remark.session, place.at]).await?;
     let sql = "UPDATE tickets SET updated_at = $2 WHERE id = $1";
     to.run(sql, args![ticket, place.at]).await.map(|_| ())
 }
@@ -128,8 +169,9 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn open_tickets(&self, customer: &str) -> Result<Vec<Ticket>, Error> {
-        let sql = "SELECT * FROM tickets WHERE customer = $1 AND state NOT IN ('solved', 'closed') ORDER BY id DESC LIMIT 20";
-        self.db.rows(sql, args![customer]).await?.iter().map(ticket).collect()
+        let most = i64::try_from(MOST_OPEN).unwrap_or(i64::MAX);
+        let sql = "SELECT * FROM tickets WHERE customer = $1 AND state NOT IN ('solved', 'closed') ORDER BY id DESC LIMIT $2";
+        self.db.rows(sql, args![customer, most]).await?.iter().map(ticket).collect()
     }
 
     /// The remarks on a ticket, oldest first.
@@ -144,6 +186,7 @@ impl Store {
                 ticket: row.text("ticket")?,
                 author: row.text("author")?,
                 text: row.text("text")?,
+                session: row.opt_text("session")?,
                 at: row.time("at")?,
             })
         };

@@ -1,4 +1,5 @@
-//! One customer's timeline: calls, chats, tickets, messages left, callbacks, surveys, actions that agents took and page views in one order.
+//! One customer's timeline: calls, chats, tickets and who came about them again, messages left, callbacks, surveys, actions that agents took and
+//! page views in one order.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use crate::args;
 /// Something that happened with a customer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Happening {
-    /// `call chat ticket left_message callback survey action activity`
+    /// `call chat ticket ticket_linked left_message callback survey action activity`
     pub kind: String,
     /// The thing's own id.
     pub id: String,
@@ -33,6 +34,8 @@ const SQL: &str = "SELECT * FROM ( \
     SELECT CASE WHEN call IS NOT NULL THEN 'call' ELSE 'chat' END AS kind, id, id AS session, conversation, COALESCE(intent, plan, entry) AS title, \
         COALESCE(ending, state) AS detail, created_at AS at FROM sessions WHERE customer = $1 \
     UNION ALL SELECT 'ticket', id, session, conversation, title, state, opened_at FROM tickets WHERE customer = $1 \
+    UNION ALL SELECT 'ticket_linked', m.id, m.session, s.conversation, t.title, t.state, m.at \
+        FROM ticket_comments m JOIN tickets t ON t.id = m.ticket JOIN sessions s ON s.id = m.session WHERE t.customer = $1 \
     UNION ALL SELECT 'left_message', l.id, l.session, s.conversation, COALESCE(l.text, l.mode), l.contact, l.at \
         FROM left_messages l JOIN sessions s ON s.id = l.session WHERE s.customer = $1 \
     UNION ALL SELECT 'callback', c.id, c.session, s.conversation, c.why, c.state, c.at \

@@ -340,7 +340,7 @@ impl Store {
                 .conversations
                 .get(&customer)
                 .map(|(id, last)| hotline::control::session::OpenConversation { id: *id, last: *last }),
-            open_ticket: None,
+            open_tickets: Vec::new(),
             last_agent: None,
             fields: serde_json::Map::new(),
         };

@@ -216,7 +216,7 @@ impl Call {
         self.forget_company(world);
         self.stop_own(world);
         self.stop_recording(world);
-        self.talk = None;
+        self.leave_plan(world);
         (self.caller, self.party.agent) = (peer, Some(agent));
         self.stage = Stage::Talking { peer: leg, agent: who, after: super::After::Direct };
         true

@@ -37,7 +37,7 @@ impl Call {
         }
         self.stop_recording(world);
         self.hang_up_all(&ending, world);
-        self.talk = None;
+        self.leave_plan(world);
         self.record_ending(&ending, world);
         world.out.push(Effect::Close(ending, disposition));
         world.out.push(Effect::Clock(Clock::LastReports, Some(world.now + LAST_REPORTS)));

@@ -229,7 +229,7 @@ impl Call {
     fn take_from_plan(&mut self, world: &mut World<'_>) {
         self.hush_plan(world);
         self.keep_note(world);
-        self.talk = None;
+        self.leave_plan(world);
         for clock in [Clock::Plan, Clock::NoteLength, Clock::NoteSilence] {
             world.out.push(Effect::Clock(clock, None));
         }

@@ -18,6 +18,7 @@ use crate::control::words::chat::Content;
 use crate::control::words::lookup::Finding;
 use crate::control::words::media::{BargeIn, Command, Prompt};
 use crate::control::words::speech::{self, Heard, Nothing};
+use crate::control::words::ticket::Filed;
 use crate::control::words::{LookupId, PlayId};
 
 impl Call {
@@ -46,8 +47,13 @@ impl Call {
     }
 
     /// The ticket the plan asked for has a number.
-    pub fn on_ticket(&mut self, save_as: Option<String>, number: u64, world: &mut World<'_>) {
-        self.tell_plan(Event::TicketOpened { save_as, number }, world);
+    pub fn on_ticket(&mut self, save_as: Option<String>, number: u64, filed: Filed, world: &mut World<'_>) {
+        self.tell_plan(Event::Ticket { save_as, number, filed }, world);
+    }
+
+    /// The plan leads no more; what it had begun outside is brought to its end.
+    pub(super) fn leave_plan(&mut self, world: &mut World<'_>) {
+        world.out.extend(self.talk.take().and_then(Talk::alone).map(|talk| Effect::GoOn(Box::new(talk))));
     }
 
     /// Speech.

@@ -56,6 +56,7 @@ fn said_by<'p>(plan: &'p Plan, verb: &'p Verb) -> Option<&'p Texts> {
         Verb::Confirm(confirm) => Some(&confirm.prompt),
         Verb::LeaveMessage(step) => Some(&step.prompt),
         Verb::Survey(survey) => Some(&survey.prompt),
+        Verb::Saga(saga) => Some(&saga.wait_say),
         _ => None,
     }
 }

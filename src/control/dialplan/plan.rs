@@ -374,7 +374,7 @@ pub struct FixedChoice {
 /// A named lookup.
 #[derive(Debug, Clone)]
 pub struct LookupSpec {
-    /// `GET` or `POST`.
+    /// `GET POST PUT PATCH DELETE`.
     pub method: &'static str,
     /// With variables; `${…}` is put in already.
     pub url: Template,

@@ -3,8 +3,8 @@
 
 use Shape::{
     Action, Actions, Answer, Any, Arm, Article, Calendar, Callback, Case, Command, Confirm, Coverage, Defaults, Desk, DeskQueue, Each,
-    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Queue, Sentences,
-    Shown, Sla, Slot, Split, SplitArm, Step, Survey, Tests, Thresholds, Ticket, Transfer, Valid, Variant, Webhook, WrapUp,
+    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Queue, Saga, SagaCall,
+    Sentences, Shown, Sla, Slot, Split, SplitArm, Step, Survey, Tests, Thresholds, Ticket, Transfer, Valid, Variant, Webhook, WrapUp,
 };
 
 /// What a piece of a file is.
@@ -46,6 +46,8 @@ pub enum Shape {
     LeaveMessage,
     Message,
     Queue,
+    Saga,
+    SagaCall,
     Split,
     SplitArm,
     Survey,
@@ -160,6 +162,7 @@ impl Shape {
                 ("not_asked", Any),
                 ("said", Any),
                 ("sent", Any),
+                ("did", Any),
                 ("queue", Any),
                 ("context_has", Any),
                 ("reprompt", Any),
@@ -208,6 +211,9 @@ impl Shape {
             Lookup => &[
                 ("get", Any),
                 ("post", Any),
+                ("put", Any),
+                ("patch", Any),
+                ("delete", Any),
                 ("headers", Any),
                 ("body", Any),
                 ("timeout", Any),
@@ -241,7 +247,11 @@ impl Shape {
             Split => &[("id", Any), ("by", Any), ("arms", ListOf(&SplitArm)), ("metric", Any)],
             SplitArm => &[("weight", Any), ("goto", Any)],
             Survey => &[("id", Any), ("when", Any), ("prompt", Langs)],
-            Ticket => &[("type", Any), ("title", Any), ("fields", Any), ("attach", Any), ("save_as", Any)],
+            Ticket => {
+                &[("type", Any), ("title", Any), ("fields", Any), ("attach", Any), ("duplicate", Any), ("same", Any), ("save_as", Any)]
+            }
+            Saga => &[("id", Any), ("calls", ListOf(&SagaCall)), ("retries", Any), ("wait_say", Langs), ("failed", Any), ("stuck", Any)],
+            SagaCall => &[("do", Any), ("undo", Any)],
             Transfer => &[
                 ("to", Any),
                 ("trunk", Any),
@@ -319,6 +329,7 @@ const STEP: Keys = &[
     ("leave_message", LeaveMessage),
     ("callback", Callback),
     ("ticket", Ticket),
+    ("saga", Saga),
     ("message", Message),
     ("survey", Survey),
     ("split", Split),

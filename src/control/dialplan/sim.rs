@@ -9,12 +9,13 @@ use serde_json::{Map, Value};
 use super::load::Source;
 use super::plan::{Plan, TransferMode};
 use super::runner::{Runner, Start};
-use super::wish::{Event, QueueEnd, TransferEnd, Wish};
+use super::wish::{Event, QueueEnd, Stage, TransferEnd, Wish};
 use crate::control::event::Scored;
 use crate::control::time::Time;
 use crate::control::words::lookup::Finding;
 use crate::control::words::media::Prompt;
-use crate::control::words::{LookupId, PlayId, QueueId};
+use crate::control::words::ticket::{Duplicate, Filed, MOST_OPEN, OpenTicket, same_matter};
+use crate::control::words::{LookupId, PlayId, QueueId, TicketId};
 
 /// What the outside answers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,14 +94,30 @@ pub struct Simulation {
     world: World,
     turns: Vec<Turn>,
     tickets: u64,
+    /// The customer's open tickets, the youngest first.
+    open: Vec<OpenTicket>,
+}
+
+/// The tickets of `session.open_tickets`, or the one of `session.open_ticket`, as a test writes them.
+fn open_tickets(session: &Map<String, Value>) -> Vec<OpenTicket> {
+    let several = session.get("open_tickets").and_then(Value::as_array).cloned();
+    let given = several.unwrap_or_else(|| session.get("open_ticket").cloned().into_iter().collect());
+    let text = |ticket: &Value, name: &str| ticket.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let ticket = |ticket: Value| {
+        let number = ticket.get("number").and_then(Value::as_u64)?;
+        let fields = ticket.get("fields").and_then(Value::as_object).cloned().unwrap_or_default();
+        Some(OpenTicket { id: TicketId(u128::from(number)), number, kind: text(&ticket, "kind"), title: text(&ticket, "title"), fields })
+    };
+    given.into_iter().filter_map(ticket).take(MOST_OPEN).collect()
 }
 
 impl Simulation {
     /// Begins it; the greeting is turn 0.
     #[must_use]
     pub fn new(plan: Arc<Plan>, start: Start, now: Time, seed: u64, world: World) -> Simulation {
+        let open = open_tickets(&start.session);
         let runner = Runner::new(now, seed, plan, start);
-        let mut simulation = Simulation { runner, now, world, turns: Vec::new(), tickets: 1_000 };
+        let mut simulation = Simulation { runner, now, world, turns: Vec::new(), tickets: 1_000, open };
         simulation.turn("", Event::Started);
         simulation
     }
@@ -233,17 +250,26 @@ impl Simulation {
                 self.note().notes.push(format!("records {name}"));
                 Some(Event::Recorded(self.world.recorded))
             }
-            Wish::OpenTicket { kind, title, save_as, .. } => {
-                self.tickets += 1;
-                let number = self.tickets;
-                self.note().notes.push(format!("ticket {number} {kind}: {title}"));
-                Some(Event::TicketOpened { save_as, number })
-            }
+            Wish::OpenTicket { kind, title, fields, duplicate, save_as } => Some(self.files(save_as, (kind, title, fields), &duplicate)),
             other => {
                 self.take_down(other);
                 None
             }
         }
+    }
+
+    /// As the rules do it: one ticket for each matter.
+    fn files(&mut self, save_as: Option<String>, (kind, title, fields): (String, String, Map<String, Value>), how: &Duplicate) -> Event {
+        if let Some(number) = same_matter(&self.open, &kind, &fields, how).map(|ticket| ticket.number) {
+            self.note().notes.push(format!("ticket {number} {kind} linked: {title}"));
+            return Event::Ticket { save_as, number, filed: Filed::Linked };
+        }
+        self.tickets += 1;
+        let number = self.tickets;
+        self.note().notes.push(format!("ticket {number} {kind}: {title}"));
+        self.open.insert(0, OpenTicket { id: TicketId(u128::from(number)), number, kind, title, fields });
+        self.open.truncate(MOST_OPEN);
+        Event::Ticket { save_as, number, filed: Filed::New }
     }
 
     fn note(&mut self) -> &mut Turn {
@@ -308,6 +334,7 @@ impl Simulation {
             Wish::Understood { intents, decision, .. } => turn.understood = Some((decision, intents)),
             Wish::SlotFilled { slot, value, .. } => drop(turn.slots.insert(slot, value)),
             Wish::LookupDone { name, outcome, .. } => turn.notes.push(format!("lookup {name}: {outcome}")),
+            Wish::SagaStage(stage) => turn.notes.push(shown(&stage)),
             Wish::Message { channels, text } => turn.sent.push((channels, text)),
             Wish::Answered { article } => turn.notes.push(format!("article {article}")),
             Wish::Surveyed { survey, score } => turn.notes.push(format!("survey {survey}: {score}")),
@@ -323,6 +350,13 @@ impl Simulation {
             _ => {}
         }
     }
+}
+
+/// `saga accident: book done`
+fn shown(stage: &Stage) -> String {
+    let call = stage.call.as_ref().map(|call| format!("{call} ")).unwrap_or_default();
+    let why = stage.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("saga {}: {call}{}{why}", stage.saga, stage.stage)
 }
 
 /// Environment references without a value get a mock's: no lookup leaves the simulator.

@@ -6,6 +6,7 @@ use super::expr::Expr;
 use super::plan::{Target, Texts};
 use super::template::Template;
 use crate::control::words::QueueId;
+use crate::control::words::ticket::Duplicate;
 
 /// What a step does.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub enum Verb {
     Callback(Callback),
     /// Opens a ticket.
     Ticket(Box<Ticket>),
+    /// Calls several systems, all or none.
+    Saga(Box<Saga>),
     /// Writes to the customer.
     Message(Box<Message>),
     /// Asks for a mark from 1 to 5.
@@ -239,8 +242,36 @@ pub struct Ticket {
     pub fields: Vec<(String, Template)>,
     /// What goes with it: slots, `transcript`.
     pub attach: Vec<String>,
+    /// What becomes of it when the customer has one of the same matter.
+    pub duplicate: Duplicate,
     /// The variable that holds it.
     pub save_as: Option<String>,
+}
+
+/// A `saga` step: calls in order; when one fails, those before it are undone, the last first.
+#[derive(Debug, Clone)]
+pub struct Saga {
+    /// Its name in the log; the variable that tells how it went.
+    pub id: String,
+    /// What is called.
+    pub calls: Vec<SagaCall>,
+    /// How often a call that failed or was not answered in time is tried again.
+    pub retries: u32,
+    /// What is said when it takes long.
+    pub wait_say: Texts,
+    /// When a call failed; else the defaults' `error`.
+    pub failed: Option<Target>,
+    /// When something could not be undone; else as `failed`.
+    pub stuck: Option<Target>,
+}
+
+/// One call of a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaCall {
+    /// The lookup that does it.
+    pub call: String,
+    /// The lookup that undoes it.
+    pub undo: Option<String>,
 }
 
 /// A `message` step.

@@ -9,6 +9,7 @@ use crate::control::event::Scored;
 use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::{BargeIn, Prompt};
 use crate::control::words::speech::Listening;
+use crate::control::words::ticket::{Duplicate, Filed};
 use crate::control::words::{Lang, LookupId, PlayId, QueueId, TurnId};
 
 /// What happened to the conversation.
@@ -46,11 +47,13 @@ pub enum Event {
     /// The way out of a transfer.
     TransferEnded(TransferEnd),
     /// A ticket's number is known.
-    TicketOpened {
+    Ticket {
         /// As asked for in [`Wish::OpenTicket`].
         save_as: Option<String>,
         /// The number people say.
         number: u64,
+        /// Was it opened, or open already?
+        filed: Filed,
     },
 }
 
@@ -110,6 +113,23 @@ pub struct Enqueue {
     pub callback_after: Option<Duration>,
 }
 
+/// A stage of a saga.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stage {
+    /// Its id in the plan.
+    pub saga: String,
+    /// Which saga of this conversation it is, from 1.
+    pub run: u32,
+    /// Which call it is about; `None`: all of it.
+    pub call: Option<String>,
+    /// `started retried done failed timed_out undoing undone undo_failed`, of all: `completed rolled_back stuck`.
+    pub stage: &'static str,
+    /// The Idempotency-Key that the call carried.
+    pub key: Option<String>,
+    /// Why it failed, or what is not undone.
+    pub why: Option<String>,
+}
+
 /// What the runner wishes.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Wish {
@@ -149,6 +169,8 @@ pub enum Wish {
         /// From question to answer.
         took: Duration,
     },
+    /// Trace: a stage of a `saga` step.
+    SagaStage(Stage),
     /// Say it (voice: play; chat: send as a message). Replaces what plays.
     Say {
         /// The playback.
@@ -199,7 +221,7 @@ pub enum Wish {
         /// The words, when there are some.
         text: Option<String>,
     },
-    /// Open a ticket; answered by [`Event::TicketOpened`].
+    /// Open a ticket; answered by [`Event::Ticket`].
     OpenTicket {
         /// The plan's type.
         kind: String,
@@ -207,6 +229,8 @@ pub enum Wish {
         title: String,
         /// More.
         fields: Map<String, Value>,
+        /// What becomes of it when one of the same matter is open.
+        duplicate: Duplicate,
         /// The variable that holds it.
         save_as: Option<String>,
     },

@@ -230,14 +230,15 @@ impl Known<'_> {
 
     fn session(&self) -> Value {
         let found = self.session;
-        let ticket = self.customer.and_then(|customer| customer.open_ticket.as_ref());
+        let tickets = self.customer.map(|customer| customer.open_tickets.as_slice()).unwrap_or_default();
         json!({
             "id": found.id,
             "channel": found.opening.channel,
             "plan": found.opening.plan.as_ref().map(|(plan, _)| plan),
             "queue": self.queue,
             "had_agent": found.agent.is_some(),
-            "open_ticket": ticket,
+            "open_ticket": tickets.first(),
+            "open_tickets": tickets,
             "lasted_ms": DomainEvent::ms(self.now.since(found.began)),
         })
     }

@@ -22,6 +22,7 @@ use crate::control::words::chat::Content;
 use crate::control::words::directory::Directory;
 use crate::control::words::lookup::Finding;
 use crate::control::words::media::Prompt;
+use crate::control::words::ticket::Filed;
 use crate::control::words::{AgentId, LookupId, OfferId, QueueId, SessionId};
 
 /// What a chat may look at and use while it decides.
@@ -136,8 +137,8 @@ impl Chat {
     }
 
     /// The ticket the plan asked for has a number.
-    pub fn on_ticket(&mut self, save_as: Option<String>, number: u64, room: &mut Room<'_>) {
-        self.tell_plan(Event::TicketOpened { save_as, number }, room);
+    pub fn on_ticket(&mut self, save_as: Option<String>, number: u64, filed: Filed, room: &mut Room<'_>) {
+        self.tell_plan(Event::Ticket { save_as, number, filed }, room);
     }
 
     /// A clock of this chat.
@@ -213,7 +214,7 @@ impl Chat {
             Stage::Line { .. } => room.out.push(Effect::Distribute(Distribute::Leave)),
             // Decided over the plan's head: what it still waits for must not lead the customer out of his new line.
             Stage::Plan => {
-                self.talk = None;
+                self.leave_plan(room);
                 room.out.push(Effect::Clock(Clock::Plan, None));
             }
             Stage::Over => return false,
@@ -230,12 +231,16 @@ impl Chat {
             Stage::Talking => room.out.push(Effect::Distribute(Distribute::Released)),
             Stage::Plan => {}
         }
-        self.talk = None;
+        self.leave_plan(room);
         for clock in Clock::ALL {
             room.out.push(Effect::Clock(clock, None));
         }
         room.out.push(Effect::Close(ending, disposition));
         room.out.push(Effect::Gone);
+    }
+
+    fn leave_plan(&mut self, room: &mut Room<'_>) {
+        room.out.extend(self.talk.take().and_then(Talk::alone).map(|talk| Effect::GoOn(Box::new(talk))));
     }
 
     fn on_queued(&mut self, to: QueueId, position: usize, room: &mut Room<'_>) {

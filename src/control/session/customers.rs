@@ -5,9 +5,10 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use super::known::{Address, Known, LastAgent, OpenConversation, OpenTicket};
+use super::known::{Address, Known, LastAgent, OpenConversation};
 use crate::control::random::Random;
 use crate::control::time::Time;
+use crate::control::words::ticket::{MOST_OPEN, OpenTicket};
 use crate::control::words::{ConversationId, CustomerId, Lang};
 
 /// A customer as far as the rules need him.
@@ -27,8 +28,8 @@ pub struct Customer {
     pub conversation: Option<OpenConversation>,
     /// Who served him last.
     pub last_agent: Option<LastAgent>,
-    /// His youngest ticket that is still to be done.
-    pub open_ticket: Option<OpenTicket>,
+    /// His tickets that are still to be done, the youngest first.
+    pub open_tickets: Vec<OpenTicket>,
     open_sessions: u32,
 }
 
@@ -42,7 +43,7 @@ impl Customer {
             fields: Map::new(),
             conversation: None,
             last_agent: None,
-            open_ticket: None,
+            open_tickets: Vec::new(),
             open_sessions: 0,
         }
     }
@@ -83,7 +84,13 @@ impl Customers {
         customer.lang = customer.lang.take().or(known.lang);
         customer.conversation = customer.conversation.or(known.conversation);
         customer.last_agent = customer.last_agent.or(known.last_agent);
-        customer.open_ticket = customer.open_ticket.take().or(known.open_ticket);
+        for ticket in known.open_tickets {
+            if !customer.open_tickets.iter().any(|open| open.id == ticket.id) {
+                customer.open_tickets.push(ticket);
+            }
+        }
+        customer.open_tickets.sort_by_key(|ticket| std::cmp::Reverse(ticket.number));
+        customer.open_tickets.truncate(MOST_OPEN);
         for address in known.addresses {
             if !customer.addresses.contains(&address) {
                 customer.addresses.push(address);

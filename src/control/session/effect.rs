@@ -4,6 +4,7 @@ use bytes::Bytes;
 use std::borrow::Cow;
 
 use super::advice::Sentence;
+use super::talk::Talk;
 use super::{Left, Line, NewTicket};
 use crate::control::call::ending::Ending;
 use crate::control::call::ports::Lease;
@@ -40,10 +41,12 @@ pub enum Clock {
     Supervisor,
     /// A colleague's phone rings no longer than this.
     Consult,
+    /// What goes on after the customer has left waits no longer than this. It does not end with the session.
+    Errand,
 }
 
 impl Clock {
-    /// All of them, to be stopped at a session's end.
+    /// Those to be stopped at a session's end.
     pub const ALL: [Clock; 10] = [
         Clock::Plan,
         Clock::Ring,
@@ -145,6 +148,8 @@ pub enum Effect {
     Distribute(Distribute),
     /// A question of the plan.
     Find(LookupId, Lookup),
+    /// What the plan had begun outside goes on without the customer.
+    GoOn(Box<Talk>),
     /// A ticket; its number comes back under `save_as`.
     OpenTicket(Option<String>, NewTicket),
     /// A left message.

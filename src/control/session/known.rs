@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::control::time::Time;
 use crate::control::words::phone::KeptPhone;
+use crate::control::words::ticket::OpenTicket;
 use crate::control::words::{AgentId, CallId, ConversationId, CustomerId, IdentityId, Lang, QueueId, SessionId};
 
 /// The answer to [`crate::control::words::lookup::Lookup::Customer`], as the JSON of `Finding::Found`.
@@ -29,9 +30,9 @@ pub struct Known {
     /// The agent who served him last, and when.
     #[serde(default)]
     pub last_agent: Option<LastAgent>,
-    /// His youngest ticket that is neither solved nor closed.
+    /// His tickets that are neither solved nor closed, the youngest first.
     #[serde(default)]
-    pub open_ticket: Option<OpenTicket>,
+    pub open_tickets: Vec<OpenTicket>,
     /// Everything else a plan may ask for as `customer.*`: `external_id`, `tags`, `region` …
     #[serde(default)]
     pub fields: Map<String, Value>,
@@ -53,17 +54,6 @@ pub struct OpenConversation {
     pub id: ConversationId,
     /// The last fact in it.
     pub last: Time,
-}
-
-/// A ticket that is still to be done, as plans see it: `session.open_ticket`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct OpenTicket {
-    /// The number people say.
-    pub number: u64,
-    /// `late_delivery` …
-    pub kind: String,
-    /// One line.
-    pub title: String,
 }
 
 /// Who served a customer last.

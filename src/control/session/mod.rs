@@ -15,6 +15,7 @@ mod record;
 pub mod talk;
 #[cfg(test)]
 mod tests;
+mod tickets;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,9 +31,10 @@ use super::random::Random;
 use super::time::Time;
 use super::words::chat::{Content, Received};
 use super::words::lookup::{Finding, Lookup};
+use super::words::ticket::Duplicate;
 use super::words::{
     AgentId, CallbackId, CustomerId, EventId, IdentityId, Lang, LeftMessageId, LookupId, MessageId, QueueId, RecordingId, SessionId,
-    SuggestionId, TicketId,
+    SuggestionId,
 };
 
 use advice::Advised;
@@ -41,8 +43,9 @@ use identity::{Identities, Link, PHONE, Settled};
 use recent::Recent;
 
 pub use customers::Customer;
-pub use known::{Address, Interrupted, Known, LastAgent, OpenConversation, OpenTicket, Restored};
+pub use known::{Address, Interrupted, Known, LastAgent, OpenConversation, Restored};
 pub use record::{Opening, Session};
+pub use tickets::NewTicket;
 
 /// What follows from a step.
 #[derive(Debug)]
@@ -106,17 +109,6 @@ impl Line {
             buttons: Vec::new(),
         }
     }
-}
-
-/// A ticket to be opened.
-#[derive(Debug, Clone)]
-pub struct NewTicket {
-    /// `late_delivery` …
-    pub kind: String,
-    /// One line.
-    pub title: String,
-    /// More.
-    pub fields: Map<String, Value>,
 }
 
 /// All sessions.
@@ -348,43 +340,6 @@ impl Sessions {
         }
     }
 
-    /// A customer's tickets changed: this one is the youngest that is still to be done. Of one who is not in memory the store is asked
-    /// when he comes.
-    pub fn open_ticket_is(&mut self, customer: CustomerId, ticket: Option<OpenTicket>) {
-        if let Some(customer) = self.customers.of_mut(customer) {
-            customer.open_ticket = ticket;
-        }
-    }
-
-    /// Opens a ticket for the customer of a session.
-    pub fn open_ticket(&mut self, now: Time, session: SessionId, new: NewTicket, out: &mut Vec<Effect>) -> Option<(TicketId, u64)> {
-        let found = self.of(session)?;
-        let (customer, conversation) = (found.customer?, found.conversation);
-        let (ticket, number) = self.next_ticket(now);
-        let NewTicket { kind, title, fields } = new;
-        self.open_ticket_is(customer, Some(OpenTicket { number, kind: kind.clone(), title: title.clone() }));
-        let fact = Fact::TicketOpened { ticket, number, customer, conversation, session: Some(session), kind, title, fields };
-        self.record(now, session, fact, out);
-        Some((ticket, number))
-    }
-
-    /// Opens a ticket by hand for a customer.
-    pub fn open_ticket_for(
-        &mut self,
-        now: Time,
-        customer: CustomerId,
-        session: Option<SessionId>,
-        new: NewTicket,
-        out: &mut Vec<Effect>,
-    ) -> TicketId {
-        let (ticket, number) = self.next_ticket(now);
-        let conversation = self.customers.of(customer).and_then(|customer| customer.conversation).map(|open| open.id);
-        let NewTicket { kind, title, fields } = new;
-        self.open_ticket_is(customer, Some(OpenTicket { number, kind: kind.clone(), title: title.clone() }));
-        self.journal(now, Fact::TicketOpened { ticket, number, customer, conversation, session, kind, title, fields }, out);
-        ticket
-    }
-
     /// A message was left; mode `ticket` makes a ticket of it.
     pub fn leave_message(&mut self, now: Time, session: SessionId, left: Left, out: &mut Vec<Effect>) {
         let id = LeftMessageId::new(now, &mut self.random);
@@ -402,7 +357,8 @@ impl Sessions {
             put("contact", contact);
             put("recording", recording.map(|recording| recording.to_string()));
             let title = text.filter(|text| !text.is_empty()).unwrap_or_else(|| LEFT_TITLE.to_owned());
-            self.open_ticket(now, session, NewTicket { kind: LEFT_KIND.to_owned(), title, fields }, out);
+            let duplicate = Duplicate::New;
+            self.file_ticket(now, session, NewTicket { kind: LEFT_KIND.to_owned(), title, fields, duplicate }, out);
         }
     }
 
@@ -533,11 +489,6 @@ impl Sessions {
 
     fn replayed_in(&self, session: SessionId, client_id: Option<&str>) -> Option<MessageId> {
         self.of(session)?.client_ids.get(client_id?).copied()
-    }
-
-    fn next_ticket(&mut self, now: Time) -> (TicketId, u64) {
-        self.last_ticket += 1;
-        (TicketId::new(now, &mut self.random), self.last_ticket)
     }
 }
 

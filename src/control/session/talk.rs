@@ -8,7 +8,7 @@ use super::effect::{Clock, Effect};
 use super::{Customer, Left, NewTicket};
 use crate::control::dialplan::expr::Path;
 use crate::control::dialplan::plan::Plan;
-use crate::control::dialplan::wish::{Event, Wish};
+use crate::control::dialplan::wish::{Event, Stage, Wish};
 use crate::control::dialplan::{Caller, Medium, Runner, Start};
 use crate::control::discreet::SECRET;
 use crate::control::event::{DomainEvent, Fact};
@@ -125,6 +125,24 @@ impl Talk {
         self.runner.is_asking_outside()
     }
 
+    /// Goes on without the customer, who has left or was led away: `None` when nothing is left to be done.
+    #[must_use]
+    pub fn alone(mut self) -> Option<Talk> {
+        self.runner.goes_on_alone().then_some(self)
+    }
+
+    /// When [`Talk::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.runner.poll_timeout()
+    }
+
+    /// Is nothing left to be done?
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.runner.is_over()
+    }
+
     /// The plan's clock came.
     pub fn handle_timeout(&mut self, now: Time, wishes: &mut Vec<Wish>, out: &mut Vec<Effect>) {
         let mut all = Vec::new();
@@ -154,7 +172,13 @@ impl Talk {
                 Effect::Record(Fact::LookupDone { session, name, outcome, value, took_ms })
             }
             Wish::Find(id, lookup) => Effect::Find(id, lookup),
-            Wish::OpenTicket { kind, title, fields, save_as } => Effect::OpenTicket(save_as, NewTicket { kind, title, fields }),
+            Wish::OpenTicket { kind, title, fields, duplicate, save_as } => {
+                Effect::OpenTicket(save_as, NewTicket { kind, title, fields, duplicate })
+            }
+            Wish::SagaStage(stage) => {
+                let Stage { saga, run, call, stage, key, why } = stage;
+                Effect::Record(Fact::SagaStage { session, saga, run, call, stage: stage.to_owned(), key, why })
+            }
             Wish::LeaveMessage { mode, contact, text } => Effect::Leave(self.left(mode, contact, text)),
             Wish::Message { channels, text } => Effect::Message(channels, Content::Text { text }),
             Wish::Surveyed { survey, score } => Effect::Record(Fact::SurveyAnswered { session, survey, score }),
@@ -215,8 +239,10 @@ fn start(session: SessionId, beginning: &Beginning<'_>, lang: Option<Lang>) -> S
         Medium::Chat => Map::new(),
     };
     let mut known = Map::from_iter([("id".to_owned(), text(&session.to_string()))]);
-    if let Some(ticket) = beginning.customer.and_then(|customer| customer.open_ticket.as_ref()) {
-        known.insert("open_ticket".to_owned(), serde_json::to_value(ticket).unwrap_or_default());
+    let open = beginning.customer.map(|customer| customer.open_tickets.as_slice()).unwrap_or_default();
+    if let Some(youngest) = open.first() {
+        known.insert("open_ticket".to_owned(), serde_json::to_value(youngest).unwrap_or_default());
+        known.insert("open_tickets".to_owned(), serde_json::to_value(open).unwrap_or_default());
     }
     let external_id = customer.get("external_id").and_then(Value::as_str).map(str::to_owned);
     Start {

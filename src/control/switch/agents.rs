@@ -6,10 +6,11 @@ use crate::control::call::route::user_or_all;
 use crate::control::call::{Call, Placing, World};
 use crate::control::event::Author;
 use crate::control::session::identity::PHONE;
-use crate::control::session::{Line, NewTicket, OpenTicket, Opening, Said};
+use crate::control::session::{Line, NewTicket, Opening, Said};
 use crate::control::time::Time;
 use crate::control::words::agent::{AgentCommand, AgentState, Refusal, Reply};
 use crate::control::words::chat::Content;
+use crate::control::words::ticket::Duplicate;
 use crate::control::words::{AgentId, CommandId, OfferId, QueueId, SessionId};
 
 impl Switch {
@@ -39,9 +40,8 @@ impl Switch {
             AgentCommand::Lift { source } => self.lift(now, source),
             AgentCommand::Count => Ok(Reply::Counts(Box::new(self.counts()))),
             AgentCommand::Ladder { of } => self.ladder(&of),
-            AgentCommand::OpenTicketIs { customer, ticket } => {
-                let ticket = ticket.map(|(number, kind, title)| OpenTicket { number, kind, title });
-                self.sessions.open_ticket_is(customer, ticket);
+            AgentCommand::OpenTicketsAre { customer, tickets } => {
+                self.sessions.open_tickets_are(customer, tickets);
                 Ok(Reply::Done)
             }
             AgentCommand::CustomerIs { customer, fields } => {
@@ -52,7 +52,7 @@ impl Switch {
                 self.settle_suggestion(now, (session, suggestion), by, verdict)
             }
             AgentCommand::OpenTicket { customer, session, kind, title, fields } => {
-                let new = NewTicket { kind, title, fields };
+                let new = NewTicket { kind, title, fields, duplicate: Duplicate::New };
                 Ok(Reply::Ticket(self.sessions.open_ticket_for(now, customer, session, new, &mut self.work.sessions)))
             }
         };

@@ -8,6 +8,7 @@ mod agents;
 mod audit;
 mod chats;
 mod door;
+mod errands;
 mod lamps;
 mod pages;
 mod perform;
@@ -130,6 +131,7 @@ pub struct Switch {
     acd: Acd,
     sessions: Sessions,
     slots: BTreeMap<SessionId, Slot>,
+    errands: BTreeMap<SessionId, errands::Errand>,
     index: Index,
     clocks: Deadlines<(SessionId, Clock)>,
     ports: Ports,
@@ -156,6 +158,7 @@ impl Switch {
             acd: Acd::new(random.bits()),
             sessions: Sessions::new(random.bits(), directory.limits.conversation_idle, &restored),
             slots: BTreeMap::new(),
+            errands: BTreeMap::new(),
             index: Index::default(),
             clocks: Deadlines::default(),
             ports: Ports::new(&directory.workers, directory.limits.port_rest),
@@ -359,6 +362,9 @@ impl Switch {
             return;
         }
         let Some(session) = self.index.lookups.remove(&lookup) else { return };
+        if self.errand_found(now, session, lookup, &finding) {
+            return;
+        }
         let Some(slot) = self.slots.get_mut(&session) else { return };
         slot.lookups.retain(|open| *open != lookup);
         match slot.machine {
@@ -368,6 +374,9 @@ impl Switch {
     }
 
     fn on_clock(&mut self, now: Time, session: SessionId, clock: Clock) {
+        if clock == Clock::Errand {
+            return self.on_errand_clock(now, session);
+        }
         let position = self.acd.position(session);
         self.with_call(now, session, |call, world| {
             if let (Clock::Announce, Some(position)) = (clock, position) {
@@ -602,7 +611,7 @@ impl Switch {
         let calls_over = self.load.calls == 0 && self.endpoint.counts().dialogs == 0 && !self.endpoint.is_leaving();
         match self.drain {
             Drain::Until(_) if calls_over => self.drain = Drain::Until(Time::default()),
-            Drain::Closing(_) if calls_over && self.slots.is_empty() => self.finish_drain(),
+            Drain::Closing(_) if calls_over && self.slots.is_empty() && self.errands.is_empty() => self.finish_drain(),
             _ => {}
         }
     }

@@ -12,6 +12,7 @@ use crate::control::time::Time;
 use crate::control::words::agent::Notice;
 use crate::control::words::chat::{self, Content};
 use crate::control::words::lookup::{Finding, Lookup};
+use crate::control::words::ticket::Filed;
 use crate::control::words::{LegId, LookupId, SessionId};
 
 impl Switch {
@@ -80,10 +81,11 @@ impl Switch {
             Effect::Message(channels, content) => self.message(now, session, &channels, content),
             Effect::Distribute(wish) => self.distribute_for(now, session, wish),
             Effect::Find(lookup, question) => self.find(now, session, lookup, question),
+            Effect::GoOn(talk) => self.go_on_alone(now, session, *talk),
             Effect::OpenTicket(save_as, new) => {
-                if let Some((_, number)) = self.sessions.open_ticket(now, session, new, &mut self.work.sessions) {
+                if let Some((number, filed)) = self.sessions.file_ticket(now, session, new, &mut self.work.sessions) {
                     self.take_in();
-                    self.tell_ticket(now, session, save_as, number);
+                    self.tell_ticket(now, session, save_as, (number, filed));
                 }
             }
             Effect::Leave(left) => {
@@ -217,10 +219,10 @@ impl Switch {
         self.work.out.push_back(Output::Find(lookup, question));
     }
 
-    fn tell_ticket(&mut self, now: Time, session: SessionId, save_as: Option<String>, number: u64) {
+    fn tell_ticket(&mut self, now: Time, session: SessionId, save_as: Option<String>, (number, filed): (u64, Filed)) {
         match self.slots.get(&session).map(|slot| &slot.machine) {
-            Some(Machine::Call(_)) => self.with_call(now, session, |call, world| call.on_ticket(save_as, number, world)),
-            Some(Machine::Chat(_)) => self.with_chat(now, session, |chat, room| chat.on_ticket(save_as, number, room)),
+            Some(Machine::Call(_)) => self.with_call(now, session, |call, world| call.on_ticket(save_as, number, filed, world)),
+            Some(Machine::Chat(_)) => self.with_chat(now, session, |chat, room| chat.on_ticket(save_as, number, filed, room)),
             None => {}
         }
     }

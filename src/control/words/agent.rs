@@ -5,6 +5,7 @@ use super::guard::{Ban, Source};
 use super::media::Masking;
 use super::seen::{Counts, Ladder};
 use super::suggestion::Verdict;
+use super::ticket::OpenTicket;
 use super::{AgentId, CallbackId, CustomerId, OfferId, QueueId, SessionId, SuggestionId, TicketId};
 
 /// An agent's state as the rules keep it.
@@ -158,12 +159,12 @@ pub enum AgentCommand {
         /// `call_…`, or the SIP Call-ID of a dialog.
         of: String,
     },
-    /// A customer's tickets changed outside the rules: this one is his youngest that is still to be done.
-    OpenTicketIs {
+    /// A customer's tickets changed outside the rules: these are still to be done.
+    OpenTicketsAre {
         /// Whose.
         customer: CustomerId,
-        /// Its number, kind and title; `None` = he has none.
-        ticket: Option<(u64, String, String)>,
+        /// The youngest first.
+        tickets: Vec<OpenTicket>,
     },
     /// A customer's fields changed outside the rules.
     CustomerIs {

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Lookup {
     /// An HTTP request of a plan.
     Http {
-        /// `GET` or `POST`.
+        /// `GET POST PUT PATCH DELETE`.
         method: &'static str,
         /// Complete, with environment references put in.
         url: String,

@@ -19,6 +19,7 @@ pub mod sip;
 pub mod speech;
 pub mod srtp;
 pub mod suggestion;
+pub mod ticket;
 pub mod trunk;
 
 pub use id::*;

@@ -78,6 +78,7 @@ pub fn targets(verb: &Verb, flow: &Flow) -> Vec<Target> {
         Verb::Confirm(confirm) => some(&[&confirm.yes, &confirm.no]),
         Verb::Lookup(lookup) => some(&[&lookup.not_found, &lookup.error, &lookup.timeout]),
         Verb::Answer(answer) => some(&[&answer.unsure]),
+        Verb::Saga(saga) => some(&[&saga.failed, &saga.stuck]),
         Verb::Queue(queue) => queue.overflow.iter().filter_map(|entry| entry.goto.clone()).collect(),
         Verb::Transfer(transfer) => some(&[&transfer.on_busy, &transfer.on_no_answer, &transfer.on_failed]),
         Verb::Split(split) => split.arms.iter().map(|(_, target)| target.clone()).collect(),

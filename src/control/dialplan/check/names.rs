@@ -63,6 +63,12 @@ fn values(draft: &Draft, context: &mut Context<'_>) {
             unknown(context, "D124", at, "lookup", &name, draft.values.lookups.keys().map(String::as_str));
         }
     }
+    for (name, at) in std::mem::take(&mut context.seen.one_way) {
+        if draft.values.lookups.get(&name).is_some_and(|lookup| lookup.method != "GET") {
+            let what = format!("what '{name}' did stays done when a later call of the saga fails");
+            context.warn("D165", at, what, "write {do: NAME, undo: NAME}, or undo: none, or put it last");
+        }
+    }
 }
 
 /// Queues that the desk does not know.

@@ -1,7 +1,7 @@
 //! The rules by their stable ids, for reports that name them.
 
 /// Each rule and what it minds.
-pub const RULES: [(&str, &str); 39] = [
+pub const RULES: [(&str, &str); 40] = [
     ("D100", "The file is no YAML."),
     ("D101", "Prose with signs of YAML is not quoted."),
     ("D102", "A key or name stands twice, or something of YAML is used that plans do not have."),
@@ -30,9 +30,10 @@ pub const RULES: [(&str, &str); 39] = [
     ("D152", "A prompt has neither a recording nor a synthesizer."),
     ("D160", "A lookup has no time-out."),
     ("D161", "A lookup may take more than 5 s without wait_say."),
-    ("D162", "A lookup's failure leads nowhere in particular."),
+    ("D162", "A failure of a lookup or saga leads nowhere in particular."),
     ("D163", "A lookup sends data to a public host without encryption."),
     ("D164", "An environment variable has no value."),
+    ("D165", "A call of a saga has no way back."),
     ("D170", "A queue or calendar is unknown."),
     ("D171", "A queue has neither an overflow nor a longest wait."),
     ("D172", "Nobody has the skills a queue asks for."),

@@ -16,6 +16,10 @@ pub fn check(draft: &Draft, around: &Around<'_>, context: &mut Context<'_>) {
                     let what = format!("nothing is said of a failure of lookup '{}'; it leads to a person", lookup.name);
                     context.warn("D162", at, what, "add error: NODE beside it, or defaults: {error: human}");
                 }
+                Verb::Saga(saga) if saga.failed.is_none() && draft.error_is_given == Given::ByDefault => {
+                    let what = format!("nothing is said of a failure of saga '{}'; it leads to a person", saga.id);
+                    context.warn("D162", at, what, "add failed: NODE, or defaults: {error: human}");
+                }
                 Verb::Queue(queue) if queue.overflow.is_empty() && !around.desk.queues.contains_key(&queue.name) => {
                     context.warn(
                         "D171",

@@ -68,6 +68,11 @@ fn every_rule_finds_its_slip_and_says_where_and_how_to_mend_it() {
         ("D162", "  error: human\n", ""),
         ("D163", "${API}/orders", "http://api.example.com/orders"),
         ("D164", "${API}", "${NOWHERE}"),
+        (
+            "D165",
+            "nodes:\n",
+            "  cancel: {post: \"${API}/cancel\", timeout: 2s}\nnodes:\n  sagas: [{saga: {id: all, calls: [cancel, track]}}, {goto: more}]\n",
+        ),
         ("D170", "{to: desk", "{to: dekc"),
         ("D191", "{type: digits, length: 10", "{type: card"),
         ("D200", "{weight: 50, goto: a}", "{weight: 40, goto: a}"),

@@ -79,7 +79,7 @@ struct Diff {
 }
 
 /// Keys whose value is the name of a node.
-const TARGETS: [&str; 19] = [
+const TARGETS: [&str; 21] = [
     "start",
     "goto",
     "else",
@@ -96,6 +96,8 @@ const TARGETS: [&str; 19] = [
     "on_failed",
     "unsure",
     "fallback",
+    "failed",
+    "stuck",
     "call",
     "asr_overload",
     "targets",

@@ -10,6 +10,7 @@ pub mod plan;
 mod slot;
 mod step;
 mod value;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +54,8 @@ pub struct Seen {
     pub slots: Vec<(String, Place)>,
     /// Lookups that are run.
     pub lookups: Vec<(String, Place)>,
+    /// Calls of sagas that are not the last and have no way back.
+    pub one_way: Vec<(String, Place)>,
     /// Knowledge base and topic.
     pub topics: Vec<(String, Option<String>, Place)>,
     /// Texts that are spoken.

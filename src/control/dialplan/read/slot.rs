@@ -31,6 +31,8 @@ const TYPES: [(&str, Type); 17] = [
 
 use SlotType as Type;
 
+/// A lookup's keys for its HTTP methods.
+const METHODS: [(&str, &str); 5] = [("get", "GET"), ("post", "POST"), ("put", "PUT"), ("patch", "PATCH"), ("delete", "DELETE")];
 const RECORDING: Duration = Duration::from_secs(60);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 const LONGEST_SLOT: usize = 256;
@@ -140,16 +142,13 @@ fn valid(yaml: &Yaml, context: &mut Context<'_>) -> Option<(crate::control::dial
 /// One lookup.
 pub fn lookup(yaml: &Yaml, context: &mut Context<'_>) -> Option<LookupSpec> {
     let mut fields = Fields::of(yaml, "a lookup", context)?;
-    let (get, post) = (fields.take("get"), fields.take("post"));
-    let (method, place) = match (get, post) {
-        (Some(url), None) => ("GET", url),
-        (None, Some(url)) => ("POST", url),
-        _ => {
-            context.mend("D105", fields.at, "a lookup has neither or both of 'get' and 'post'", "add get: \"${API}/path?x={slot}\"");
-            return None;
-        }
+    let given: Vec<(&'static str, &Yaml)> = METHODS.iter().filter_map(|(key, method)| Some((*method, fields.take(key)?))).collect();
+    let [(method, place)] = given[..] else {
+        let what = if given.is_empty() { "a lookup asks nowhere" } else { "a lookup asks in two ways" };
+        context.mend("D105", fields.at, what, "give one of get, post, put, patch and delete: get: \"${API}/path?x={slot}\"");
+        return None;
     };
-    let (url, missing_env) = url(place, context)?;
+    let (url, mut missing_env) = url(place, context)?;
     let timeout = fields.take("timeout").and_then(|yaml| context.duration(yaml, "timeout"));
     if timeout.is_none() {
         context.warn("D160", yaml.at, "the lookup has no timeout; it gets 3 s", "add timeout: 1500ms");
@@ -162,8 +161,8 @@ pub fn lookup(yaml: &Yaml, context: &mut Context<'_>) -> Option<LookupSpec> {
     let spec = LookupSpec {
         method,
         url,
-        headers: templates(fields.take("headers"), "headers", context),
-        body: fields.take("body").map(|yaml| templates(Some(yaml), "body", context)),
+        headers: referring(fields.take("headers"), "headers", &mut missing_env, context),
+        body: fields.take("body").map(|yaml| referring(Some(yaml), "body", &mut missing_env, context)),
         timeout,
         cache: fields.take("cache").and_then(|yaml| context.duration(yaml, "cache")),
         wait_say,
@@ -178,18 +177,32 @@ pub fn lookup(yaml: &Yaml, context: &mut Context<'_>) -> Option<LookupSpec> {
 pub fn url(yaml: &Yaml, context: &mut Context<'_>) -> Option<(Template, Vec<String>)> {
     let written = context.text(yaml, "a URL")?;
     let (text, missing) = context.environment(&written, yaml.at);
-    for name in &missing {
-        context.warn(
-            "D164",
-            yaml.at,
-            format!("the environment variable {name} has no value; the lookup fails at once"),
-            format!("start with {name}=http://… set"),
-        );
-    }
+    warn_of(&missing, yaml.at, "http://…", context);
     if missing.is_empty() {
         check_host(&text, yaml.at, context);
     }
     Some((context.template_of(&text, yaml.at)?, missing))
+}
+
+fn warn_of(missing: &[String], at: Place, example: &str, context: &mut Context<'_>) {
+    for name in missing {
+        let what = format!("the environment variable {name} has no value; the lookup fails at once");
+        context.warn("D164", at, what, format!("start with {name}={example} set"));
+    }
+}
+
+/// Names with texts that may refer to the environment: secrets stand there, not in plans.
+fn referring(yaml: Option<&Yaml>, what: &'static str, missing_env: &mut Vec<String>, context: &mut Context<'_>) -> Vec<(String, Template)> {
+    let Some(fields) = yaml.and_then(|yaml| Fields::of(yaml, what, context)) else { return Vec::new() };
+    let mut out = Vec::new();
+    for pair in fields.pairs() {
+        let Some(written) = context.text(&pair.value, what) else { continue };
+        let (text, missing) = context.environment(&written, pair.value.at);
+        warn_of(&missing, pair.value.at, "…", context);
+        missing_env.extend(missing);
+        out.extend(context.template_of(&text, pair.value.at).map(|template| (pair.key.clone(), template)));
+    }
+    out
 }
 
 fn check_host(text: &str, at: Place, context: &mut Context<'_>) {

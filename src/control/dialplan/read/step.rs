@@ -2,17 +2,17 @@
 
 use super::hand_over;
 use super::value::parse_duration;
-use super::{Context, Fields, menu, slot};
+use super::{Context, Fields, menu, slot, work};
 use crate::control::dialplan::expr::Expr;
 use crate::control::dialplan::plan::{
     Answer, Ask, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Sound, Split, SplitBy, Step, Survey, Switch, Target, Texts,
-    Ticket, Verb, Webhook,
+    Verb, Webhook,
 };
 use crate::control::dialplan::problem::nearest;
 use crate::control::dialplan::shape::BESIDE;
 use crate::control::dialplan::syntax::{Kind, Pair, Place, Yaml};
 
-const VERBS: [&str; 25] = [
+const VERBS: [&str; 26] = [
     "say",
     "play",
     "menu",
@@ -26,6 +26,7 @@ const VERBS: [&str; 25] = [
     "leave_message",
     "callback",
     "ticket",
+    "saga",
     "message",
     "survey",
     "record",
@@ -171,7 +172,8 @@ fn verb(pair: &Pair, beside: &[Pair], node: &str, context: &mut Context<'_>) -> 
         "transfer" => hand_over::transfer(yaml, context)?,
         "leave_message" => hand_over::leave_message(yaml, context)?,
         "callback" => callback(yaml, context)?,
-        "ticket" => ticket(yaml, context)?,
+        "ticket" => work::ticket(yaml, context)?,
+        "saga" => work::saga(yaml, context)?,
         "message" => message(yaml, context)?,
         "survey" => survey(yaml, beside, context)?,
         "record" => record(yaml, context)?,
@@ -269,36 +271,6 @@ fn callback(yaml: &Yaml, context: &mut Context<'_>) -> Option<Verb> {
     let number = fields.take("number").and_then(|yaml| context.template(yaml, "number"));
     fields.finish(context);
     Some(Verb::Callback(Callback { queue, number }))
-}
-
-fn ticket(yaml: &Yaml, context: &mut Context<'_>) -> Option<Verb> {
-    let mut fields = Fields::of(yaml, "ticket", context)?;
-    let kind = fields.need("type", context).and_then(|yaml| context.text(yaml, "type"))?;
-    let title = fields.take("title").map(|yaml| title(yaml, context)).unwrap_or_default();
-    let attach = fields.take("attach").map(|yaml| context.texts_list(yaml, "attach")).unwrap_or_default();
-    let save_as = fields.take("save_as").and_then(|yaml| context.text(yaml, "save_as"));
-    context.seen.made.extend(save_as.clone());
-    let ticket = Ticket {
-        kind,
-        title,
-        fields: slot::templates(fields.take("fields"), "fields", context),
-        attach: attach.into_iter().map(|(name, _)| name).collect(),
-        save_as,
-    };
-    fields.finish(context);
-    Some(Verb::Ticket(Box::new(ticket)))
-}
-
-/// A ticket's title is for the desk: one language will do.
-fn title(yaml: &Yaml, context: &mut Context<'_>) -> Texts {
-    if yaml.scalar().is_none() {
-        return context.texts(yaml, "title");
-    }
-    let mut texts = Texts::default();
-    if let (Some(template), Some(lang)) = (context.template(yaml, "title"), context.languages.first().cloned()) {
-        texts.by_lang.insert(lang, template);
-    }
-    texts
 }
 
 fn message(yaml: &Yaml, context: &mut Context<'_>) -> Option<Verb> {

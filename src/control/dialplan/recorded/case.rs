@@ -66,6 +66,10 @@ fn disguised(recorded: &Recorded, plan: &Plan, seed: u64) -> Recorded {
     if let Some(id) = alike.start.customer.get("external_id").map(plain) {
         alike.start.caller.external_id = Some(id);
     }
+    let session = Value::Object(std::mem::take(&mut alike.start.session));
+    if let Value::Object(fields) = alikes.json(&session) {
+        alike.start.session = fields;
+    }
     for turn in &mut alike.turns {
         disguise(turn, plan, &mut alikes, lang.primary());
     }
@@ -138,6 +142,9 @@ fn beginning(recorded: &Recorded) -> String {
     }
     if !start.customer.is_empty() {
         text += &format!("    customer: {}\n", yaml(&Value::Object(start.customer.clone())));
+    }
+    if !start.session.is_empty() {
+        text += &format!("    session: {}\n", yaml(&Value::Object(start.session.clone())));
     }
     if start.medium == Medium::Chat {
         text += &format!("    medium: chat\n    channel: {}\n", quoted(&start.channel));

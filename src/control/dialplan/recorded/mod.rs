@@ -155,7 +155,8 @@ pub fn reconstruct(facts: &[DomainEvent], customer: Map<String, Value>, plan: Op
         gaps: Vec::new(),
     };
     let notes = notes(facts);
-    let mut reading = Reading { recorded, queues: queues(plan), said: None, moved: true, notes, in_note: None, reached: None };
+    let (queues, opened) = (queues(plan), Vec::new());
+    let mut reading = Reading { recorded, queues, said: None, moved: true, notes, in_note: None, reached: None, opened };
     facts.iter().for_each(|event| reading.take(event));
     Some(reading.finish())
 }
@@ -213,6 +214,8 @@ struct Reading {
     notes: Vec<RecordingId>,
     in_note: Option<RecordingId>,
     reached: Option<Destination>,
+    /// Tickets that this session opened.
+    opened: Vec<u64>,
 }
 
 impl Reading {
@@ -252,6 +255,10 @@ impl Reading {
             Fact::Understood { text, decision, .. } => self.understood(text, decision),
             Fact::SlotFilled { slot, value, masked, .. } => self.filled(slot, value, *masked),
             Fact::LookupDone { name, outcome, value, .. } => self.looked_up(name, outcome, value),
+            Fact::TicketOpened { number, .. } => self.opened.push(*number),
+            Fact::TicketLinked { number, kind, title, fields, .. } if !self.opened.contains(number) => {
+                self.linked(*number, kind, title, fields);
+            }
             fact => self.led(fact),
         }
         self.moved = true;
@@ -351,6 +358,14 @@ impl Reading {
             _ => Mock::Failed,
         };
         self.recorded.lookups.entry(name.to_owned()).or_default().push(mock);
+    }
+
+    /// The ticket he was linked to was open when he came.
+    fn linked(&mut self, number: u64, kind: &str, title: &str, fields: &Map<String, Value>) {
+        let open = self.recorded.start.session.entry("open_tickets").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(open) = open {
+            open.push(serde_json::json!({"number": number, "kind": kind, "title": title, "fields": fields}));
+        }
     }
 
     fn led(&mut self, fact: &Fact) {

@@ -1,13 +1,15 @@
 //! The runner: a pure state machine that leads one conversation through a plan.
 //!
-//! `mod` keeps the state and takes events, `steps` executes verbs, `turn` puts questions and minds the ladders,
-//! `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people.
+//! `mod` keeps the state and takes events, `steps` executes verbs, `outside` and `saga` speak with other systems, `turn` puts questions and
+//! minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people.
 
 mod hand_over;
 mod hear;
 mod memory;
 mod menu;
+mod outside;
 pub(super) mod phrases;
+mod saga;
 mod secrets;
 mod slots;
 mod steps;
@@ -242,6 +244,9 @@ struct Progress {
     handed_on: bool,
     /// Was a question put to him?
     asked: bool,
+    /// The saga under way, and how many there were.
+    saga: Option<saga::Running>,
+    sagas: u32,
 }
 
 /// A conversation with more menus than this on the way forgets the oldest.
@@ -330,11 +335,19 @@ impl Runner {
     /// The name of the lookup whose answer is awaited.
     #[must_use]
     pub fn awaited_lookup(&self) -> Option<&str> {
-        let step = self.plan.flow.nodes.get(&self.spot.node)?.steps.get(self.spot.step)?;
-        match &step.verb {
+        match self.current_verb(&self.plan)? {
             super::plan::Verb::Lookup(lookup) if matches!(self.wait, Wait::Found { .. }) => Some(&lookup.name),
+            super::plan::Verb::Saga(saga) if matches!(self.wait, Wait::Found { .. }) => self.saga_call(saga),
             _ => None,
         }
+    }
+
+    /// The customer is gone: goes on with what was begun outside; `false` when there is nothing of the kind.
+    pub fn goes_on_alone(&mut self) -> bool {
+        let Some(running) = self.flow.saga.as_mut().filter(|_| matches!(self.wait, Wait::Found { .. })) else { return false };
+        running.leave_alone();
+        (self.clocks.play, self.clocks.moment) = (None, None);
+        true
     }
 
     /// What an agent would see now: intent, slots, lookups, transcript.
@@ -376,7 +389,7 @@ impl Runner {
             Event::Recorded(length) => self.recorded(now, length, out),
             Event::QueueEnded(end) => self.queue_ended(now, &end, out),
             Event::TransferEnded(end) => self.transfer_ended(now, end, out),
-            Event::TicketOpened { save_as, number } => self.ticket_opened(now, save_as.as_deref(), number, out),
+            Event::Ticket { save_as, number, filed } => self.ticket_filed(save_as.as_deref(), number, filed),
         }
         self.run(now, out);
     }

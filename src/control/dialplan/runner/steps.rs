@@ -1,29 +1,22 @@
-//! The verbs that need no answer: saying, looking up, branching, setting, ending.
+//! The verbs that need no answer: saying, branching, setting, ending.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::phrases::{Phrase, filled};
 use super::{DEEPEST_CALL, Runner, Wait};
 use crate::control::dialplan::plan::{
-    ARM_OF, Answer, Hours, Limit, LookupStep, Message, Plan, Play, Sound, Split, SplitBy, Switch, Target, Texts, Ticket, Verb, Webhook,
+    ARM_OF, Answer, Hours, Limit, Message, Plan, Play, Sound, Split, SplitBy, Switch, Target, Texts, Verb,
 };
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
-use crate::control::words::LookupId;
 use crate::control::words::decision::UNANSWERED;
-use crate::control::words::lookup::{Finding, Lookup};
 use crate::control::words::media::Prompt;
 
 /// Steps without a pause, after which a plan goes in circles.
 const MOST_STEPS: usize = 500;
-/// An edge that does not even report a time-out gets this much more.
-const EDGE_SLACK: Duration = Duration::from_millis(700);
-/// A ticket's number must be known by then.
-const TICKET_WAIT: Duration = Duration::from_secs(5);
 
 impl Runner {
     /// Does steps until something must be waited for.
@@ -67,6 +60,7 @@ impl Runner {
             Verb::LeaveMessage(step) => self.leave_message(now, step, out),
             Verb::Callback(step) => self.callback(now, step, out),
             Verb::Ticket(ticket) => self.ticket(now, ticket, out),
+            Verb::Saga(saga) => self.saga(now, saga, out),
             Verb::Message(message) => self.message(now, message, out),
             Verb::Survey(survey) => self.survey_step(now, survey, out),
             Verb::Record(switch) => {
@@ -191,110 +185,6 @@ impl Runner {
         self.next();
     }
 
-    fn lookup(&mut self, now: Time, step: &LookupStep, plan: &Plan, out: &mut Vec<Wish>) {
-        let Some(spec) = plan.values.lookups.get(&step.name) else {
-            self.fail(now, "the lookup is not known", out);
-            return;
-        };
-        if !self.may_speak(now, out) {
-            return;
-        }
-        if !spec.missing_env.is_empty() {
-            let why = format!("{} has no value", spec.missing_env.join(", "));
-            self.lookup_ended(now, step, Finding::Failed(why), Duration::ZERO, out);
-            return;
-        }
-        let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
-        let headers = spec.headers.iter().map(|(name, value)| (name.clone(), value.render(&view, &lang, Form::Written)));
-        let body = spec
-            .body
-            .as_ref()
-            .map(|fields| fields.iter().map(|(name, value)| (name.clone(), value.value(&view, &lang))).collect::<Map<_, _>>());
-        let lookup = Lookup::Http {
-            method: spec.method,
-            url: spec.url.render(&view, &lang, Form::Url),
-            headers: headers.collect(),
-            body: body.map(Value::Object),
-            timeout: spec.timeout,
-            cache: spec.cache,
-        };
-        self.find(now, lookup, spec.timeout, !spec.wait_say.is_empty(), out);
-    }
-
-    fn find(&mut self, now: Time, lookup: Lookup, timeout: Duration, has_words: bool, out: &mut Vec<Wish>) {
-        /// The plan's own words come after this, the built-in ones later.
-        const OWN_WORDS: Duration = Duration::from_millis(800);
-        const READY_WORDS: Duration = Duration::from_secs(2);
-        let id = LookupId::new(now, &mut self.random);
-        out.push(Wish::Find(id, lookup));
-        self.clocks.answer = Some(now + timeout + EDGE_SLACK);
-        self.clocks.moment = Some(now + if has_words { OWN_WORDS } else { READY_WORDS });
-        self.wait = Wait::Found { id, since: now };
-    }
-
-    /// The lookup takes long: say so, unless something is being said.
-    pub(super) fn one_moment(&mut self, now: Time, out: &mut Vec<Wish>) {
-        if !matches!(self.wait, Wait::Found { .. }) || self.voice.playing.is_some() {
-            return;
-        }
-        let plan = Arc::clone(&self.plan);
-        let texts = match self.current_verb(&plan) {
-            Some(Verb::Lookup(step)) => plan.values.lookups.get(&step.name).map(|spec| &spec.wait_say),
-            _ => None,
-        };
-        match texts.filter(|texts| !texts.is_empty()) {
-            Some(texts) => self.push_texts(now, texts),
-            None => self.push_phrase(Phrase::OneMoment, &[]),
-        }
-        self.speak(now, out);
-    }
-
-    fn current_verb<'p>(&self, plan: &'p Plan) -> Option<&'p Verb> {
-        plan.flow.nodes.get(&self.spot.node)?.steps.get(self.spot.step).map(|step| &step.verb)
-    }
-
-    /// A lookup's or a webhook's answer.
-    pub(super) fn found(&mut self, now: Time, id: LookupId, finding: Finding, out: &mut Vec<Wish>) {
-        let Wait::Found { id: awaited, since } = self.wait else { return };
-        if id != awaited {
-            return;
-        }
-        self.clocks.answer = None;
-        self.clocks.moment = None;
-        self.wait = Wait::Nothing;
-        let plan = Arc::clone(&self.plan);
-        match self.current_verb(&plan) {
-            Some(Verb::Lookup(step)) => self.lookup_ended(now, step, finding, now.since(since), out),
-            Some(Verb::Webhook(webhook)) => self.webhook_ended(now, webhook, finding, out),
-            _ => {}
-        }
-    }
-
-    fn lookup_ended(&mut self, now: Time, step: &LookupStep, finding: Finding, took: Duration, out: &mut Vec<Wish>) {
-        let (outcome, value, arm) = match finding {
-            Finding::Found(answer) => ("found", self.picked(&step.name, &answer), None),
-            Finding::NotFound => ("not_found", Value::Null, step.not_found.clone().or_else(|| step.error.clone())),
-            Finding::TimedOut => ("timed_out", Value::Null, step.timeout.clone().or_else(|| step.error.clone())),
-            Finding::Failed(_) => ("failed", Value::Null, step.error.clone()),
-        };
-        out.push(Wish::LookupDone { name: step.name.clone(), outcome, value: value.clone(), took });
-        self.memory.found.insert(step.name.clone(), value);
-        match arm {
-            _ if outcome == "found" => self.next(),
-            Some(target) => self.go(now, &target, out),
-            None => self.recover(now, out),
-        }
-    }
-
-    fn picked(&self, name: &str, answer: &Value) -> Value {
-        let picks = self.plan.values.lookups.get(name).map(|spec| spec.pick.as_slice()).unwrap_or_default();
-        if picks.is_empty() {
-            return answer.clone();
-        }
-        let fields = picks.iter().map(|(name, place)| (name.clone(), place.of(answer).cloned().unwrap_or(Value::Null)));
-        Value::Object(fields.collect())
-    }
-
     fn answer(&mut self, now: Time, answer: &Answer, plan: &Plan, out: &mut Vec<Wish>) {
         let base = plan.surroundings.knowledge.get(&answer.kb);
         let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&self.memory.last_said, self.nlu_medium())));
@@ -319,37 +209,6 @@ impl Runner {
         let texts = article.answer(&self.view(now)).clone();
         out.push(Wish::Answered { article: format!("{topic}@{}", article.version) });
         self.push_texts(now, &texts);
-        self.next();
-    }
-
-    fn ticket(&mut self, now: Time, ticket: &Ticket, out: &mut Vec<Wish>) {
-        let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
-        let mut fields: Map<String, Value> = ticket.fields.iter().map(|(name, value)| (name.clone(), value.value(&view, &lang))).collect();
-        let title = ticket.title.of(&self.lang).map(|title| title.render(&view, &lang, Form::Written));
-        if !ticket.attach.is_empty() {
-            fields.insert("attach".to_owned(), ticket.attach.clone().into());
-        }
-        if ticket.attach.iter().any(|name| name == "transcript") {
-            fields.insert("transcript".to_owned(), self.memory.lines());
-        }
-        let title = title.unwrap_or_else(|| ticket.kind.clone());
-        out.push(Wish::OpenTicket { kind: ticket.kind.clone(), title, fields, save_as: ticket.save_as.clone() });
-        match &ticket.save_as {
-            None => self.next(),
-            Some(name) => {
-                self.clocks.answer = Some(now + TICKET_WAIT);
-                self.wait = Wait::Ticket { save_as: name.clone() };
-            }
-        }
-    }
-
-    /// The number of a ticket that was asked for.
-    pub(super) fn ticket_opened(&mut self, _now: Time, save_as: Option<&str>, number: u64, _out: &mut Vec<Wish>) {
-        let Wait::Ticket { save_as: awaited } = &self.wait else { return };
-        if save_as.is_some_and(|name| name != awaited) {
-            return;
-        }
-        self.memory.vars.insert(awaited.clone(), json!({"number": number}));
         self.next();
     }
 
@@ -422,44 +281,6 @@ impl Runner {
         spot.stage = 0;
         self.returns.push(spot);
         self.enter(now, node, out);
-    }
-
-    fn webhook(&mut self, now: Time, webhook: &Webhook, out: &mut Vec<Wish>) {
-        if !self.may_speak(now, out) {
-            return;
-        }
-        let names = ["intent", "slots", "lookups", "transcript", "customer"].map(str::to_owned);
-        let mut body = self.memory.context(&names, &self.plan, &self.spot.node);
-        body.insert("lang".to_owned(), self.lang.to_string().into());
-        body.insert("caller".to_owned(), json!({"phone": self.memory.start.caller.phone}));
-        let url = webhook.url.render(&self.view(now), self.lang.primary(), Form::Url);
-        let lookup = Lookup::Http {
-            method: "POST",
-            url,
-            headers: Vec::new(),
-            body: Some(Value::Object(body)),
-            timeout: webhook.timeout,
-            cache: None,
-        };
-        self.find(now, lookup, webhook.timeout, false, out);
-    }
-
-    /// `{"say": "…", "set": {…}, "goto": "node"}`
-    fn webhook_ended(&mut self, now: Time, webhook: &Webhook, finding: Finding, out: &mut Vec<Wish>) {
-        let Finding::Found(answer) = finding else {
-            self.go(now, &webhook.fallback, out);
-            return;
-        };
-        let words = answer.get("say").and_then(|say| say.as_str().or_else(|| say.get(self.lang.to_string())?.as_str()));
-        if let Some(words) = words {
-            self.push_line(words.to_owned());
-        }
-        for (name, value) in answer.get("set").and_then(Value::as_object).into_iter().flatten() {
-            self.memory.vars.insert(name.clone(), value.clone());
-        }
-        let wanted = answer.get("goto").and_then(Value::as_str).filter(|name| webhook.targets.iter().any(|target| target == name));
-        let target = wanted.map_or_else(|| webhook.fallback.clone(), |name| Target::Node(name.to_owned()));
-        self.go(now, &target, out);
     }
 
     /// Says good-bye and ends.

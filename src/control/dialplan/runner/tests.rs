@@ -1,5 +1,7 @@
 //! Conversations step by step, where wishes and times count.
 
+mod saga;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,8 +26,17 @@ fn plan(id: &str) -> Arc<Plan> {
         file("coffee-order.yaml", include_str!("../../../../dialplans/coffee-order.yaml")),
         file("where-is-my-order.yaml", include_str!("../../../../dialplans/where-is-my-order.yaml")),
     ];
-    let files = if id == "bench" { bench.to_vec() } else { house.to_vec() };
-    let env = ["DRIVER_API", "SHOP_API"].map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
+    let worker = [
+        file("desk.yaml", include_str!("../../../../examples/digital-worker/desk.yaml")),
+        file("accident.yaml", include_str!("../../../../examples/digital-worker/accident.yaml")),
+    ];
+    let files = match id {
+        "bench" => bench.to_vec(),
+        "accident" => worker.to_vec(),
+        _ => house.to_vec(),
+    };
+    let env = ["DRIVER_API", "SHOP_API", "CLAIMS_API", "CLAIMS_TOKEN", "TRUCKS_API", "RENTAL_API"]
+        .map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
     let env = env.into_iter().chain([("BENCH_AGENT".to_owned(), "127.0.0.1:5080".to_owned())]).collect::<BTreeMap<_, _>>();
     Arc::clone(&load(&files, &env).plans[id])
 }

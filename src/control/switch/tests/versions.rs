@@ -180,7 +180,7 @@ fn s22_a_customer_with_an_open_ticket_is_offered_it_first_until_it_is_solved() {
     scene.chat(4, "对", None);
     assert!(said(&scene).contains("1 号工单：空调不制冷。"), "{}", said(&scene));
     let customer = scene.facts.iter().find_map(|fact| if let Fact::TicketOpened { customer, .. } = fact { Some(*customer) } else { None });
-    let solved = AgentCommand::OpenTicketIs { customer: customer.expect("it was opened for somebody"), ticket: None };
+    let solved = AgentCommand::OpenTicketsAre { customer: customer.expect("it was opened for somebody"), tickets: Vec::new() };
     scene.input(Input::Agent(CommandId(99), solved));
     let before = said(&scene).matches("号工单吗").count();
     scene.chat(5, "再来", None);
