@@ -8,13 +8,16 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use super::read;
-use crate::control::dialplan::import::{Imported, Wanted, asterisk, twiml};
+use crate::control::dialplan::import::{Imported, Wanted, asterisk, included, is_meant, twiml};
 use crate::control::dialplan::problem::has_error;
+
+/// Files that include each other.
+const MOST_FILES: usize = 1_000;
 
 /// What is imported.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// One extensions.conf, or TwiML documents, the one where calls begin first
+    /// One extensions.conf (what it includes is read too), or TwiML documents, the one where calls begin first
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The plan's id; the first file's name without
@@ -39,7 +42,8 @@ pub struct Args {
 /// # Errors
 /// When a file cannot be read or written, or holds nothing that can become a plan.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (sources, problems) = read(&args.files)?;
+    let files = with_included(&args.files)?;
+    let (sources, problems) = read(&files)?;
     if let Some(problem) = problems.first() {
         bail!("{problem}");
     }
@@ -49,10 +53,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         args.id.clone().unwrap_or(stem).chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' }).collect();
     let wanted = Wanted { id, lang: args.lang.clone(), entry: args.context.clone() };
     let is_xml = first.text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).starts_with('<');
-    if !is_xml && sources.len() > 1 {
-        bail!("one extensions.conf at a time; put its #include files into one");
-    }
-    let imported = if is_xml { twiml(&sources, &wanted) } else { asterisk(first, &wanted) };
+    let imported = if is_xml { twiml(&sources, &wanted) } else { asterisk(&sources, &wanted) };
     let imported = imported.map_err(|problems| {
         let errors = problems.iter().filter(|problem| has_error(std::slice::from_ref(problem)));
         errors.for_each(|problem| eprintln!("{problem}"));
@@ -60,6 +61,34 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     give(args, &wanted, &imported)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The files, and those of their folders that they include.
+fn with_included(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = named.to_vec();
+    let mut at = 0;
+    while at < files.len() {
+        let text = fs::read(&files[at]).with_context(|| format!("{} cannot be read", files[at].display()))?;
+        let folder = files[at].parent().map(Path::to_owned).unwrap_or_default();
+        for name in String::from_utf8_lossy(&text).lines().filter_map(included) {
+            let beside = folder.join(name.trim_start_matches("./"));
+            let within = beside.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let entries = fs::read_dir(within).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+            let mut found: Vec<PathBuf> = entries.filter(|path| path.is_file() && is_meant(&path.to_string_lossy(), &name)).collect();
+            found.sort();
+            files.extend(found.into_iter().filter(|path| !same(&files, path)).collect::<Vec<_>>());
+        }
+        if files.len() > MOST_FILES {
+            bail!("more than {MOST_FILES} files are included");
+        }
+        at += 1;
+    }
+    Ok(files)
+}
+
+fn same(files: &[PathBuf], path: &Path) -> bool {
+    let whole = |path: &Path| fs::canonicalize(path).ok();
+    files.iter().any(|file| whole(file) == whole(path))
 }
 
 fn give(args: &Args, wanted: &Wanted, imported: &Imported) -> anyhow::Result<()> {
@@ -112,7 +141,9 @@ mod tests {
     fn a_plan_is_written_beside_a_desk_and_nothing_is_written_over() {
         let home = tempfile::tempdir().unwrap();
         let conf = home.path().join("extensions.conf");
-        fs::write(&conf, "[main]\nexten => s,1,Queue(sales,,,,30)\n").unwrap();
+        fs::write(&conf, "#include \"conf.d/*.conf\"\n").unwrap();
+        fs::create_dir(home.path().join("conf.d")).unwrap();
+        fs::write(home.path().join("conf.d/main.conf"), "[main]\nexten => s,1,Queue(sales,,,,30)\n#include ../extensions.conf\n").unwrap();
         let args =
             Args { files: vec![conf], id: None, lang: "en-US".into(), context: None, out: Some(home.path().to_owned()), json: false };
         assert_eq!(run(&args).unwrap(), ExitCode::SUCCESS);

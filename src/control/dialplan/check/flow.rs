@@ -11,7 +11,7 @@ use crate::control::dialplan::syntax::Place;
 pub fn check(draft: &Draft, context: &mut Context<'_>) {
     let graph = Graph::of(draft);
     unreachable(draft, &graph, context);
-    falls_off(draft, context);
+    falls_off(draft, &graph, context);
     circles(draft, &graph, context);
     no_person(draft, &graph, context);
 }
@@ -23,31 +23,37 @@ fn place(draft: &Draft, node: &str) -> Place {
 /// Where each node leads, and where it leads without waiting for anybody.
 struct Graph {
     all: BTreeMap<String, BTreeSet<String>>,
+    /// Without the calls.
+    gone_to: BTreeMap<String, BTreeSet<String>>,
     blind: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Graph {
     fn of(draft: &Draft) -> Graph {
-        let mut graph = Graph { all: BTreeMap::new(), blind: BTreeMap::new() };
+        let mut graph = Graph { all: BTreeMap::new(), gone_to: BTreeMap::new(), blind: BTreeMap::new() };
         for (name, node) in &draft.flow.nodes {
             let all =
                 node.steps.iter().flat_map(|step| targets(&step.verb, &draft.flow)).filter_map(|target| resolve(&target, &draft.flow));
             graph.all.insert(name.clone(), all.collect());
+            let gone_to = node.steps.iter().filter(|step| !matches!(step.verb, Verb::Call(_)));
+            let gone_to = gone_to.flat_map(|step| targets(&step.verb, &draft.flow)).filter_map(|target| resolve(&target, &draft.flow));
+            graph.gone_to.insert(name.clone(), gone_to.collect());
             graph.blind.insert(name.clone(), blind(node, &draft.flow));
         }
         graph
     }
+}
 
-    fn reach(&self, roots: impl IntoIterator<Item = String>) -> BTreeSet<String> {
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<String> = roots.into_iter().collect();
-        while let Some(node) = open.pop() {
-            if seen.insert(node.clone()) {
-                open.extend(self.all.get(&node).into_iter().flatten().cloned());
-            }
+/// Nodes that these ways lead to, the roots among them.
+fn reach(ways: &BTreeMap<String, BTreeSet<String>>, roots: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<String> = roots.into_iter().collect();
+    while let Some(node) = open.pop() {
+        if seen.insert(node.clone()) {
+            open.extend(ways.get(&node).into_iter().flatten().cloned());
         }
-        seen
     }
+    seen
 }
 
 fn resolve(target: &Target, flow: &Flow) -> Option<String> {
@@ -165,19 +171,23 @@ fn leaves(verb: &Verb) -> bool {
     }
 }
 
-fn unreachable(draft: &Draft, graph: &Graph, context: &mut Context<'_>) {
+/// Where a conversation begins, and what may lead away from anywhere.
+fn roots(draft: &Draft) -> Vec<String> {
     let commands = draft.flow.always.iter().filter_map(|command| resolve(&command.does, &draft.flow));
-    let defaults = [&draft.defaults.error, &draft.defaults.no_match.1, &draft.defaults.no_input.2];
-    let roots = std::iter::once(draft.start.0.clone())
-        .chain(commands)
-        .chain(defaults.into_iter().filter_map(|target| resolve(target, &draft.flow)));
-    let seen = graph.reach(roots);
+    let defaults = [&draft.defaults.error, &draft.defaults.no_match.1, &draft.defaults.no_input.2, &draft.defaults.asr_overload];
+    let defaults = defaults.into_iter().filter_map(|target| resolve(target, &draft.flow));
+    std::iter::once(draft.start.0.clone()).chain(commands).chain(defaults).collect()
+}
+
+fn unreachable(draft: &Draft, graph: &Graph, context: &mut Context<'_>) {
+    let seen = reach(&graph.all, roots(draft));
     for name in draft.flow.nodes.keys().filter(|name| !seen.contains(*name)) {
         context.warn("D121", place(draft, name), format!("nothing leads to node '{name}'"), "add a goto to it, or take it out");
     }
 }
 
-fn falls_off(draft: &Draft, context: &mut Context<'_>) {
+/// A node that is called may end and goes back then; so may those it leads to, where nothing else leads to them.
+fn falls_off(draft: &Draft, graph: &Graph, context: &mut Context<'_>) {
     let called: BTreeSet<&str> = draft
         .flow
         .nodes
@@ -185,13 +195,16 @@ fn falls_off(draft: &Draft, context: &mut Context<'_>) {
         .flat_map(|node| &node.steps)
         .filter_map(|step| if let Verb::Call(name) = &step.verb { Some(name.as_str()) } else { None })
         .collect();
+    let from_outside = reach(&graph.gone_to, roots(draft));
+    let within = reach(&graph.gone_to, called.iter().map(|name| (*name).to_owned()));
+    let comes_back = |name: &str| called.contains(name) || within.contains(name) && !from_outside.contains(name);
     for (name, node) in &draft.flow.nodes {
         if node.steps.is_empty() {
             context.mend("D122", place(draft, name), format!("node '{name}' has no steps"), "add - goto: NODE or - hangup:");
             continue;
         }
         let ends_with_person = matches!(node.steps.last().map(|step| &step.verb), Some(Verb::Queue(_) | Verb::Transfer(_)));
-        if !called.contains(name.as_str()) && !ends_with_person && walk(node, |_| Walk::On) {
+        if !comes_back(name) && !ends_with_person && walk(node, |_| Walk::On) {
             context.mend(
                 "D122",
                 place(draft, name),
@@ -220,7 +233,7 @@ fn circles(draft: &Draft, graph: &Graph, context: &mut Context<'_>) {
 }
 
 fn no_person(draft: &Draft, graph: &Graph, context: &mut Context<'_>) {
-    let seen = graph.reach(draft.flow.nodes.keys().cloned());
+    let seen = reach(&graph.all, draft.flow.nodes.keys().cloned());
     let person = |node: &Node| {
         node.steps.iter().any(|step| matches!(step.verb, Verb::Queue(_) | Verb::Transfer(_) | Verb::LeaveMessage(_) | Verb::Callback(_)))
     };

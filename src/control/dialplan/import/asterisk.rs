@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::condition::{condition, opening, slot_name, template};
 use super::conf::{Conf, Priority, parse};
+use super::join::{Joined, join};
 use super::{Imported, Sketch, Wanted, name_of, quoted, texts, words_of_file};
 use crate::control::dialplan::load::Source;
 use crate::control::dialplan::problem::{Problem, Severity};
@@ -30,18 +31,19 @@ const SILENT: [&str; 14] = [
     "exitwhile",
 ];
 
-/// Turns a file into a plan.
+/// Turns a file, and those of the others that it includes, into a plan.
 ///
 /// # Errors
 /// When there is no context to begin with, or the plan that comes out has errors that cannot be mended here.
-pub fn asterisk(file: &Source, wanted: &Wanted) -> Result<Imported, Vec<Problem>> {
-    let conf = parse(&file.text);
+pub fn asterisk(files: &[Source], wanted: &Wanted) -> Result<Imported, Vec<Problem>> {
+    let joined = join(files);
+    let conf = parse(&joined.text);
     let Some((context, exten)) = entry(&conf, wanted) else {
         let known = conf.order.join(", ");
         return Err(vec![Problem {
             id: "D105",
             severity: Severity::Error,
-            file: file.name.clone(),
+            file: files.first().map(|file| file.name.clone()).unwrap_or_default(),
             line: 1,
             column: 1,
             what: "there is no context with extensions to begin with".to_owned(),
@@ -49,10 +51,12 @@ pub fn asterisk(file: &Source, wanted: &Wanted) -> Result<Imported, Vec<Problem>
         }]);
     };
     let mut work = Work {
-        file: &file.name,
+        files,
+        joined: &joined,
         lang: &wanted.lang,
         known: BTreeSet::new(),
         set: BTreeSet::new(),
+        subs: BTreeSet::new(),
         open: Vec::new(),
         sketch: Sketch::default(),
         conf: &conf,
@@ -60,6 +64,11 @@ pub fn asterisk(file: &Source, wanted: &Wanted) -> Result<Imported, Vec<Problem>
     for (line, text) in &conf.unread {
         work.note(*line, format!("left out: {text}"));
     }
+    for (file, line, name) in &joined.missing {
+        let what = format!("left out: #include {name}, which is not among the files, or includes itself");
+        work.sketch.note(&files[*file].name, *line, what);
+    }
+    work.subroutines();
     work.variables();
     work.begin(&context, &exten);
     while let Some(place) = work.open.pop() {
@@ -87,6 +96,11 @@ fn entry(conf: &Conf, wanted: &Wanted) -> Option<(String, String)> {
     Some((context, exten))
 }
 
+/// Does it call an extension that comes back?
+fn is_call(app: &str) -> bool {
+    matches!(app, "gosub" | "macro")
+}
+
 /// A priority: context, extension, index.
 type Place = (String, String, usize);
 
@@ -98,12 +112,15 @@ enum Flow {
 }
 
 struct Work<'c> {
-    file: &'c str,
+    files: &'c [Source],
+    joined: &'c Joined,
     lang: &'c str,
     /// Variables that the plan has.
     known: BTreeSet<String>,
     /// Those of them that are set, not asked for.
     set: BTreeSet<String>,
+    /// Extensions that Gosub and Macro call, by context: their Return leads back.
+    subs: BTreeSet<(String, String)>,
     open: Vec<Place>,
     sketch: Sketch,
     conf: &'c Conf,
@@ -111,7 +128,9 @@ struct Work<'c> {
 
 impl Work<'_> {
     fn note(&mut self, line: usize, what: impl Into<String>) {
-        self.sketch.note(self.file, line, what);
+        let (file, line) = self.joined.origin(line);
+        let name = self.files.get(file).map(|file| file.name.clone()).unwrap_or_default();
+        self.sketch.note(&name, line, what);
     }
 
     /// All variables that are read or set anywhere.
@@ -130,6 +149,24 @@ impl Work<'_> {
         }
         self.set = self.set.difference(&self.known).cloned().collect();
         self.known.extend(self.set.iter().cloned());
+    }
+
+    /// Extensions that are called and come back, with what they are called with.
+    fn subroutines(&mut self) {
+        let all =
+            self.conf.contexts.iter().flat_map(|(context, found)| found.extens.iter().map(move |(exten, steps)| (context, exten, steps)));
+        let mut calls = Vec::new();
+        for (context, exten, steps) in all {
+            for step in steps.iter().filter(|step| is_call(&step.app)) {
+                let (place, given) = steps::called(step, context, exten);
+                let found = self.find(&place.0, &place.1, DEEPEST_INCLUDE);
+                calls.extend(found.map(|found| (found, given.len())));
+            }
+        }
+        for (place, given) in calls {
+            self.subs.insert(place);
+            self.set.extend((1..=given).map(steps::argument));
+        }
     }
 
     fn begin(&mut self, context: &str, exten: &str) {
@@ -268,9 +305,14 @@ impl Work<'_> {
         }
         if !ended {
             self.say(&mut prompts, &mut out);
-            out.push("hangup: ~".to_owned());
+            // A macro comes back at its end; everything else hangs up there.
+            out.push(if self.is_macro(place) { "clear: []" } else { "hangup: ~" }.to_owned());
         }
         self.sketch.nodes.insert(name, out);
+    }
+
+    fn is_macro(&self, place: &Place) -> bool {
+        place.0.starts_with(steps::MACRO) && self.subs.contains(&(place.0.clone(), place.1.clone()))
     }
 
     /// Prompts that no menu took.

@@ -3,12 +3,14 @@
 mod asterisk;
 mod condition;
 mod conf;
+mod join;
 mod twiml;
 mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use asterisk::asterisk;
+pub use join::{included, is_meant};
 pub use twiml::twiml;
 
 use super::format::{canonical, quoted};

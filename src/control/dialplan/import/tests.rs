@@ -76,7 +76,7 @@ exten => s,1,Hangup()
 
 #[test]
 fn an_extensions_conf_becomes_a_plan_without_errors_that_can_be_called() {
-    let imported = asterisk(&source("extensions.conf", EXTENSIONS), &wanted()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let imported = asterisk(&[source("extensions.conf", EXTENSIONS)], &wanted()).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let plan = loaded(&imported);
     assert_eq!(plan.numbers, ["4930123"]);
     let mut open = call(&plan);
@@ -93,7 +93,7 @@ fn an_extensions_conf_becomes_a_plan_without_errors_that_can_be_called() {
 
 #[test]
 fn what_an_extensions_conf_loses_is_said_with_its_line() {
-    let imported = asterisk(&source("extensions.conf", EXTENSIONS), &wanted()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let imported = asterisk(&[source("extensions.conf", EXTENSIONS)], &wanted()).unwrap_or_else(|problems| panic!("{problems:#?}"));
     for (line, what) in
         [(12, "time zone"), (23, "PJSIP/101"), (27, "agi"), (30, "_5XX"), (19, "options of Queue"), (21, "200@default"), (42, "[unused]")]
     {
@@ -103,6 +103,43 @@ fn what_an_extensions_conf_loses_is_said_with_its_line() {
             imported.notes
         );
     }
+}
+
+const SUBROUTINES: &str = r#"
+[from-trunk]
+exten => 4930123,1,Gosub(greet,s,1(sales))
+ same => n,Macro(hours)
+ same => n,Gosub(again)
+ same => n,Playback(bye)
+ same => n,Hangup()
+ same => n(again),Playback(once-more)
+ same => n,Return()
+
+[greet]
+exten => s,1,Playback(hello)
+ same => n,GotoIf($["${ARG1}" = "sales"]?sales)
+ same => n,Return()
+ same => n(sales),Playback(sales-team)
+ same => n,Return()
+"#;
+const INCLUDED: &str = "[macro-hours]\nexten => s,1,Playback(we-are-open)\n";
+
+#[test]
+fn subroutines_come_back_and_included_files_count_with_their_own_lines() {
+    let main = format!("#include \"extensions_more.conf\"\n{SUBROUTINES}#include nowhere.conf\n");
+    let files = [source("extensions.conf", &main), source("extensions_more.conf", INCLUDED)];
+    let imported = asterisk(&files, &wanted()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let plan = loaded(&imported);
+    let mut caller = call(&plan);
+    caller.run_out();
+    let said: Vec<&str> = caller.turns().iter().flat_map(|turn| turn.said.iter().map(String::as_str)).collect();
+    assert_eq!(said, ["hello", "sales team", "we are open", "once more", "bye"], "{}", imported.plan);
+    assert!(caller.turns().iter().any(|turn| turn.end.is_some()));
+    let told = |file: &str, line: usize, what: &str| {
+        imported.notes.iter().any(|note| note.file == file && note.line == line && note.what.contains(what))
+    };
+    assert!(told("extensions_more.conf", 2, "we-are-open") && told("extensions.conf", 18, "nowhere.conf"), "{:#?}", imported.notes);
+    assert!(!imported.notes.iter().any(|note| note.what.contains("way back")), "{:#?}", imported.notes);
 }
 
 #[test]
@@ -119,7 +156,7 @@ fn odd_extensions_confs_are_no_plan_or_a_good_one_but_never_a_panic() {
         "[a]\nexten => s,1,SayNumber(${NOBODY})\nexten => s,n,GotoIfTime(*,*,*,*?a)\nexten => s,n,Set(Y=${X}{)\n same => n,SayDigits(${Y})\n",
         "[a]\nexten => s,1,Set(X=a)\nexten => s,n,GotoIf($[\"${X}\"=\"b\"]?yes:no)\nexten => s,n(yes),Playback(a)\nexten => s,n(no),Playback(b)\n",
     ] {
-        match asterisk(&source("extensions.conf", text), &wanted()) {
+        match asterisk(&[source("extensions.conf", text)], &wanted()) {
             Ok(imported) => drop(loaded(&imported)),
             Err(problems) => assert!(problems.iter().all(|problem| problem.id == "D105"), "{text}: {problems:#?}"),
         }

@@ -1,6 +1,6 @@
 //! One priority as steps of a plan.
 
-use super::{Flow, Place, Priority, SILENT, Work, condition, opening, quoted, slot_name, template, texts, words_of_file};
+use super::{Flow, Place, Priority, SILENT, Work, condition, is_call, opening, quoted, slot_name, template, texts, words_of_file};
 use crate::control::dialplan::import::name_of;
 
 /// A queue's or a phone's time when the file names none, in seconds.
@@ -47,7 +47,13 @@ impl Work<'_> {
             "dial" => self.dial(step, here, more, out),
             "read" => self.read(step, out),
             "set" => self.set(step, out),
-            "gosub" | "macro" => self.gosub(step, here, out),
+            app if is_call(app) => self.gosub(step, here, out),
+            "return" | "macroexit" if self.subs.contains(&(here.0.clone(), here.1.clone())) => {
+                if out.is_empty() {
+                    out.push("clear: []".to_owned());
+                }
+                Flow::Ends
+            }
             _ => self.simple(step, out),
         }
     }
@@ -269,20 +275,46 @@ impl Work<'_> {
         Flow::Next
     }
 
+    /// Calls an extension, which comes back.
     fn gosub(&mut self, step: &Priority, here: &Place, out: &mut Vec<String>) -> Flow {
-        self.note(step.line, format!("{}({}) becomes a way there without a way back", step.app, step.args.join(",")));
-        let mut parts = step.args.clone();
-        if let Some(last) = parts.last_mut() {
-            *last = last.split('(').next().unwrap_or_default().to_owned();
+        let (place, given) = called(step, &here.0, &here.1);
+        for (at, value) in given.iter().enumerate() {
+            match template(&self.globals(value), &self.known) {
+                Some(value) => out.push(format!("set: {{{}: {}}}", argument(at + 1), quoted(&value))),
+                None => self.note(step.line, format!("{value}, which {} is called with, is left out", place.1)),
+            }
         }
-        if step.app == "macro" {
-            parts = vec![format!("macro-{}", parts.first().cloned().unwrap_or_default()), "s".to_owned(), "1".to_owned()];
+        let target = self.target(&[place.0, place.1, place.2], here, step.line);
+        if target == "end" {
+            out.push(goto(&target));
+            return Flow::Ends;
         }
-        parts.truncate(3);
-        let target = self.target(&parts, here, step.line);
-        out.push(goto(&target));
-        Flow::Ends
+        out.push(format!("call: {target}"));
+        Flow::Next
     }
+}
+
+/// What the contexts of macros begin with.
+pub(super) const MACRO: &str = "macro-";
+
+/// Where Gosub or Macro leads (context, extension, priority), and what it is called with.
+pub(super) fn called(step: &Priority, context: &str, exten: &str) -> ((String, String, String), Vec<String>) {
+    let mut parts = step.args.clone();
+    if step.app == "macro" {
+        let name = if parts.is_empty() { String::new() } else { parts.remove(0) };
+        return ((format!("{MACRO}{name}"), "s".to_owned(), "1".to_owned()), parts);
+    }
+    let last = parts.pop().unwrap_or_default();
+    let (priority, given) = last.split_once('(').map_or((last.as_str(), ""), |(priority, given)| (priority, given.trim_end_matches(')')));
+    let given = given.split(',').map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).collect();
+    let exten = parts.pop().unwrap_or_else(|| exten.to_owned());
+    let context = parts.pop().unwrap_or_else(|| context.to_owned());
+    ((context, exten, priority.to_owned()), given)
+}
+
+/// `${ARG1}` as a variable of a plan.
+pub(super) fn argument(number: usize) -> String {
+    slot_name(&format!("ARG{number}"))
 }
 
 /// `cond?a:b`: the question mark that stands in no brackets.
