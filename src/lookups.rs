@@ -31,6 +31,8 @@ const AT_A_TIME: usize = 256;
 const KEPT: usize = 4_096;
 /// An answer may be so long, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
+/// Another try comes no sooner after the one before.
+const BETWEEN_TRIES: Duration = Duration::from_millis(150);
 /// The database answers within this, or the caller is taken for unknown.
 const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -151,7 +153,7 @@ impl Outside {
 
     async fn http(&self, lookup: Lookup) -> Finding {
         let key = key(&lookup);
-        let Lookup::Http { method, url, headers, body, cache, .. } = lookup else { return Finding::NotFound };
+        let Lookup::Http { method, url, headers, body, cache, mut retries, .. } = lookup else { return Finding::NotFound };
         if let Err(refused) = self.guard.check(&url) {
             return Finding::Failed(refused);
         }
@@ -168,10 +170,23 @@ impl Outside {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        match request.send().await {
-            Ok(response) if method == "GET" => self.read(response, key.zip(cache), Silence::IsNoAnswer).await,
-            Ok(response) => self.read(response, key.zip(cache), Silence::IsYes).await,
-            Err(error) => Finding::Failed(error.without_url().to_string()),
+        let silence = if method == "GET" { Silence::IsNoAnswer } else { Silence::IsYes };
+        let mut beat = tokio::time::interval(BETWEEN_TRIES);
+        loop {
+            beat.tick().await;
+            let Some(tried) = request.try_clone() else { return Finding::Failed("the question cannot be put".to_owned()) };
+            let (again, why) = match tried.send().await {
+                Ok(response) if may_pass(response.status()) && retries > 0 => {
+                    (true, format!("the other side answered {}", response.status()))
+                }
+                Ok(response) => return self.read(response, key.zip(cache), silence).await,
+                Err(error) => (retries > 0, error.without_url().to_string()),
+            };
+            if !again {
+                return Finding::Failed(why);
+            }
+            retries -= 1;
+            tracing::debug!(retries, why, "a lookup is tried again");
         }
     }
 
@@ -205,6 +220,11 @@ enum Silence {
     IsYes,
 }
 
+/// Might the other side answer a moment later?
+fn may_pass(status: reqwest::StatusCode) -> bool {
+    status.is_server_error() || matches!(status, reqwest::StatusCode::TOO_MANY_REQUESTS | reqwest::StatusCode::REQUEST_TIMEOUT)
+}
+
 /// The JSON of an answer, bounded.
 async fn body(response: reqwest::Response, silence: Silence) -> Result<serde_json::Value, String> {
     let mut bytes = Vec::new();
@@ -224,20 +244,43 @@ async fn body(response: reqwest::Response, silence: Silence) -> Result<serde_jso
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{Json, Router, http::StatusCode, routing::get};
+    use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::get};
+
+    /// The other side fails so often at first.
+    const SHAKES: usize = 2;
+    const PATIENCE: Duration = Duration::from_millis(1_500);
 
     async fn asked(path: &str, cache: Option<Duration>, times: usize) -> (Vec<Finding>, usize) {
-        let guard = Guard::new(vec!["127.0.0.1".to_owned()]);
-        asked_past(guard, path, cache, times).await
+        asked_past(this_machine(), path, (cache, 0), times).await
     }
 
-    async fn asked_past(guard: Guard, path: &str, cache: Option<Duration>, times: usize) -> (Vec<Finding>, usize) {
+    fn this_machine() -> Guard {
+        Guard::new(vec!["127.0.0.1".to_owned()])
+    }
+
+    /// The findings, and how often the other side was asked for `/pay` or `/shaky`, which fails at first.
+    async fn asked_past(guard: Guard, path: &str, (cache, retries): (Option<Duration>, u32), times: usize) -> (Vec<Finding>, usize) {
         let (count, counted) = crossbeam_channel::bounded::<()>(64);
         let hit = move || {
             let _ = count.try_send(());
             async { Json(serde_json::json!({"status": "paid"})) }
         };
+        let (shook, shaken) = crossbeam_channel::bounded::<()>(64);
+        let hits = shaken.clone();
+        let shaky = move || {
+            let _ = shook.try_send(());
+            let good = hits.len() > SHAKES;
+            async move {
+                if good {
+                    Json(serde_json::json!({"status": "paid"})).into_response()
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE.into_response()
+                }
+            }
+        };
         let router = Router::new()
+            .route("/shaky", get(shaky))
+            .route("/moved", get(|| async { axum::response::Redirect::temporary("/pay") }))
             .route("/pay", get(hit))
             .route("/gone", get(|| async { StatusCode::NOT_FOUND }))
             .route("/down", get(|| async { StatusCode::BAD_GATEWAY }))
@@ -254,7 +297,7 @@ mod tests {
         let mut findings = Vec::new();
         for id in 0..times {
             let url = format!("{base}{path}");
-            let lookup = Lookup::Http { method: "GET", url, headers: vec![], body: None, timeout: Duration::from_millis(300), cache };
+            let lookup = Lookup::Http { method: "GET", url, headers: vec![], body: None, timeout: PATIENCE, cache, retries };
             handle.find(LookupId(id as u128), lookup);
             let input = side.inputs.clone();
             let Ok(Input::Found(_, finding)) = tokio::task::spawn_blocking(move || input.recv()).await.unwrap() else {
@@ -262,7 +305,7 @@ mod tests {
             };
             findings.push(finding);
         }
-        (findings, counted.len())
+        (findings, counted.len() + shaken.len())
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -293,7 +336,10 @@ mod tests {
         for (at, method) in ["PUT", "DELETE", "PATCH", "GET"].into_iter().enumerate() {
             let headers = vec![("Idempotency-Key".to_owned(), format!("ses_1.{method}"))];
             let timeout = Duration::from_secs(5);
-            handle.find(LookupId(at as u128), Lookup::Http { method, url: url.clone(), headers, body: None, timeout, cache: None });
+            handle.find(
+                LookupId(at as u128),
+                Lookup::Http { method, url: url.clone(), headers, body: None, timeout, cache: None, retries: 0 },
+            );
             let input = side.inputs.clone();
             let Ok(Input::Found(_, finding)) = tokio::task::spawn_blocking(move || input.recv()).await.unwrap() else {
                 panic!("an answer comes")
@@ -308,9 +354,26 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_private_address_is_refused_unless_the_operator_names_it() {
-        let (findings, hits) = asked_past(Guard::default(), "/pay", None, 1).await;
+        let (findings, hits) = asked_past(Guard::default(), "/pay", (None, 0), 1).await;
         assert!(matches!(&findings[0], Finding::Failed(why) if why.contains("private address")), "{findings:?}");
         assert_eq!(hits, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_question_is_put_again_as_often_as_the_plan_says_where_that_may_help_and_within_its_time() {
+        let tried = |path: &'static str, retries: u32| asked_past(this_machine(), path, (None, retries), 1);
+        let paid = Finding::Found(serde_json::json!({"status": "paid"}));
+        assert_eq!(tried("/shaky", 2).await, (vec![paid], 3));
+        let (findings, hits) = tried("/shaky", 1).await;
+        assert!(matches!(&findings[0], Finding::Failed(why) if why.contains("503")) && hits == 2, "{findings:?} after {hits}");
+        assert_eq!(tried("/gone", 3).await.0, [Finding::NotFound], "that will not change");
+        assert_eq!(tried("/slow", 3).await.0, [Finding::TimedOut]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn another_place_is_not_followed_to() {
+        let (findings, hits) = asked("/moved", None, 1).await;
+        assert!(matches!(&findings[0], Finding::Failed(why) if why.contains("307")) && hits == 0, "{findings:?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -386,6 +386,8 @@ pub struct LookupSpec {
     pub timeout: Duration,
     /// How long the answer may be kept.
     pub cache: Option<Duration>,
+    /// So often a question that asks only is put again, within the time-out.
+    pub retries: u32,
     /// What is said when it takes long.
     pub wait_say: Texts,
     /// Variable → place in the answer.

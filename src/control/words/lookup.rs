@@ -19,6 +19,8 @@ pub enum Lookup {
         timeout: Duration,
         /// How long the answer may be kept for the same URL.
         cache: Option<Duration>,
+        /// So often it is asked again when the other side cannot answer just now; all of it within the time-out.
+        retries: u32,
     },
     /// Who has this address? Found: the JSON of [`crate::control::session::Known`].
     Customer {

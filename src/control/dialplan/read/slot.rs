@@ -158,6 +158,7 @@ pub fn lookup(yaml: &Yaml, context: &mut Context<'_>) -> Option<LookupSpec> {
     if timeout > Duration::from_secs(5) && wait_say.is_empty() {
         context.warn("D161", yaml.at, "the caller may hear nothing for more than 5 s", "add wait_say, or a shorter timeout");
     }
+    let retries = retries(fields.take("retries"), method, context);
     let spec = LookupSpec {
         method,
         url,
@@ -165,12 +166,23 @@ pub fn lookup(yaml: &Yaml, context: &mut Context<'_>) -> Option<LookupSpec> {
         body: fields.take("body").map(|yaml| referring(Some(yaml), "body", &mut missing_env, context)),
         timeout,
         cache: fields.take("cache").and_then(|yaml| context.duration(yaml, "cache")),
+        retries,
         wait_say,
         pick: picks(fields.take("pick"), context),
         missing_env,
     };
     fields.finish(context);
     Some(spec)
+}
+
+/// Who asks may ask again; what is posted might be done twice.
+fn retries(yaml: Option<&Yaml>, method: &str, context: &mut Context<'_>) -> u32 {
+    const MOST: u32 = 3;
+    let Some(yaml) = yaml else { return 0 };
+    if method != "GET" {
+        context.mend("D104", yaml.at, "what is repeated may be carried out twice", "take 'retries' away, or ask by get");
+    }
+    context.number(yaml, "retries", 0..=MOST).unwrap_or(0)
 }
 
 /// A URL with its environment put in.
