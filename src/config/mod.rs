@@ -31,7 +31,7 @@ use crate::control::words::live::Live;
 use crate::control::words::media::WorkerId;
 use crate::control::words::net::within;
 use crate::control::words::sip::{ListenerId, Transport};
-use crate::control::words::srtp::{KeyChance, ProtectionRules};
+use crate::control::words::srtp::{KeyChance, KeysInSdp, ProtectionRules, Srtp};
 use crate::control::words::trunk::{Group, Trunk};
 
 use files::Origin;
@@ -140,6 +140,7 @@ pub fn load(args: &Args, secrets: Secrets) -> Result<Config, Vec<Problem>> {
     out.extend(unstaffed(&directory, &plan_files));
     out.extend(unreachable(&phones, &directory));
     out.extend(unproved(&phones, &directory));
+    out.extend(keys_in_clear(&phones, &directory));
     if any_error(&out) {
         return Err(out);
     }
@@ -159,6 +160,26 @@ fn unreachable<'a>(phones: &'a [Phone], directory: &Directory) -> impl Iterator<
     let routes = Routes::of(directory);
     let far = phones.iter().filter_map(|phone| phone.telephone.as_ref());
     far.filter(move |(number, _)| !matches!(routes.wished(number, None), Some(Route::Trunk { .. }))).map(|(_, problem)| problem.clone())
+}
+
+/// Phones that must cipher where no socket speaks TLS: keys may not stand in their descriptions, and few telephones know the handshake.
+fn keys_in_clear(phones: &[Phone], directory: &Directory) -> Option<Problem> {
+    let rules = &directory.protection;
+    let has_tls = directory.listeners.iter().any(|listener| listener.transport.is_secure());
+    if has_tls || rules.over_plain_sip == KeysInSdp::Written {
+        return None;
+    }
+    let must = |phone: &&Phone| phone.agent.phone.srtp.unwrap_or(rules.srtp) == Srtp::Required;
+    let names: Vec<String> = phones.iter().filter(must).map(|phone| format!("`{}`", phone.agent.user)).collect();
+    (!names.is_empty()).then(|| {
+        let what = format!(
+            "{} must cipher, and no socket speaks TLS: only DTLS-SRTP is offered there, which few telephones know",
+            names.join(", ")
+        );
+        let mend =
+            "add \"tls:0.0.0.0:5061\" to listen of [sip]; or [media] srtp_over_plain_sip = true, when the way there is protected otherwise";
+        Problem::of_file("phones.toml", what, mend).as_warning()
+    })
 }
 
 /// Phones without a password that call over UDP from where anybody could have written the address. Trunks are asked for none.
@@ -422,6 +443,22 @@ mod tests {
         assert_eq!(said(&[("sip-config/hotline.toml", "[guard]\ntrusted = [\"10.0.0.0/24\"]\n")]), [""; 0]);
         assert_eq!(said(&[("sip-config/trunks.toml", "[trunks.pbx]\nremote = \"10.0.0.5\"\n")]), [""; 0]);
         assert_eq!(said(&[("sip-config/hotline.toml", "[sip]\nlisten = [\"tls:127.0.0.1:0\"]\n")]), [""; 0]);
+    }
+
+    #[test]
+    fn s80_phones_that_must_cipher_are_warned_about_where_nobody_may_tell_them_keys() {
+        let phones = "[agents.anna]\npassword = \"secret-1\"\nsrtp = \"required\"\n[agents.ben]\npassword = \"secret-2\"\n";
+        let said = |config: &str| {
+            let (_folder, args) = home(&[("sip-config/phones.toml", phones), ("sip-config/hotline.toml", config)]);
+            let warnings = load(&args, Secrets::NONE).expect("warnings only").warnings;
+            warnings.iter().map(ToString::to_string).find(|said| said.contains("must cipher"))
+        };
+        let clear = "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n";
+        let warned = said(clear).expect("a warning");
+        assert!(warned.starts_with("phones.toml: warning: `anna` must cipher") && warned.contains("srtp_over_plain_sip"), "{warned}");
+        assert!(said(&format!("{clear}[media]\nsrtp = \"required\"\n")).is_some_and(|said| said.contains("`anna`, `ben`")));
+        assert_eq!(said("[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tls:127.0.0.1:0\"]\n"), None);
+        assert_eq!(said(&format!("{clear}[media]\nsrtp_over_plain_sip = true\n")), None);
     }
 
     #[test]
