@@ -16,6 +16,9 @@ pub const REMEMBERED_IN_SESSION: usize = 256;
 pub const OPEN_LOOKUPS: usize = 16;
 /// When the server is full, callers are asked to try again after this.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// What a plan may say before it answers: proxies give up a call that has no final answer in three minutes (RFC 3261 §16.6, timer C),
+/// and nobody pays for the port that it holds.
+pub const LONGEST_EARLY: Duration = Duration::from_secs(170);
 /// How long a phone rings that was dialled directly.
 pub const DIRECT_RING: Duration = Duration::from_secs(60);
 /// The longest a caller may say nothing while he leaves a message.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::dial::PROGRESS;
-use super::ending::Refused;
+use super::ending::{Ending, Refused};
 use super::leg::{Dialog, Leg, NewLeg, Role, Sound};
 use super::line::bare_line;
 use super::protect::protection;
@@ -17,9 +17,11 @@ use crate::control::dialplan::Medium;
 use crate::control::dialplan::plan::{PickUp, Plan};
 use crate::control::dialplan::wish::Event;
 use crate::control::event::{Fact, SessionState};
-use crate::control::session::effect::{Effect, Signal};
+use crate::control::limits::LONGEST_EARLY;
+use crate::control::session::effect::{Clock, Effect, Signal};
 use crate::control::session::talk::{Beginning, Talk};
 use crate::control::sip::Invited;
+use crate::control::words::decision::PLAN_FAILED;
 use crate::control::words::pressure::Pressure;
 use crate::control::words::trunk::Habits;
 use crate::control::words::{AgentId, CallId, RoomId, SessionId};
@@ -121,10 +123,22 @@ impl Call {
         let Some(description) = arriving.and_then(Leg::answered) else { return self.pick_up(world) };
         world.signal(caller, Signal::Ring(PROGRESS, Some(description)));
         self.open_sound(caller, world);
+        world.out.push(Effect::Clock(Clock::Early, Some(world.now + LONGEST_EARLY)));
         if let Stage::Arriving { confirmed, .. } = &mut self.stage {
             *confirmed = Done::Yes;
         }
         self.begin(world);
+    }
+
+    /// The plan has spoken as long as it may without needing its caller: he is refused, and the log says why.
+    pub(super) fn on_early_clock(&mut self, world: &mut World<'_>) {
+        if !self.is_early() {
+            return;
+        }
+        let text = format!("the plan spoke for {} s before it needed the caller: let it answer, or say less", LONGEST_EARLY.as_secs());
+        let decision = PLAN_FAILED.to_owned();
+        world.out.push(Effect::Record(Fact::Understood { session: self.ids.session, message: None, text, intents: Vec::new(), decision }));
+        self.finish(Ending::NotAnswered { contained: false }, world);
     }
 
     /// Is what the caller hears early media?
@@ -140,6 +154,7 @@ impl Call {
         let description = leg.answered().unwrap_or_else(|| leg.offer());
         world.signal(caller, Signal::Answer(description));
         self.answered = Some(world.now);
+        world.out.push(Effect::Clock(Clock::Early, None));
         world.out.push(Effect::Record(Fact::CallAnswered { call: self.ids.call }));
         self.open_sound(caller, world);
         if self.sound.wanted.map_or(world.directory.record_calls, |wanted| wanted == Recorder::On) {

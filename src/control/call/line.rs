@@ -243,7 +243,7 @@ impl Call {
         if self.talk.is_some() {
             self.back_to_plan(after, Event::QueueEnded(QueueEnd::Overflow(index)), world);
         } else {
-            world.out.push(Effect::PromiseCallback(Some(queue), "overflow"));
+            world.out.push(Effect::PromiseCallback(Some(queue), None, "overflow"));
             self.say_farewell(Ending::QueueOverflow { waited }, world);
         }
     }
@@ -261,7 +261,7 @@ impl Call {
         }
         let (queue, after) = (line.queue, line.after);
         self.leave_line(world);
-        world.out.push(Effect::PromiseCallback(Some(queue), "taken"));
+        world.out.push(Effect::PromiseCallback(Some(queue), None, "taken"));
         if self.talk.is_some() {
             self.back_to_plan(after, Event::QueueEnded(QueueEnd::CallbackTaken), world);
         } else {

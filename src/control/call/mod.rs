@@ -280,6 +280,7 @@ impl Call {
             Clock::Toll => self.on_toll_clock(world),
             Clock::Supervisor => self.end_supervision("no_answer", world),
             Clock::Consult => self.end_consultation("unreached", world),
+            Clock::Early => self.on_early_clock(world),
             Clock::Idle | Clock::Errand => {}
         }
     }

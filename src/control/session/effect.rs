@@ -43,11 +43,13 @@ pub enum Clock {
     Consult,
     /// What goes on after the customer has left waits no longer than this. It does not end with the session.
     Errand,
+    /// A plan that has not answered must need its caller by then.
+    Early,
 }
 
 impl Clock {
     /// Those to be stopped at a session's end.
-    pub const ALL: [Clock; 10] = [
+    pub const ALL: [Clock; 11] = [
         Clock::Plan,
         Clock::Ring,
         Clock::NoteLength,
@@ -58,6 +60,7 @@ impl Clock {
         Clock::Toll,
         Clock::Supervisor,
         Clock::Consult,
+        Clock::Early,
     ];
 }
 
@@ -154,8 +157,8 @@ pub enum Effect {
     OpenTicket(Option<String>, NewTicket),
     /// A left message.
     Leave(Left),
-    /// A promised callback and why.
-    PromiseCallback(Option<QueueId>, &'static str),
+    /// A promised callback: whose agents call, at which number (the customer's address where none was given), and why.
+    PromiseCallback(Option<QueueId>, Option<String>, &'static str),
     /// On an agent's desk.
     Notify(AgentId, Notice),
     /// Sets a clock, or stops it.

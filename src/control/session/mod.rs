@@ -362,9 +362,16 @@ impl Sessions {
         }
     }
 
-    /// The customer of a session will be called back.
-    pub fn promise_callback(&mut self, now: Time, session: SessionId, queue: QueueId, why: &str, out: &mut Vec<Effect>) {
-        let Some(address) = self.of(session).map(|found| found.opening.address.clone()) else { return };
+    /// The customer of a session will be called back: by whose agents, and where, if not at the address he came from.
+    pub fn promise_callback(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        (queue, address): (QueueId, Option<String>),
+        why: &str,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(address) = address.or_else(|| self.of(session).map(|found| found.opening.address.clone())) else { return };
         let callback = CallbackId::new(now, &mut self.random);
         self.record(now, session, Fact::CallbackPromised { callback, session, queue, address, why: why.to_owned() }, out);
     }

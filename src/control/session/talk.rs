@@ -195,7 +195,7 @@ impl Talk {
                 let decision = ARTICLE.to_owned();
                 Effect::Record(Fact::Understood { session, message: None, text: article, intents: Vec::new(), decision })
             }
-            Wish::Callback { queue, .. } => Effect::PromiseCallback(queue, "plan"),
+            Wish::Callback { queue, address } => Effect::PromiseCallback(queue, Some(address), "plan"),
             other => return Some(other),
         };
         out.push(effect);

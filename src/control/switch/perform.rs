@@ -92,9 +92,9 @@ impl Switch {
                 self.sessions.leave_message(now, session, left, &mut self.work.sessions);
                 self.sessions.go(now, session, SessionState::LeftMessage, &mut self.work.sessions);
             }
-            Effect::PromiseCallback(queue, why) => {
+            Effect::PromiseCallback(queue, address, why) => {
                 if let Some(queue) = queue.or_else(|| self.directory.queues.keys().next().copied()) {
-                    self.sessions.promise_callback(now, session, queue, why, &mut self.work.sessions);
+                    self.sessions.promise_callback(now, session, (queue, address), why, &mut self.work.sessions);
                 }
             }
             Effect::Notify(agent, mut notice) => {

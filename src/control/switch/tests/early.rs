@@ -35,6 +35,10 @@ const QUEUE: &str = r#"
   late:
     - hangup: "Nobody was free."
 "#;
+const CALLBACK: &str = r#"
+    - callback: {queue: claims, number: "02155500"}
+    - hangup: "We will call you."
+"#;
 const TRANSFER: &str = r#"
     - transfer: {to: "anna", ring: 20s, on_busy: late, on_no_answer: late, on_failed: late}
   late:
@@ -169,6 +173,50 @@ fn s35_a_key_in_early_media_counts_and_needs_no_answer() {
     scene.finish_play();
     assert_eq!(told(&scene), [183, 480]);
     scene.assert_at_rest();
+}
+
+/// A plan that never ends by itself.
+const ENDLESS: &str = r#"
+    - play: music
+      times: forever
+"#;
+
+#[test]
+fn s35_who_hears_the_notice_may_be_called_back_at_the_number_that_the_plan_names() {
+    let mut scene = center(CALLBACK);
+    scene.dial("4100");
+    scene.finish_play();
+    scene.finish_play();
+    let promised = scene.facts.iter().find_map(|fact| match fact {
+        Fact::CallbackPromised { address, why, .. } => Some((address.as_str(), why.as_str())),
+        _ => None,
+    });
+    assert_eq!((promised, told(&scene)), (Some(("02155500", "plan")), vec![183, 480]));
+    scene.assert_at_rest();
+}
+
+#[test]
+fn s35_a_plan_that_speaks_without_end_before_it_answers_is_ended_with_its_reason_and_one_that_answers_in_time_is_not() {
+    let mut scene = center(ENDLESS);
+    scene.dial("4100");
+    scene.wait(Duration::from_secs(160));
+    assert_eq!(told(&scene), [183]);
+    scene.wait(Duration::from_secs(20));
+    assert_eq!((told(&scene), ended(&scene)), (vec![183, 480], Some((480, "not_answered".to_owned()))));
+    let why = scene.facts.iter().find_map(|fact| match fact {
+        Fact::Understood { text, decision, .. } if decision == "plan_failed" => Some(text.as_str()),
+        _ => None,
+    });
+    assert!(why.is_some_and(|why| why.contains("170 s") && why.contains("let it answer")), "{why:?}");
+    scene.assert_at_rest();
+
+    let mut scene = center(QUEUE);
+    let call = scene.dial("4100");
+    scene.finish_play();
+    scene.agent_answers();
+    scene.wait(Duration::from_secs(178));
+    assert_eq!((told(&scene), scene.ending()), (vec![183, 200], None), "an answered call lasts as long as it lasts");
+    over(&mut scene, call);
 }
 
 #[test]
