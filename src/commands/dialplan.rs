@@ -2,6 +2,7 @@
 
 mod confusions;
 mod diff;
+mod ear;
 mod fmt;
 mod graph;
 mod history;
@@ -11,11 +12,11 @@ mod publish;
 mod record_test;
 mod replay;
 mod sarif;
+mod simulate;
 mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,11 +25,9 @@ use anyhow::{Context, bail};
 
 use crate::control::dialplan::check::close_options;
 use crate::control::dialplan::problem::has_error;
-use crate::control::dialplan::sim::{self, Simulation, World};
+use crate::control::dialplan::sim;
 use crate::control::dialplan::test_file;
-use crate::control::dialplan::{Caller, Loaded, Medium, Plan, Problem, Source, Start, load};
-use crate::control::time::Time;
-use crate::control::words::Lang;
+use crate::control::dialplan::{Loaded, Plan, Problem, Source, load};
 
 /// Files of one folder.
 const MOST_FILES: usize = 2_000;
@@ -53,11 +52,11 @@ enum Work {
         after_help = "Examples:\n  hotline dialplan lint --strict --json\n  hotline dialplan lint --sarif > lint.sarif\n\nExit status: 0 = good, 1 = there are errors."
     )]
     Lint(Lint),
-    /// A conversation in the terminal: lines are sentences, #12 are keys, an empty line is silence
+    /// A conversation in the terminal: lines are sentences, #12 are keys, @file.wav is heard by the recognizer, an empty line is silence
     #[command(
-        after_help = "Example:\n  hotline dialplan sim driver-hotline --clock 2026-11-11T10:00:00+08:00 --mock 'pay={\"status\":\"paid\",\"amount\":10}'"
+        after_help = "Example:\n  hotline dialplan sim driver-hotline --clock 2026-11-11T10:00:00+08:00 --mock 'pay={\"status\":\"paid\",\"amount\":10}'\n  hotline dialplan sim driver-hotline --caller 13800138000 --wav question.wav --keys 2 < /dev/null"
     )]
-    Sim(Sim),
+    Sim(simulate::Sim),
     /// Runs *.test.yaml
     #[command(after_help = "Example:\n  hotline dialplan test --junit out.xml\n\nExit status: 0 = all passed and covered, 1 = not.")]
     Test(testing::Args),
@@ -123,30 +122,6 @@ struct Lint {
     sarif: bool,
 }
 
-#[derive(clap::Args, Debug)]
-struct Sim {
-    /// The plan's id
-    plan: String,
-    /// The caller's number
-    #[arg(long)]
-    phone: Option<String>,
-    /// The caller's number in your own systems
-    #[arg(long)]
-    external_id: Option<String>,
-    /// The language to begin with
-    #[arg(long)]
-    lang: Option<String>,
-    /// As a chat: buttons instead of keys, no clock for silence
-    #[arg(long)]
-    chat: bool,
-    /// The time it is, RFC 3339; now when not given
-    #[arg(long)]
-    clock: Option<jiff::Timestamp>,
-    /// A lookup's answer: NAME=JSON, NAME=timeout, NAME=not_found or NAME=error
-    #[arg(long)]
-    mock: Vec<String>,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -156,7 +131,7 @@ pub fn run(args: DialplanArgs) -> anyhow::Result<ExitCode> {
     let dir = args.dir.as_deref();
     match args.work {
         Work::Lint(lint) => run_lint(dir.unwrap_or(usual), &lint),
-        Work::Sim(sim) => run_sim(dir.unwrap_or(usual), &sim),
+        Work::Sim(sim) => simulate::run(dir.unwrap_or(usual), &sim),
         Work::Test(test) => {
             let beside = test.files.first().and_then(|file| file.parent()).filter(|folder| has_plans(folder));
             testing::run(dir.or(beside).unwrap_or(usual), &test)
@@ -246,12 +221,14 @@ fn with_surroundings(files: &[PathBuf]) -> Vec<PathBuf> {
     for file in files {
         let folder = file.parent().unwrap_or(Path::new("."));
         let beside = yaml_files(folder).unwrap_or_default();
-        let shared = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|parent| parent.ends_with("knowledge"))
-        };
-        all.extend(beside.into_iter().filter(shared));
+        all.extend(beside.into_iter().filter(is_around));
     }
     all.into_iter().collect()
+}
+
+/// The desk or an article: what all plans of a folder share.
+fn is_around(path: &PathBuf) -> bool {
+    path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|parent| parent.ends_with("knowledge"))
 }
 
 fn loaded_for_mocks(dir: &Path) -> anyhow::Result<Loaded> {
@@ -275,90 +252,6 @@ fn plan_named(loaded: &Loaded, id: &str) -> anyhow::Result<Arc<Plan>> {
     }
     let known: Vec<&str> = loaded.plans.keys().map(String::as_str).collect();
     bail!("there is no good plan '{id}'; there are {}", known.join(", "))
-}
-
-fn run_sim(dir: &Path, args: &Sim) -> anyhow::Result<ExitCode> {
-    let loaded = loaded_for_mocks(dir)?;
-    let plan = plan_named(&loaded, &args.plan)?;
-    let mut world = World { recorded: Some(std::time::Duration::from_secs(5)), ..World::default() };
-    for mock in &args.mock {
-        let (name, answer) = mock.split_once('=').with_context(|| format!("--mock {mock}: write NAME=JSON"))?;
-        world.lookups.insert(name.to_owned(), mocked(answer).with_context(|| format!("--mock {mock}"))?);
-    }
-    let now = Time::from(args.clock.unwrap_or_else(jiff::Timestamp::now));
-    let mut simulation = Simulation::new(plan, start_of(args), now, 1, world);
-    print_turn(&simulation);
-    for line in std::io::stdin().lock().lines() {
-        let line = line?;
-        match line.trim() {
-            "" => simulation.silence(),
-            text => match text.strip_prefix('#').filter(|keys| !keys.is_empty()) {
-                Some(keys) => simulation.press(keys),
-                None => simulation.say(text),
-            },
-        };
-        print_turn(&simulation);
-        if simulation.runner().is_over() {
-            break;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn start_of(args: &Sim) -> Start {
-    let mut start = Start::voice();
-    if args.chat {
-        start.medium = Medium::Chat;
-        "web".clone_into(&mut start.channel);
-    }
-    start.lang = args.lang.as_deref().map(Lang::new);
-    if let Some(id) = &args.external_id {
-        start.customer.insert("external_id".to_owned(), id.clone().into());
-    }
-    start.caller = Caller { phone: args.phone.clone(), external_id: args.external_id.clone() };
-    start
-}
-
-fn mocked(answer: &str) -> anyhow::Result<sim::Mock> {
-    Ok(match answer {
-        "timeout" => sim::Mock::TimedOut,
-        "not_found" => sim::Mock::NotFound,
-        "error" => sim::Mock::Failed,
-        json => sim::Mock::Answer(serde_json::from_str(json).context("the answer is no JSON")?),
-    })
-}
-
-/// One turn: understanding, nodes, values, words.
-fn print_turn(simulation: &Simulation) {
-    let Some(turn) = simulation.turns().last() else { return };
-    if let Some((decision, intents)) = &turn.understood {
-        let scores: Vec<String> = intents.iter().take(2).map(|scored| format!("{} {:.2}", scored.intent, scored.score)).collect();
-        println!("  [{decision}] {}", scores.join(" · "));
-    }
-    if !turn.nodes.is_empty() {
-        println!("  → {}", turn.nodes.join(" → "));
-    }
-    for (name, value) in &turn.slots {
-        println!("  {name} = {value}");
-    }
-    turn.notes.iter().for_each(|note| println!("  · {note}"));
-    for (channels, text) in &turn.sent {
-        println!("  · to {}: {text}", channels.join("/"));
-    }
-    turn.said.iter().for_each(|text| println!("{text}"));
-    if !turn.buttons.is_empty() {
-        let buttons: Vec<String> = turn.buttons.iter().map(|(label, key)| format!("[{key}] {label}")).collect();
-        println!("  {}", buttons.join("  "));
-    }
-    if let Some((queue, context)) = &turn.queue {
-        println!("  · waits in {queue} with {}", serde_json::Value::Object(context.clone()));
-    }
-    if let Some(end) = turn.end {
-        println!("  · the end, {}", if end.contained { "contained" } else { "not contained" });
-    } else {
-        print!("> ");
-        std::io::stdout().flush().unwrap_or_default();
-    }
 }
 
 fn has_plans(folder: &Path) -> bool {

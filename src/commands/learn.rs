@@ -6,12 +6,13 @@ mod draft;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use jiff::{Timestamp, ToSpan, Zoned};
+use anyhow::Context;
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
 
 use super::asking::Server;
+use super::since::Since;
 use draft::{Home, Target};
 
 /// Sentences that nobody understood: show them in groups, make examples of a group.
@@ -38,9 +39,9 @@ enum Work {
 
 #[derive(clap::Args, Debug)]
 struct Show {
-    /// How far back: 7d, 12h, or a point in time
+    /// How far back: 7d, 12h, 2026-11-20, or a point in time
     #[arg(long, default_value = "7d")]
-    since: String,
+    since: Since,
     /// Of this plan only
     #[arg(long)]
     plan: Option<String>,
@@ -75,7 +76,7 @@ struct Accept {
     out: Option<PathBuf>,
     /// How far back the group was looked for
     #[arg(long, default_value = "7d")]
-    since: String,
+    since: Since,
     #[command(flatten)]
     server: Server,
 }
@@ -91,43 +92,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A point in time, or a span back from now.
-fn since(text: &str, now: &Zoned) -> anyhow::Result<Timestamp> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    let wrong = || format!("--since {text}: write 7d, 12h or 2026-11-22T00:00:00+08:00");
-    let (count, unit) = text.split_at(text.len().saturating_sub(text.chars().last().map_or(0, char::len_utf8)));
-    let count: i64 = count.parse().with_context(wrong)?;
-    let span = match unit {
-        "d" => count.try_days_span(),
-        "h" => count.try_hours_span(),
-        _ => bail!(wrong()),
-    };
-    Ok(now.checked_sub(span.with_context(wrong)?).with_context(wrong)?.timestamp())
-}
-
-/// Spans that may be too long to be one.
-trait TrySpan {
-    fn try_days_span(self) -> Option<jiff::Span>;
-    fn try_hours_span(self) -> Option<jiff::Span>;
-}
-
-impl TrySpan for i64 {
-    fn try_days_span(self) -> Option<jiff::Span> {
-        (0..=LONGEST_DAYS).contains(&self).then(|| self.days())
-    }
-
-    fn try_hours_span(self) -> Option<jiff::Span> {
-        (0..=LONGEST_DAYS * 24).contains(&self).then(|| self.hours())
-    }
-}
-
-/// Nobody looks back further: ten years.
-const LONGEST_DAYS: i64 = 3_653;
-
-fn groups(server: &Server, back: &str, plan: Option<&str>) -> anyhow::Result<Value> {
-    let at = since(back, &Zoned::now())?;
+fn groups(server: &Server, since: &Since, plan: Option<&str>) -> anyhow::Result<Value> {
+    let at = since.before(Timestamp::now());
     let plan = plan.map(|plan| format!("&plan={}", percent_encoding::utf8_percent_encode(plan, percent_encoding::NON_ALPHANUMERIC)));
     let path = format!("/v1/articles/gaps?since={at}{}", plan.unwrap_or_default());
     let asking = server.asking()?;
@@ -179,18 +145,4 @@ fn run_accept(args: &Accept) -> anyhow::Result<ExitCode> {
 fn beside(file: &Path) -> PathBuf {
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     PathBuf::from(format!("{stem}.draft.yaml"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s15_since_is_a_span_or_a_point_in_time() {
-        let now: Zoned = "2026-11-22T12:00:00Z[UTC]".parse().unwrap();
-        assert_eq!(since("7d", &now).unwrap().to_string(), "2026-11-15T12:00:00Z");
-        assert_eq!(since("12h", &now).unwrap().to_string(), "2026-11-22T00:00:00Z");
-        assert_eq!(since("2026-11-20T00:00:00Z", &now).unwrap().to_string(), "2026-11-20T00:00:00Z");
-        assert!(["", "d", "-1d", "7x", "七天", "99999999d"].iter().all(|text| since(text, &now).is_err()));
-    }
 }

@@ -15,6 +15,7 @@ mod nlu;
 mod notice;
 mod recordings;
 mod serve;
+mod since;
 mod transcribe;
 mod trunk;
 

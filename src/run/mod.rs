@@ -7,7 +7,7 @@ mod clock;
 mod control_loop;
 mod effects;
 mod governor;
-mod plans;
+pub(crate) mod plans;
 mod reload;
 pub(crate) mod setup;
 mod shutdown;

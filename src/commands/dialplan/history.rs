@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::commands::asking::{Asking, Server};
@@ -13,6 +15,7 @@ use crate::control::dialplan::recorded::{Recorded, reconstruct};
 use crate::control::event::{DomainEvent, Fact};
 use crate::control::session::identity::PHONE;
 use crate::control::time::Time;
+use crate::run::plans;
 use crate::store::db::Db;
 use crate::store::events::{self, Event, Span};
 
@@ -25,8 +28,8 @@ const MOST_FACTS: usize = 20_000;
 pub enum Log {
     /// A running server.
     Api(Asking, String),
-    /// Its database.
-    Tables(Db),
+    /// The database of one that stands still, and its data folder.
+    Tables(Db, PathBuf),
 }
 
 /// A page of `/v1/events`.
@@ -58,12 +61,13 @@ impl Log {
         if url.strip_prefix("sqlite:").is_some_and(|file| !std::path::Path::new(file).is_file()) {
             return Err(unreached.context(format!("there is no database {url}, and")));
         }
-        Ok(Log::Tables(Db::open(url).await.with_context(|| format!("{url} cannot be opened"))?))
+        let db = Db::open(url).await.with_context(|| format!("{url} cannot be opened"))?;
+        Ok(Log::Tables(db, config.server.folders.data.clone()))
     }
 
     async fn page(&self, span: &Span) -> anyhow::Result<Vec<Event>> {
         match self {
-            Log::Tables(db) => Ok(events::read(db, span).await?),
+            Log::Tables(db, _) => Ok(events::read(db, span).await?),
             Log::Api(asking, _) => {
                 let mut path = format!("/v1/events?after_seq={}&limit={}", span.after, span.limit);
                 path += &span.session.as_ref().map(|session| format!("&session={session}")).unwrap_or_default();
@@ -138,10 +142,24 @@ impl Log {
         Ok(latest.into())
     }
 
+    /// The text of a version that was in force once, or a draft; `None` when nobody has it.
+    ///
+    /// # Errors
+    /// When the server refuses to answer.
+    pub async fn version(&self, plan: &str, version: &str) -> anyhow::Result<Option<String>> {
+        match self {
+            Log::Tables(_, data) => Ok(plans::kept_text(data, plan, version)),
+            Log::Api(asking, _) => {
+                let answer = asking.send(Method::GET, &format!("/v1/dialplans/{plan}/versions/{version}"), None).await?;
+                Ok(answer.ok().and_then(|answer| answer["text"].as_str().map(str::to_owned)))
+            }
+        }
+    }
+
     /// What was known of a customer at a time; the API knows only what is known today.
     async fn customer(&self, id: &str, at: Time) -> anyhow::Result<Map<String, Value>> {
         match self {
-            Log::Tables(db) => {
+            Log::Tables(db, _) => {
                 let facts = events::of_customer(db, id).await?;
                 let mut fields = Map::from_iter([("id".to_owned(), id.into())]);
                 for event in facts.into_iter().filter_map(fact).filter(|event| event.at <= at) {
@@ -180,7 +198,7 @@ impl Log {
     pub fn link(&self, session: &str) -> String {
         match self {
             Log::Api(_, api) => format!("{api}/v1/sessions/{session}"),
-            Log::Tables(_) => session.to_owned(),
+            Log::Tables(..) => session.to_owned(),
         }
     }
 }

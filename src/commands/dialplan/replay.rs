@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::history::Log;
-use super::{loaded_for_mocks, loaded_for_mocks_of, with_surroundings, yaml_files};
+use super::{is_around, loaded_for_mocks, loaded_for_mocks_of, read, with_surroundings, yaml_files};
 use crate::commands::asking::Server;
 use crate::commands::late_bar::LateBar;
 use crate::commands::on_runtime;
+use crate::commands::since::Since;
 use crate::control::dialplan::diff::renamed_nodes;
 use crate::control::dialplan::problem::has_error;
-use crate::control::dialplan::read::parse_duration;
 use crate::control::dialplan::recorded::replay::{Replayed, replay};
-use crate::control::dialplan::{Loaded, Plan, syntax};
+use crate::control::dialplan::sim::mock_environment;
+use crate::control::dialplan::{Loaded, Plan, Source, load, syntax};
 use crate::control::time::Time;
 
 const BAR: &str = "{bar:40} {pos}/{len} sessions, {eta}";
@@ -28,9 +28,9 @@ pub struct Args {
     /// The draft: a plan file with the id of the plan whose sessions are replayed. desk.yaml and knowledge/ beside it count, else those of --dir
     #[arg(long, value_name = "FILE")]
     draft: PathBuf,
-    /// Sessions that began so long ago at most: 24h, 7d
-    #[arg(long, default_value = "7d", value_parser = since)]
-    since: Duration,
+    /// Sessions that began so long ago at most: 24h, 7d, 2026-11-20, or a point in time
+    #[arg(long, default_value = "7d")]
+    since: Since,
     /// So many sessions at most, the latest
     #[arg(long, default_value_t = 1_000)]
     limit: usize,
@@ -72,7 +72,8 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let published = loaded_for_mocks(dir).unwrap_or_default();
     let draft = draft(dir, &args.draft)?;
     let renamed = renamed(&published, &draft.id, &args.draft)?;
-    let summary = on_runtime(all(args, &published, &draft, &renamed))?;
+    let mut versions = Versions::new(dir, published.plans.get(&draft.id).cloned(), &draft.id)?;
+    let summary = on_runtime(all(args, &mut versions, &draft, &renamed))?;
     if args.json {
         println!("{}", serde_json::to_string(&summary)?);
     } else {
@@ -81,19 +82,11 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if args.strict && summary.changed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// As in plans: 90m, 24h, 7d.
-fn since(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| format!("'{text}' is no length of time: write 90m, 24h or 7d"))
-}
-
 /// The plan in the draft's file.
 fn draft(dir: &Path, file: &Path) -> anyhow::Result<Arc<Plan>> {
     let mut files = with_surroundings(&[file.to_path_buf()]);
     if files.len() == 1 {
-        let shared = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|up| up.ends_with("knowledge"))
-        };
-        files.extend(yaml_files(dir).unwrap_or_default().into_iter().filter(shared));
+        files.extend(yaml_files(dir).unwrap_or_default().into_iter().filter(is_around));
     }
     let loaded = loaded_for_mocks_of(&files)?;
     let name = file.display().to_string();
@@ -120,20 +113,57 @@ fn renamed(published: &Loaded, id: &str, draft: &Path) -> anyhow::Result<BTreeMa
     })
 }
 
-async fn all(args: &Args, published: &Loaded, draft: &Arc<Plan>, renamed: &BTreeMap<String, String>) -> anyhow::Result<Summary> {
+/// The versions that recorded sessions ran on, each read once.
+struct Versions {
+    /// The one in the plans' folder.
+    published: Option<Arc<Plan>>,
+    plan: String,
+    /// The desk and the articles of today: old ones are not kept.
+    around: Vec<Source>,
+    read: BTreeMap<String, Option<Arc<Plan>>>,
+}
+
+impl Versions {
+    fn new(dir: &Path, published: Option<Arc<Plan>>, plan: &str) -> anyhow::Result<Versions> {
+        let shared = yaml_files(dir).unwrap_or_default().into_iter().filter(is_around).collect::<Vec<_>>();
+        Ok(Versions { published, plan: plan.to_owned(), around: read(&shared)?.0, read: BTreeMap::new() })
+    }
+
+    /// A version, when its text is at hand.
+    async fn of(&mut self, version: &str, log: &Log) -> anyhow::Result<Option<Arc<Plan>>> {
+        if let Some(plan) = self.published.as_ref().filter(|plan| *plan.version == *version) {
+            return Ok(Some(Arc::clone(plan)));
+        }
+        if let Some(known) = self.read.get(version) {
+            return Ok(known.clone());
+        }
+        let text = log.version(&self.plan, version).await?;
+        let plan = text.and_then(|text| self.load(version, text));
+        self.read.insert(version.to_owned(), plan.clone());
+        Ok(plan)
+    }
+
+    fn load(&self, version: &str, text: String) -> Option<Arc<Plan>> {
+        let mut sources = self.around.clone();
+        sources.push(Source { name: format!("{}@{version}", self.plan), text });
+        let loaded = load(&sources, &mock_environment(&sources, &super::environment()));
+        loaded.plans.get(&self.plan).cloned()
+    }
+}
+
+async fn all(args: &Args, versions: &mut Versions, draft: &Arc<Plan>, renamed: &BTreeMap<String, String>) -> anyhow::Result<Summary> {
     let log = Log::open(&args.server).await?;
-    let now = Time::from(jiff::Timestamp::now());
-    let since = Time(now.0.saturating_sub(u64::try_from(args.since.as_micros()).unwrap_or(u64::MAX)));
+    let since = Time::from(args.since.before(jiff::Timestamp::now()));
     let sessions = log.sessions(&draft.id, since, args.limit).await?;
     let mut summary = Summary::default();
     let mut bar = LateBar::new(BAR)?;
     for (at, id) in sessions.iter().enumerate() {
         bar.tell(at as u64, Some(sessions.len() as u64));
-        let names = published.plans.get(&draft.id).unwrap_or(draft);
+        let names = versions.published.as_ref().unwrap_or(draft);
         let recorded = log.session(id, &|_| Some(names.as_ref())).await?;
-        let same_version = |plan: &&Arc<Plan>| recorded.plan.as_ref().is_some_and(|(_, version)| *version == plan.version);
-        let own = published.plans.get(&draft.id).filter(same_version);
-        let replayed = replay(&recorded, own, draft, renamed);
+        let version = recorded.plan.as_ref().map(|(_, version)| version.clone()).unwrap_or_default();
+        let own = versions.of(&version, &log).await?;
+        let replayed = replay(&recorded, own.as_ref(), draft, renamed);
         count(&mut summary, &replayed);
         summary.not_in_the_log.extend(recorded.gaps.iter().cloned());
         if own.is_none() {
@@ -190,10 +220,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_of_time_is_written_as_in_plans() {
-        assert_eq!(since("7d"), Ok(Duration::from_secs(7 * 86_400)));
-        assert!(since("a week").is_err_and(|why| why.contains("7d")));
+    fn without_a_word_the_last_week_counts() {
         let args: Args = crate::commands::parsed("--draft new.yaml").expect("arguments");
-        assert_eq!((args.since, args.limit, args.strict), (Duration::from_secs(7 * 86_400), 1_000, false));
+        assert_eq!((args.since, args.limit, args.strict), ("7d".parse().expect("a span"), 1_000, false));
     }
 }

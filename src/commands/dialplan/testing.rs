@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use super::ear::Ear;
 use super::{is_test, loaded_for_mocks, plan_named, read, yaml_files};
 use crate::control::dialplan::Loaded;
-use crate::control::dialplan::test_file::{self, Clip, Outcome, TestFile, Verdict};
-use crate::control::words::Lang;
-use crate::speech::engines::{Engines, Purpose};
-use crate::speech::{self, transcribe};
+use crate::control::dialplan::test_file::{self, Coverage, Outcome, Reached, TestFile, Verdict};
 
 /// The same seed for each case: a test says the same today and tomorrow.
 const SEED: u64 = 1;
@@ -32,47 +29,21 @@ pub struct Args {
     models: PathBuf,
 }
 
-/// Listens to clips; the engines are loaded for the first one.
-struct Ear {
-    models: PathBuf,
-    engines: Option<Arc<Engines>>,
-}
-
-impl Ear {
-    fn hear(&mut self, clip: PathBuf, lang: &Lang) -> Result<Clip, String> {
-        if !clip.is_file() {
-            return Err(format!("there is no clip {}", clip.display()));
-        }
-        let engines = self.engines()?;
-        if engines.serving(lang, Purpose::AfterCall).is_empty() {
-            return Err(format!("no recognizer for {lang} in {}: `hotline models list` shows what can be had", self.models.display()));
-        }
-        let heard = transcribe::recording(&engines, &clip, lang, &mut |_, _| {}).map_err(|why| why.to_string())?;
-        let texts: Vec<&str> = heard.iter().map(|piece| piece.text.as_str()).filter(|text| !text.is_empty()).collect();
-        let pinyin: Vec<&str> = heard.iter().filter_map(|piece| piece.pinyin.as_deref()).collect();
-        let joint = if lang.primary() == "zh" { "" } else { " " };
-        Ok(Clip {
-            text: texts.join(joint),
-            pinyin: (!pinyin.is_empty()).then(|| pinyin.join(" ")),
-            confidence: heard.iter().map(|piece| piece.confidence).fold(1.0, f32::min),
-        })
-    }
-
-    fn engines(&mut self) -> Result<Arc<Engines>, String> {
-        if self.engines.is_none() {
-            let config = speech::Config { models: self.models.clone(), ..speech::Config::default() };
-            self.engines = Some(Arc::new(Engines::load(config).map_err(|why| why.to_string())?));
-        }
-        self.engines.clone().ok_or_else(|| "no engines".to_owned())
-    }
-}
-
 /// A case's name and result.
 struct Ran {
     file: String,
     name: String,
     line: usize,
     outcome: Outcome,
+}
+
+/// A plan's coverage beside what its test files ask for.
+struct Gate {
+    plan: String,
+    reached: Coverage,
+    wanted: Coverage,
+    /// Nodes and languages that no case came to.
+    missing: Vec<String>,
 }
 
 /// Runs the tests of a folder, or those named.
@@ -82,24 +53,25 @@ struct Ran {
 pub fn run(folder: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let loaded = loaded_for_mocks(folder)?;
     let tests = test_files(folder, &args.files)?;
-    let mut ear = Ear { models: args.models.clone(), engines: None };
+    let mut ear = Ear::new(args.models.clone());
     let began = Instant::now();
     let mut ran = Vec::new();
     for tests in &tests {
         let plan = plan_named(&loaded, &tests.plan).with_context(|| tests.name.clone())?;
         let beside = Path::new(&tests.name).parent().unwrap_or(Path::new("."));
         for case in &tests.cases {
-            let outcome = test_file::run(case, &plan, SEED, &mut |clip, lang| ear.hear(beside.join(clip), lang));
+            let outcome = test_file::run(case, &plan, SEED, &mut |clip, lang| ear.hear(&beside.join(clip), lang));
             ran.push(Ran { file: tests.name.clone(), name: case.name.clone(), line: case.line, outcome });
         }
     }
     let took = began.elapsed();
     let mut good = report(&ran);
-    good &= covered(&loaded, &tests, &ran)?;
+    let gates = gates(&loaded, &tests, &ran)?;
+    good &= gates.iter().map(Gate::show).fold(true, |all, one| all & one);
     let rate = ran.len() as f64 / took.as_secs_f64().max(1e-9);
     println!("{} case(s) in {:.1} ms, {rate:.0} a second", ran.len(), took.as_secs_f64() * 1_000.0);
     if let Some(path) = &args.junit {
-        fs::write(path, junit(&ran)).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::write(path, junit(&ran, &gates)).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -156,49 +128,123 @@ fn report(ran: &[Ran]) -> bool {
 }
 
 /// The coverage gates: all cases of a plan count together.
-fn covered(loaded: &Loaded, tests: &[TestFile], ran: &[Ran]) -> anyhow::Result<bool> {
-    let mut good = true;
+fn gates(loaded: &Loaded, tests: &[TestFile], ran: &[Ran]) -> anyhow::Result<Vec<Gate>> {
     let plans: BTreeSet<&str> = tests.iter().map(|tests| tests.plan.as_str()).collect();
-    for id in plans {
-        let plan = plan_named(loaded, id)?;
+    let gate = |id: &str| {
         let files: Vec<&TestFile> = tests.iter().filter(|tests| tests.plan == id).collect();
-        let of_plan = ran.iter().filter(|one| files.iter().any(|file| file.name == one.file));
-        let entered: BTreeSet<String> = of_plan.flat_map(|one| one.outcome.entered.iter().cloned()).collect();
-        let (reached, missing) = test_file::coverage(&plan, &entered);
-        let wanted = files.iter().fold((0.0f32, 0.0f32), |most, file| (most.0.max(file.coverage.nodes), most.1.max(file.coverage.options)));
-        let enough = reached.nodes >= wanted.0 && reached.options >= wanted.1;
-        good &= enough;
-        let word = if enough { "covered " } else { "FAILED  " };
-        println!(
-            "{word} {id}: nodes {:.0} % (≥ {:.0}), options {:.0} % (≥ {:.0})",
-            reached.nodes * 100.0,
-            wanted.0 * 100.0,
-            reached.options * 100.0,
-            wanted.1 * 100.0
-        );
-        if !enough {
-            println!("         never entered: {}", missing.join(", "));
+        let mut reached = Reached::default();
+        for one in ran.iter().filter(|one| files.iter().any(|file| file.name == one.file)) {
+            reached.join(one.outcome.reached.clone());
         }
-    }
-    Ok(good)
+        let wanted = files.iter().fold(Coverage::default(), |most, file| most.max(file.coverage));
+        let (reached, missing) = test_file::coverage(&*plan_named(loaded, id)?, &reached);
+        Ok(Gate { plan: id.to_owned(), reached, wanted, missing })
+    };
+    plans.into_iter().map(gate).collect()
 }
 
-fn junit(ran: &[Ran]) -> String {
-    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let failed = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Failed(_))).count();
-    let skipped = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Skipped(_))).count();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dialplans\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n",
-        ran.len()
-    );
-    for one in ran {
-        xml += &format!("  <testcase classname=\"{}\" name=\"{}\">", escape(&one.file), escape(&one.name));
-        match &one.outcome.verdict {
-            Verdict::Passed => {}
-            Verdict::Skipped(why) => xml += &format!("<skipped message=\"{}\"/>", escape(why)),
-            Verdict::Failed(why) => xml += &format!("<failure message=\"{}\"/>", escape(&why.join("; "))),
-        }
-        xml += "</testcase>\n";
+impl Gate {
+    fn is_open(&self) -> bool {
+        self.reached.reaches(self.wanted)
     }
-    xml + "</testsuite>\n"
+
+    /// Nodes 90 % (≥ 80), …
+    fn shares(&self) -> String {
+        let (reached, wanted) = (self.reached, self.wanted);
+        let pairs = [
+            ("nodes", reached.nodes, wanted.nodes),
+            ("options", reached.options, wanted.options),
+            ("languages", reached.languages, wanted.languages),
+        ];
+        let shares = pairs.map(|(what, reached, wanted)| format!("{what} {:.0} % (≥ {:.0})", reached * 100.0, wanted * 100.0));
+        shares.join(", ")
+    }
+
+    /// Prints it; `true` when enough is covered.
+    fn show(&self) -> bool {
+        println!("{} {}: {}", if self.is_open() { "covered " } else { "FAILED  " }, self.plan, self.shares());
+        if !self.is_open() {
+            println!("         never reached: {}", self.missing.join(", "));
+        }
+        self.is_open()
+    }
+}
+
+/// JUnit's XML, which build servers read; each plan's coverage is a case of its own.
+fn junit(ran: &[Ran], gates: &[Gate]) -> String {
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let case = |class: &str, name: &str, inside: &str| {
+        format!("  <testcase classname=\"{}\" name=\"{}\">{inside}</testcase>\n", escape(class), escape(name))
+    };
+    let verdict = |verdict: &Verdict| match verdict {
+        Verdict::Passed => String::new(),
+        Verdict::Skipped(why) => format!("<skipped message=\"{}\"/>", escape(why)),
+        Verdict::Failed(why) => format!("<failure message=\"{}\"/>", escape(&why.join("; "))),
+    };
+    let of_gate = |gate: &Gate| match gate.is_open() {
+        true => String::new(),
+        false => format!("<failure message=\"{}; never reached: {}\"/>", escape(&gate.shares()), escape(&gate.missing.join(", "))),
+    };
+    let cases = ran.iter().map(|one| case(&one.file, &one.name, &verdict(&one.outcome.verdict)));
+    let cases: String = cases.chain(gates.iter().map(|gate| case(&gate.plan, "coverage", &of_gate(gate)))).collect();
+    let failed = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Failed(_))).count();
+    let failed = failed + gates.iter().filter(|gate| !gate.is_open()).count();
+    let skipped = ran.iter().filter(|one| matches!(one.outcome.verdict, Verdict::Skipped(_))).count();
+    let count = ran.len() + gates.len();
+    let suite = format!("<testsuite name=\"dialplans\" tests=\"{count}\" failures=\"{failed}\" skipped=\"{skipped}\">");
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{suite}\n{cases}</testsuite>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = "dialplan: 1\nid: shop\nlanguages: [en-US, zh-CN]\nnumbers: [\"700\"]\nstart: main\nalways:\n  \
+                        english: {key: 9, do: {lang: en-US, goto: main}, zh-CN: [英文服务]}\n  chinese: {key: 8, do: {lang: zh-CN, goto: main}, en-US: [Chinese please]}\n\
+                        nodes:\n  main:\n    - menu:\n        prompt: {en-US: \"Welcome.\", zh-CN: \"您好。\"}\n        options:\n          \
+                        - {key: 1, goto: order, label: {en-US: \"order\", zh-CN: \"订单\"}, examples: {en-US: [where is my order, track my parcel, has it shipped], zh-CN: [我的订单, 查快递, 到哪了]}}\n  \
+                        order: [{hangup: {en-US: \"It is on its way.\", zh-CN: \"在路上。\"}}]\n  human: [{queue: {to: desk, overflow: [{after: 60s, goto: end}]}}]\n";
+    const QUEUES: &str = "queues:\n  desk: {ring: 20s}\n";
+
+    /// What `test` says of these cases, and the XML it writes.
+    fn tested(cases: &str, coverage: &str) -> (ExitCode, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("shop.yaml"), PLAN).expect("the plan");
+        fs::write(path("desk.yaml"), QUEUES).expect("the desk");
+        fs::write(path("shop.test.yaml"), format!("tests: shop\ncases:\n{cases}coverage: {coverage}\n")).expect("the cases");
+        let args = Args { files: Vec::new(), junit: Some(path("out.xml")), models: path("models") };
+        let exit = run(folder.path(), &args).expect("it runs");
+        (exit, fs::read_to_string(path("out.xml")).expect("the XML"))
+    }
+
+    const ENGLISH: &str = "  - {name: by words, say: [where is my order], expect: [{node: order}]}\n";
+    const PERSON: &str = "  - {name: a person, say: [agent], expect: [{queue: desk}]}\n";
+    const CHINESE: &str = "  - {name: \"<Chinese> & back\", lang: zh-CN, say: [我的订单], expect: [{node: order}]}\n";
+
+    #[test]
+    fn each_gate_of_coverage_fails_a_run_whose_cases_pass_and_build_servers_read_it() {
+        let all = format!("{ENGLISH}{PERSON}{CHINESE}");
+        let whole = "{nodes: 100%, options: 100%, languages: 100%}";
+        let (exit, xml) = tested(&all, whole);
+        assert_eq!(format!("{exit:?}"), format!("{:?}", ExitCode::SUCCESS), "{xml}");
+        let read = roxmltree::Document::parse(&xml).expect("XML");
+        let count = |name: &str| read.root_element().attribute(name).and_then(|count| count.parse::<usize>().ok());
+        assert_eq!((count("tests"), count("failures"), count("skipped")), (Some(4), Some(0), Some(0)), "{xml}");
+        let names: Vec<_> = read.descendants().filter_map(|one| one.attribute("name")).collect();
+        assert_eq!(names, ["dialplans", "by words", "a person", "<Chinese> & back", "coverage"]);
+
+        for (cases, missing) in [(format!("{ENGLISH}{PERSON}"), "zh-CN"), (format!("{ENGLISH}{CHINESE}"), "human")] {
+            let (exit, xml) = tested(&cases, whole);
+            assert_eq!(format!("{exit:?}"), format!("{:?}", ExitCode::FAILURE), "{xml}");
+            assert!(xml.contains("failures=\"1\"") && xml.contains(&format!("never reached: {missing}\"")), "{xml}");
+        }
+        let wrong = "  - {name: wrong, say: [where is my order], expect: [{queue: desk}]}\n";
+        let (exit, xml) = tested(wrong, "{nodes: 0%}");
+        assert_eq!(format!("{exit:?}"), format!("{:?}", ExitCode::FAILURE), "{xml}");
+        assert!(xml.contains("<failure message=\"line 3: "), "{xml}");
+        let clip = "  - {name: heard, audio: none.wav, expect: [{node: order}]}\n";
+        let (_, xml) = tested(&format!("{all}{clip}"), whole);
+        assert!(xml.contains("skipped=\"1\"") && xml.contains("there is no clip"), "{xml}");
+    }
 }

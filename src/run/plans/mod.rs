@@ -79,6 +79,11 @@ struct Cause<'a> {
     by: &'a str,
 }
 
+/// The text of a version below a data folder: in force once, or a draft.
+pub fn kept_text(data: &Path, plan: &str, version: &str) -> Option<String> {
+    Kept(data.join(KEPT_FOLDER)).text(plan, version)
+}
+
 /// Reads what holds besides the files, for the start.
 ///
 /// # Errors
