@@ -73,12 +73,14 @@ pub enum Focus<'a> {
     /// All alike.
     #[default]
     Everywhere,
-    /// All, but these get a bonus on their confidence.
+    /// All but some, and these get a bonus on their confidence.
     Prefer {
         /// The current menu's options.
         intents: &'a [&'a str],
         /// The bonus, as in the plan's `local_bias`.
         bias: f32,
+        /// What cannot be chosen now.
+        closed: &'a [&'a str],
     },
     /// These only.
     Only {
@@ -209,7 +211,8 @@ impl Classifier {
     fn allowed(&self, focus: Focus<'_>) -> Vec<bool> {
         match focus {
             Focus::Only { intents } => self.ids.iter().map(|id| intents.contains(&id.as_str())).collect(),
-            _ => vec![true; self.ids.len()],
+            Focus::Prefer { closed, .. } => self.ids.iter().map(|id| !closed.contains(&id.as_str())).collect(),
+            Focus::Everywhere => vec![true; self.ids.len()],
         }
     }
 
@@ -233,7 +236,7 @@ impl Classifier {
 
     /// Puts them in order, the menu's bonus included, and keeps what can be done one after the other.
     fn rank(&self, mut judged: Vec<Judged>, breath: Vec<usize>, focus: Focus<'_>) -> Ranked {
-        if let Focus::Prefer { intents, bias } = focus {
+        if let Focus::Prefer { intents, bias, .. } = focus {
             for known in judged.iter_mut().filter(|known| intents.contains(&self.ids[known.class].as_str())) {
                 known.confidence = (known.confidence + bias).min(1.0);
             }

@@ -17,7 +17,7 @@ pub enum Phrase {
 /// The phrase in the nearest language we speak.
 #[must_use]
 pub fn prompt(phrase: Phrase, lang: &Lang) -> Prompt {
-    let chinese = matches!(lang.primary(), "zh" | "yue");
+    let chinese = lang.speech() == "zh";
     let (id, text) = match (phrase, chinese) {
         (Phrase::Ahead(0), true) => ("queue_next", "您是下一位，请稍候。".to_owned()),
         (Phrase::Ahead(0), false) => ("queue_next", "You are next in line.".to_owned()),

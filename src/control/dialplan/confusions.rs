@@ -97,7 +97,7 @@ fn standing<'p>(plan: &'p Plan, menu: &'p Menu) -> Standing<'p> {
     let local: Vec<&str> = menu.options.iter().map(|option| option.intent()).collect();
     let commands = plan.flow.always.iter().map(|command| command.name.as_str());
     let everywhere = local.iter().copied().chain(commands).collect();
-    Standing { local, everywhere, matching: plan.defaults.matching, bias: plan.defaults.local_bias }
+    Standing { local, everywhere, closed: Vec::new(), matching: plan.defaults.matching, bias: plan.defaults.local_bias }
 }
 
 /// What a caller who says it goes through, the worst last.

@@ -74,7 +74,7 @@ fn without_slots(example: &str) -> String {
 /// Yes and no in a language.
 #[must_use]
 pub fn yes_no(lang: &Lang) -> Arc<Hints> {
-    let words = Pack::Yes.phrases(lang.primary()).chain(Pack::No.phrases(lang.primary()));
+    let words = Pack::Yes.phrases(lang.speech()).chain(Pack::No.phrases(lang.speech()));
     of(words.map(str::to_owned).collect(), None)
 }
 
@@ -113,7 +113,7 @@ pub fn fill_slot(slot: &mut Slot, languages: &[Lang]) {
 fn digits(lang: &Lang, given: Option<String>) -> Arc<Hints> {
     const ZH: &str = "零 一 二 三 四 五 六 七 八 九 幺 两 洞 拐 勾";
     const EN: &str = "zero one two three four five six seven eight nine oh double triple";
-    let words = if lang.primary() == "zh" { ZH } else { EN };
+    let words = if lang.speech() == "zh" { ZH } else { EN };
     let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
     let grammar = given.unwrap_or_else(|| format!("public <digits> = ( {} )+ ;", words.join(" | ")));
     of(words, Some(grammar))

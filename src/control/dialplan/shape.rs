@@ -169,7 +169,7 @@ impl Shape {
                 ("end", Any),
                 ("contained", Any),
             ],
-            _ => &[("nodes", Any), ("options", Any)],
+            _ => &[("nodes", Any), ("options", Any), ("languages", Any)],
         }
     }
 
@@ -218,6 +218,7 @@ impl Shape {
                 ("body", Any),
                 ("timeout", Any),
                 ("cache", Any),
+                ("retries", Any),
                 ("wait_say", Langs),
                 ("pick", Any),
             ],

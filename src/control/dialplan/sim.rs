@@ -15,7 +15,7 @@ use crate::control::time::Time;
 use crate::control::words::lookup::Finding;
 use crate::control::words::media::Prompt;
 use crate::control::words::ticket::{Duplicate, Filed, MOST_OPEN, OpenTicket, same_matter};
-use crate::control::words::{LookupId, PlayId, QueueId, TicketId};
+use crate::control::words::{Lang, LookupId, PlayId, QueueId, TicketId};
 
 /// What the outside answers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,6 +60,8 @@ pub struct Turn {
     pub understood: Option<(String, Vec<Scored>)>,
     /// The slot that is asked for at its end.
     pub asks: Option<String>,
+    /// The language spoken at its end.
+    pub lang: Option<Lang>,
     /// Slots filled.
     pub slots: BTreeMap<String, Value>,
     /// Channels and text of messages sent.
@@ -197,6 +199,7 @@ impl Simulation {
         let asks = self.runner.asked_slot().map(str::to_owned);
         let last = self.turns.len() - 1;
         self.turns[last].asks = asks;
+        self.turns[last].lang = Some(self.runner.lang().clone());
         &self.turns[last]
     }
 

@@ -25,17 +25,19 @@ pub struct TestFile {
     pub plan: String,
     /// Its cases.
     pub cases: Vec<Case>,
-    /// The least coverage: nodes, options; 0.0 to 1.0.
+    /// The least coverage: nodes, options, languages; 0.0 to 1.0.
     pub coverage: Coverage,
 }
 
-/// Shares of nodes and options.
+/// Shares of nodes, options and languages.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Coverage {
     /// Nodes entered.
     pub nodes: f32,
     /// Options whose node was entered.
     pub options: f32,
+    /// Languages of the plan in which a customer answered.
+    pub languages: f32,
 }
 
 /// One case.
@@ -103,10 +105,50 @@ pub enum Verdict {
 pub struct Outcome {
     /// The verdict.
     pub verdict: Verdict,
-    /// Nodes that were entered.
-    pub entered: BTreeSet<String>,
+    /// What it reached of the plan.
+    pub reached: Reached,
     /// The turns, to show what went wrong.
     pub turns: Vec<Turn>,
+}
+
+/// What cases reached of their plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Nodes that were entered.
+    pub nodes: BTreeSet<String>,
+    /// Languages in which the customer answered.
+    pub languages: BTreeSet<Lang>,
+}
+
+impl Reached {
+    /// What the turns of a conversation reached.
+    fn by(turns: &[Turn]) -> Reached {
+        let nodes = turns.iter().flat_map(|turn| turn.nodes.iter().cloned()).collect();
+        // A turn answers in the language that was spoken at the end of the one before.
+        let answered = turns.windows(2).filter(|pair| !pair[1].input.is_empty());
+        Reached { nodes, languages: answered.filter_map(|pair| pair[0].lang.clone()).collect() }
+    }
+
+    /// Takes in what another case reached.
+    pub fn join(&mut self, other: Reached) {
+        self.nodes.extend(other.nodes);
+        self.languages.extend(other.languages);
+    }
+}
+
+impl Coverage {
+    /// The greater of each share.
+    #[must_use]
+    pub fn max(self, other: Coverage) -> Coverage {
+        let Coverage { nodes, options, languages } = other;
+        Coverage { nodes: self.nodes.max(nodes), options: self.options.max(options), languages: self.languages.max(languages) }
+    }
+
+    /// Does it come up to what is wanted?
+    #[must_use]
+    pub fn reaches(self, wanted: Coverage) -> bool {
+        self.nodes >= wanted.nodes && self.options >= wanted.options && self.languages >= wanted.languages
+    }
 }
 
 /// Reads a test file.
@@ -129,6 +171,7 @@ fn test_file(yaml: &Yaml, name: &str, context: &mut Context<'_>) -> Option<TestF
     if let Some(mut wanted) = fields.take("coverage").and_then(|yaml| Fields::of(yaml, "coverage", context)) {
         coverage.nodes = wanted.take("nodes").and_then(|yaml| context.share(yaml, "nodes")).unwrap_or(0.0);
         coverage.options = wanted.take("options").and_then(|yaml| context.share(yaml, "options")).unwrap_or(0.0);
+        coverage.languages = wanted.take("languages").and_then(|yaml| context.share(yaml, "languages")).unwrap_or(0.0);
         wanted.finish(context);
     }
     let list = fields.need("cases", context).map(|yaml| context.list(yaml, "cases")).unwrap_or_default();
@@ -335,7 +378,7 @@ pub fn run(case: &Case, plan: &Arc<Plan>, seed: u64, listen: Listener<'_>) -> Ou
         let Input::Audio(file) = turn else { continue };
         match listen(file, &lang) {
             Ok(clip) => clips.push_back(clip),
-            Err(why) => return Outcome { verdict: Verdict::Skipped(why), entered: BTreeSet::new(), turns: Vec::new() },
+            Err(why) => return Outcome { verdict: Verdict::Skipped(why), reached: Reached::default(), turns: Vec::new() },
         }
     }
     let mut simulation = Simulation::new(Arc::clone(plan), case.start.clone(), case.clock, seed, case.world.clone());
@@ -354,9 +397,8 @@ pub fn run(case: &Case, plan: &Arc<Plan>, seed: u64, listen: Listener<'_>) -> Ou
     simulation.run_out();
     let turns = simulation.turns().to_vec();
     let failures = judge(case, &turns);
-    let entered = turns.iter().flat_map(|turn| turn.nodes.iter().cloned()).collect();
     let verdict = if failures.is_empty() { Verdict::Passed } else { Verdict::Failed(failures) };
-    Outcome { verdict, entered, turns }
+    Outcome { verdict, reached: Reached::by(&turns), turns }
 }
 
 fn judge(case: &Case, turns: &[Turn]) -> Vec<String> {
@@ -478,16 +520,24 @@ fn has(context: &Map<String, Value>, path: &str) -> bool {
     names.try_fold(first, |value, name| Some(value?.get(name))).flatten().is_some_and(|value| !value.is_null())
 }
 
-/// Nodes and options that the cases reached.
+/// The shares that the cases reached, and what they did not reach: nodes, then languages.
 #[must_use]
-pub fn coverage(plan: &Plan, entered: &BTreeSet<String>) -> (Coverage, Vec<String>) {
+pub fn coverage(plan: &Plan, reached: &Reached) -> (Coverage, Vec<String>) {
+    let entered = &reached.nodes;
     let nodes: Vec<&String> = plan.flow.nodes.keys().collect();
     let options: BTreeSet<&str> =
         plan.flow.menus.iter().flat_map(|menu| &menu.options).filter_map(|option| plan.node_of(&option.goto)).collect();
     let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f32 / whole as f32 };
-    let missing: Vec<String> = nodes.iter().filter(|name| !entered.contains(**name)).map(|name| (*name).clone()).collect();
+    let mut missing: Vec<String> = nodes.iter().filter(|name| !entered.contains(**name)).map(|name| (*name).clone()).collect();
     let taken = options.iter().filter(|name| entered.contains(**name)).count();
-    (Coverage { nodes: share(nodes.len() - missing.len(), nodes.len()), options: share(taken, options.len()) }, missing)
+    let silent: Vec<String> = plan.languages.iter().filter(|lang| !reached.languages.contains(*lang)).map(ToString::to_string).collect();
+    let shares = Coverage {
+        nodes: share(nodes.len() - missing.len(), nodes.len()),
+        options: share(taken, options.len()),
+        languages: share(plan.languages.len() - silent.len(), plan.languages.len()),
+    };
+    missing.extend(silent);
+    (shares, missing)
 }
 
 #[cfg(test)]
@@ -517,7 +567,7 @@ mod tests {
     /// The same with plans of one's own; gives what lint says of them.
     fn pass_in(files: &[Source], texts: &[&str]) -> Vec<Problem> {
         let loaded = load(files, &sim::mock_environment(files, &BTreeMap::new()));
-        let mut entered = BTreeSet::new();
+        let mut reached = Reached::default();
         let mut failed = Vec::new();
         let mut wanted = Coverage::default();
         let mut id = String::new();
@@ -529,15 +579,14 @@ mod tests {
                     let turns: Vec<String> = outcome.turns.iter().enumerate().map(|(at, turn)| format!("  {at} {turn:?}")).collect();
                     failed.push(format!("{}: {why:#?}\n{}", case.name, turns.join("\n")));
                 }
-                entered.extend(outcome.entered);
+                reached.join(outcome.reached);
             }
-            wanted.nodes = wanted.nodes.max(tests.coverage.nodes);
-            wanted.options = wanted.options.max(tests.coverage.options);
+            wanted = wanted.max(tests.coverage);
             id = tests.plan;
         }
         assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-        let (reached, missing) = coverage(&loaded.plans[&id], &entered);
-        assert!(reached.nodes >= wanted.nodes && reached.options >= wanted.options, "{reached:?}, never entered: {missing:?}");
+        let (shares, missing) = coverage(&loaded.plans[&id], &reached);
+        assert!(shares.reaches(wanted), "{shares:?}, never reached: {missing:?}");
         loaded.problems
     }
 

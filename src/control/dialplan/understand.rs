@@ -74,7 +74,7 @@ impl Understanding {
 #[must_use]
 pub fn classify(classifier: &Classifier, said: &Said<'_>, place: &Standing<'_>) -> Ranked {
     let focus = match place.matching {
-        Matching::Tree => Focus::Prefer { intents: &place.local, bias: place.bias },
+        Matching::Tree => Focus::Prefer { intents: &place.local, bias: place.bias, closed: &place.closed },
         Matching::Local => Focus::Only { intents: &place.everywhere },
     };
     classifier.classify(said.text, said.pinyin, said.medium, focus)
@@ -126,6 +126,8 @@ pub struct Standing<'p> {
     pub local: Vec<&'p str>,
     /// These and the commands.
     pub everywhere: Vec<&'p str>,
+    /// Options of the tree that no condition opens now.
+    pub closed: Vec<&'p str>,
     /// Whose options count.
     pub matching: Matching,
     /// What the local ones win by.
@@ -162,7 +164,7 @@ fn add_command(command: &Always, languages: &[Lang], intents: &mut BTreeMap<Stri
     let intent = intents.entry(command.name.clone()).or_insert_with(|| Intent { id: command.name.clone(), ..Intent::default() });
     intent.examples.extend(command.examples.values().flatten().cloned());
     let Some((_, pack)) = STOCKED.iter().find(|(name, _)| *name == command.name) else { return };
-    let mut primaries: Vec<&str> = languages.iter().map(Lang::primary).collect();
+    let mut primaries: Vec<&str> = languages.iter().map(Lang::speech).collect();
     primaries.dedup();
     for primary in primaries {
         intent.examples.extend(pack.phrases(primary).map(str::to_owned));

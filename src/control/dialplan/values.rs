@@ -35,7 +35,7 @@ pub struct Search<'s> {
 
 impl Search<'_> {
     fn context(&self) -> slots::Context<'_> {
-        slots::Context { now: self.local, lang: self.lang.primary(), currency: None }
+        slots::Context { now: self.local, lang: self.lang.speech(), currency: None }
     }
 }
 
@@ -76,9 +76,17 @@ pub fn find(slot: &Slot, search: &Search<'_>) -> Found {
 fn typed(kind: Kind, found: slots::Found) -> Value {
     match (kind, found.number) {
         (Kind::YesNo, _) => (found.text == "yes").into(),
-        (Kind::Money | Kind::Number, Some(number)) => number.into(),
+        (Kind::Money | Kind::Number, Some(number)) => as_said(number),
         _ => found.text.into(),
     }
+}
+
+/// Five is 5, not 5.0: that is how it is read back, compared and sent.
+#[must_use]
+pub fn as_said(number: f64) -> Value {
+    /// From here on not every whole number has a place of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < EXACT { (number as i64).into() } else { number.into() }
 }
 
 fn sized(slot: &Slot, value: Value) -> Found {

@@ -41,6 +41,15 @@ impl Lang {
     pub fn primary(&self) -> &str {
         self.0.split('-').next().unwrap_or(&self.0)
     }
+
+    /// Whose sentences, numbers and dates it has: the languages of China share those of `zh`, all else has its primary subtag.
+    #[must_use]
+    pub fn speech(&self) -> &str {
+        match self.primary() {
+            "yue" | "cmn" | "wuu" | "hak" | "nan" => "zh",
+            other => other,
+        }
+    }
 }
 
 impl std::fmt::Display for Lang {

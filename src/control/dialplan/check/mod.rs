@@ -7,6 +7,8 @@ mod close;
 mod flow;
 mod menus;
 mod names;
+#[cfg(test)]
+mod near;
 pub mod rules;
 mod sound;
 mod staff;

@@ -51,5 +51,5 @@ fn what_is_missing(plan: &Plan, queue: &QueueStep, agents: &[&Agent]) -> Option<
 fn skills(queue: &QueueStep, lang: &Lang) -> Option<Vec<String>> {
     let scope = Language(lang);
     let known = queue.skills.iter().flat_map(|skill| skill.paths()).all(|path| scope.value(path).is_some());
-    known.then(|| queue.skills.iter().map(|skill| skill.render(&scope, lang.primary(), Form::Written)).collect())
+    known.then(|| queue.skills.iter().map(|skill| skill.render(&scope, lang.speech(), Form::Written)).collect())
 }

@@ -8,12 +8,12 @@ use crate::control::dialplan::{Loaded, Problem, Source, load};
 use crate::control::words::directory::{Agent, Forward, Ha1, Handset, Team};
 use crate::control::words::{AgentId, Lang};
 
-const DESK: &str = include_str!("fixtures/desk.yaml");
+pub(super) const DESK: &str = include_str!("fixtures/desk.yaml");
 /// A plan without any finding.
 pub(super) const GOOD: &str = include_str!("fixtures/good.yaml");
 const ARTICLES: &str = include_str!("fixtures/articles.yaml");
 
-fn loaded(plan: &str, desk: &str, more: &[(&str, &str)]) -> Loaded {
+pub(super) fn loaded(plan: &str, desk: &str, more: &[(&str, &str)]) -> Loaded {
     let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
     let mut files = vec![file("desk.yaml", desk), file("knowledge/help.yaml", ARTICLES), file("plan.yaml", plan)];
     files.extend(more.iter().map(|(name, text)| file(name, text)));

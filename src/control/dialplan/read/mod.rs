@@ -8,7 +8,7 @@ pub mod knowledge;
 mod menu;
 pub mod plan;
 mod slot;
-mod step;
+pub(super) mod step;
 mod value;
 mod work;
 

@@ -12,7 +12,8 @@ use crate::control::dialplan::problem::nearest;
 use crate::control::dialplan::shape::BESIDE;
 use crate::control::dialplan::syntax::{Kind, Pair, Place, Yaml};
 
-const VERBS: [&str; 26] = [
+/// What a step may do.
+pub const VERBS: [&str; 26] = [
     "say",
     "play",
     "menu",
@@ -290,10 +291,12 @@ fn survey(yaml: &Yaml, beside: &[Pair], context: &mut Context<'_>) -> Option<Ver
     let outer = sibling(beside, "when").and_then(|yaml| context.expr(yaml));
     if yaml.scalar().is_some() {
         let id = context.text(yaml, "survey")?;
+        context.seen.made.push(id.clone());
         return Some(Verb::Survey(Box::new(Survey { id, when: outer, prompt: Texts::default() })));
     }
     let mut fields = Fields::of(yaml, "survey", context)?;
     let id = fields.need("id", context).and_then(|yaml| context.text(yaml, "id"))?;
+    context.seen.made.push(id.clone());
     let when = fields.take("when").and_then(|yaml| context.expr(yaml)).or(outer);
     let prompt = fields.take("prompt").map(|yaml| context.texts(yaml, "the prompt")).unwrap_or_default();
     fields.finish(context);

@@ -235,7 +235,7 @@ impl Context<'_> {
         const PACE_ZH: usize = 5;
         const PACE_LATIN: usize = 16;
         for (lang, text) in &texts.by_lang {
-            let pace = if lang.primary() == "zh" { PACE_ZH } else { PACE_LATIN };
+            let pace = if lang.speech() == "zh" { PACE_ZH } else { PACE_LATIN };
             let seconds = text.fixed_chars() / pace;
             if seconds > LONGEST_SECONDS {
                 self.warn(

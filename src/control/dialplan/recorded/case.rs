@@ -71,7 +71,7 @@ fn disguised(recorded: &Recorded, plan: &Plan, seed: u64) -> Recorded {
         alike.start.session = fields;
     }
     for turn in &mut alike.turns {
-        disguise(turn, plan, &mut alikes, lang.primary());
+        disguise(turn, plan, &mut alikes, lang.speech());
     }
     for answers in alike.lookups.values_mut() {
         for answer in answers {

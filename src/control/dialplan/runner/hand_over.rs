@@ -31,7 +31,7 @@ impl Runner {
         if !self.said_all(now, out) {
             return;
         }
-        let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
+        let (lang, view) = (self.lang.speech().to_owned(), self.view(now));
         let skills = step.skills.iter().map(|skill| skill.render(&view, &lang, Form::Written)).collect();
         let mut overflow: Vec<Overflow> =
             step.overflow.iter().map(|entry| Overflow { after: entry.after, widen: entry.widen.as_ref().map(|(id, _)| *id) }).collect();
@@ -103,7 +103,7 @@ impl Runner {
         if !self.said_all(now, out) {
             return;
         }
-        let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
+        let (lang, view) = (self.lang.speech().to_owned(), self.view(now));
         let to = step.to.render(&view, &lang, Form::Written);
         if to.trim().is_empty() || to == "sip:" {
             self.fail(now, "the transfer leads nowhere", out);
@@ -243,8 +243,11 @@ impl Runner {
         }
     }
 
-    /// The message is complete.
+    /// The message is complete, or the number of a callback is there.
     pub(super) fn message_left(&mut self, now: Time, step: &LeaveMessage, contact: Option<String>, out: &mut Vec<Wish>) {
+        if let Some(callback) = self.callback_step() {
+            return self.call_back(now, &callback, contact, out);
+        }
         self.quiet_turn(out);
         let text = self.memory.vars.get("left_message").and_then(Value::as_str).map(str::to_owned);
         out.push(Wish::LeaveMessage { mode: step.mode.clone(), contact, text });
@@ -258,16 +261,32 @@ impl Runner {
 
     /// Promises to call back.
     pub(super) fn callback(&mut self, now: Time, step: &Callback, out: &mut Vec<Wish>) {
-        let number = step.number.as_ref().map(|number| number.render(&self.view(now), self.lang.primary(), Form::Written));
-        let number = number.filter(|number| !number.is_empty()).or_else(|| self.known_contact(&LeaveMessage::default()));
-        self.flow.handed_on = true;
-        match number {
+        let number = step.number.as_ref().map(|number| number.render(&self.view(now), self.lang.speech(), Form::Written));
+        let number = number.filter(|number| !number.is_empty()).or_else(|| self.known_contact(&a_phone()));
+        if number.is_some() {
+            self.call_back(now, step, number, out);
+        } else if !self.is_speaking(now, out) {
+            self.push_phrase(Phrase::AskPhone, &[]);
+            self.ask(now, Asked::Contact(a_phone()), Vec::new(), Vec::new(), out);
+        }
+    }
+
+    /// The number is known, or it will not be.
+    fn call_back(&mut self, now: Time, step: &Callback, number: Option<String>, out: &mut Vec<Wish>) {
+        self.quiet_turn(out);
+        match number.filter(|number| !number.contains('@')) {
             Some(address) => {
+                self.flow.handed_on = true;
                 out.push(Wish::Callback { queue: step.queue, address });
                 self.next();
             }
             None => self.fail(now, "no number to call back", out),
         }
+    }
+
+    fn callback_step(&self) -> Option<Callback> {
+        let step = self.plan.flow.nodes.get(&self.spot.node)?.steps.get(self.spot.step)?;
+        if let Verb::Callback(callback) = &step.verb { Some(callback.clone()) } else { None }
     }
 
     /// Asks for a mark, when its condition holds.
@@ -284,6 +303,11 @@ impl Runner {
         let buttons = (1..=5).map(|mark: u8| (mark.to_string(), mark.to_string())).collect();
         self.ask(now, Asked::Survey(survey.id.clone()), vec![prompt], buttons, out);
     }
+}
+
+/// Whoever is to be called back must have a telephone.
+fn a_phone() -> LeaveMessage {
+    LeaveMessage { need: vec!["phone".to_owned()], ..LeaveMessage::default() }
 }
 
 fn default_message() -> LeaveMessage {

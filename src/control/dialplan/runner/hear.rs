@@ -292,10 +292,8 @@ impl Runner {
 
     fn menu_keys(&mut self, now: Time, index: usize, keys: &str, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
-        let options = plan.flow.menus.get(index).map(|menu| menu.options.as_slice()).unwrap_or_default();
-        let view = self.view(now);
-        let open = |option: &&crate::control::dialplan::plan::MenuOption| option.when.as_ref().is_none_or(|when| when.is_true(&view));
-        let exact = options.iter().filter(open).find(|option| option.key.as_deref() == Some(keys));
+        let options = plan.flow.menus.get(index).map(|menu| self.open_options(now, menu)).unwrap_or_default();
+        let exact = options.iter().find(|option| option.key.as_deref() == Some(keys));
         let longer = options.iter().any(|option| option.key.as_deref().is_some_and(|key| key.len() > keys.len() && key.starts_with(keys)));
         match exact {
             Some(option) if !longer => {
@@ -354,7 +352,7 @@ impl Runner {
             Asked::Contact(step) => self.contact_said(now, step, &question.keys, out),
             Asked::Menu(index) => {
                 let plan = Arc::clone(&self.plan);
-                let options = plan.flow.menus.get(*index).map(|menu| menu.options.as_slice()).unwrap_or_default();
+                let options = plan.flow.menus.get(*index).map(|menu| self.open_options(now, menu)).unwrap_or_default();
                 match options.iter().find(|option| option.key.as_deref() == Some(question.keys.as_str())) {
                     Some(option) => self.chosen_by_key(now, option, out),
                     None => self.wrong_key(now, out),
@@ -364,7 +362,7 @@ impl Runner {
         }
     }
 
-    /// Keys of a value: `#` ends, `*` begins again.
+    /// Keys of a value: `#` ends, `*` begins again; in a sum or number the first one is the point.
     fn slot_keys(&mut self, now: Time, name: &str, keys: &str, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
         let Some(slot) = plan.values.slots.get(name) else { return };
@@ -372,7 +370,9 @@ impl Runner {
             self.wrong_key(now, out);
             return;
         }
-        if keys.ends_with('*') {
+        let is_point =
+            matches!(slot.kind, SlotType::Money | SlotType::Number) && keys.find('*').is_some_and(|at| at > 0 && at + 1 == keys.len());
+        if keys.ends_with('*') && !is_point {
             self.repeat(now, out);
             return;
         }

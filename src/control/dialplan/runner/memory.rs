@@ -156,7 +156,7 @@ impl View<'_> {
     fn calendar(&self) -> Value {
         let around = &self.plan.surroundings;
         match around.calendar.as_ref().and_then(|name| around.calendars.get(name)) {
-            Some(calendar) => json!({"open": calendar.is_open(self.now), "open_text": calendar.open_text(self.lang.primary())}),
+            Some(calendar) => json!({"open": calendar.is_open(self.now), "open_text": calendar.open_text(self.lang.speech())}),
             None => json!({"open": true, "open_text": ""}),
         }
     }

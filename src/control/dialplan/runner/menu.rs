@@ -37,7 +37,7 @@ impl Runner {
             let prompts = self.prompt(now, &menu.prompt).into_iter().collect();
             self.ask(now, Asked::Menu(index), prompts, buttons, out);
         } else {
-            let lines = if self.reads_keys() { self.key_lines(index) } else { self.label_line(index) };
+            let lines = if self.reads_keys() { self.key_lines(now, index) } else { self.label_line(now, index) };
             lines.into_iter().for_each(|line| self.push_line(line));
             self.ask(now, Asked::Menu(index), Vec::new(), buttons, out);
         }
@@ -52,9 +52,23 @@ impl Runner {
         open.iter().map(button).collect()
     }
 
-    fn open_options<'m>(&self, now: Time, menu: &'m Menu) -> Vec<&'m MenuOption> {
-        let view = self.view(now);
-        menu.options.iter().filter(|option| option.when.as_ref().is_none_or(|when| when.is_true(&view))).collect()
+    /// The options that may be chosen now: a condition may close one.
+    pub(super) fn open_options<'m>(&self, now: Time, menu: &'m Menu) -> Vec<&'m MenuOption> {
+        menu.options.iter().filter(|option| self.is_open(now, option)).collect()
+    }
+
+    fn is_open(&self, now: Time, option: &MenuOption) -> bool {
+        option.when.as_ref().is_none_or(|when| when.is_true(&self.view(now)))
+    }
+
+    /// What no option of the whole tree leads to now.
+    fn closed_intents(&self, now: Time) -> Vec<&str> {
+        let flow = &self.plan.flow;
+        let (open, closed): (Vec<_>, Vec<_>) =
+            flow.menus.iter().flat_map(|menu| &menu.options).partition(|option| self.is_open(now, option));
+        let is_had =
+            |intent: &str| open.iter().any(|option| option.intent() == intent) || flow.always.iter().any(|command| command.name == intent);
+        closed.into_iter().map(MenuOption::intent).filter(|intent| !is_had(intent)).collect()
     }
 
     fn label(&self, option: &MenuOption) -> String {
@@ -71,20 +85,21 @@ impl Runner {
             return Some(filled(Phrase::Person, &self.lang, &[]));
         }
         let template = self.plan.understanding.label(intent)?.of(&self.lang)?;
-        Some(template.render(&self.view(Time::default()), self.lang.primary(), self.form()))
+        Some(template.render(&self.view(Time::default()), self.lang.speech(), self.form()))
     }
 
     /// "You can say: A, B, C."
-    pub(super) fn label_line(&self, index: usize) -> Vec<String> {
-        let labels = self.plan.flow.menus.get(index).map(|menu| menu.options.iter().map(|option| self.label(option)).collect::<Vec<_>>());
-        let joined = labels.unwrap_or_default().join(if self.lang.primary() == "zh" { "、" } else { ", " });
+    pub(super) fn label_line(&self, now: Time, index: usize) -> Vec<String> {
+        let open = self.plan.flow.menus.get(index).map(|menu| self.open_options(now, menu));
+        let labels = open.map(|open| open.into_iter().map(|option| self.label(option)).collect::<Vec<_>>());
+        let joined = labels.unwrap_or_default().join(if self.lang.speech() == "zh" { "、" } else { ", " });
         vec![filled(Phrase::YouMaySay, &self.lang, &[&joined])]
     }
 
     /// "For A, press 1." of each option.
-    pub(super) fn key_lines(&self, index: usize) -> Vec<String> {
-        let options = self.plan.flow.menus.get(index).map(|menu| menu.options.as_slice()).unwrap_or_default();
-        let keyed = options.iter().filter_map(|option| Some((option, option.key.as_deref()?)));
+    pub(super) fn key_lines(&self, now: Time, index: usize) -> Vec<String> {
+        let open = self.plan.flow.menus.get(index).map(|menu| self.open_options(now, menu)).unwrap_or_default();
+        let keyed = open.into_iter().filter_map(|option| Some((option, option.key.as_deref()?)));
         keyed.map(|(option, key)| filled(Phrase::PressFor, &self.lang, &[&self.label(option), key])).collect()
     }
 
@@ -97,7 +112,8 @@ impl Runner {
             .unwrap_or_default();
         let commands = plan.flow.always.iter().map(|command| command.name.as_str());
         let everywhere = local.iter().copied().chain(commands).collect();
-        let standing = Standing { local, everywhere, matching: plan.defaults.matching, bias: plan.defaults.local_bias };
+        let closed = self.closed_intents(now);
+        let standing = Standing { local, everywhere, closed, matching: plan.defaults.matching, bias: plan.defaults.local_bias };
         plan.understanding.classify(&Said { text: heard.text, pinyin: heard.pinyin, medium: heard.medium }, &standing)
     }
 
@@ -216,7 +232,7 @@ impl Runner {
     fn did_you_mean(&mut self, now: Time, intents: Vec<String>, out: &mut Vec<Wish>) {
         self.quiet_turn(out);
         let labels: Vec<String> = intents.iter().map(|intent| self.name_of(intent)).collect();
-        let zh = self.lang.primary() == "zh";
+        let zh = self.lang.speech() == "zh";
         let text = match labels.as_slice() {
             [only] => filled(Phrase::DidYouMean, &self.lang, &[only]),
             many => filled(Phrase::WhichOfThese, &self.lang, &[&many.join(if zh { "，还是" } else { ", or " })]),
@@ -286,7 +302,7 @@ impl Runner {
     }
 
     pub(super) fn yes_no_buttons(&self) -> Vec<(String, String)> {
-        let (yes, no) = if self.lang.primary() == "zh" { ("是", "不是") } else { ("Yes", "No") };
+        let (yes, no) = if self.lang.speech() == "zh" { ("是", "不是") } else { ("Yes", "No") };
         vec![(yes.to_owned(), "1".to_owned()), (no.to_owned(), "2".to_owned())]
     }
 

@@ -3,6 +3,8 @@
 //! `mod` keeps the state and takes events, `steps` executes verbs, `outside` and `saga` speak with other systems, `turn` puts questions and
 //! minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people.
 
+#[cfg(test)]
+mod answer_tests;
 mod hand_over;
 mod hear;
 mod memory;
@@ -16,6 +18,8 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod turn;
+#[cfg(test)]
+mod verb_tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

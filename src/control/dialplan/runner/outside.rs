@@ -42,7 +42,7 @@ impl Runner {
 
     /// A lookup with its values in place.
     pub(super) fn question(&self, now: Time, spec: &LookupSpec) -> Lookup {
-        let (lang, view) = (self.lang.primary(), self.view(now));
+        let (lang, view) = (self.lang.speech(), self.view(now));
         let headers = spec.headers.iter().map(|(name, value)| (name.clone(), value.render(&view, lang, Form::Written)));
         let body = spec.body.as_ref().map(|fields| fields.iter().map(|(name, value)| (name.clone(), value.value(&view, lang))).collect());
         Lookup::Http {
@@ -52,6 +52,7 @@ impl Runner {
             body: body.map(Value::Object),
             timeout: spec.timeout,
             cache: spec.cache,
+            retries: spec.retries,
         }
     }
 
@@ -151,7 +152,7 @@ impl Runner {
         let mut body = self.memory.context(&names, &self.plan, &self.spot.node);
         body.insert("lang".to_owned(), self.lang.to_string().into());
         body.insert("caller".to_owned(), json!({"phone": self.memory.start.caller.phone}));
-        let url = webhook.url.render(&self.view(now), self.lang.primary(), Form::Url);
+        let url = webhook.url.render(&self.view(now), self.lang.speech(), Form::Url);
         let lookup = Lookup::Http {
             method: "POST",
             url,
@@ -159,6 +160,7 @@ impl Runner {
             body: Some(Value::Object(body)),
             timeout: webhook.timeout,
             cache: None,
+            retries: 0,
         };
         self.find(now, lookup, webhook.timeout, &Texts::default(), out);
     }
@@ -182,7 +184,7 @@ impl Runner {
     }
 
     pub(super) fn ticket(&mut self, now: Time, ticket: &Ticket, out: &mut Vec<Wish>) {
-        let (lang, view) = (self.lang.primary().to_owned(), self.view(now));
+        let (lang, view) = (self.lang.speech().to_owned(), self.view(now));
         let mut fields: Map<String, Value> = ticket.fields.iter().map(|(name, value)| (name.clone(), value.value(&view, &lang))).collect();
         let title = ticket.title.of(&self.lang).map(|title| title.render(&view, &lang, Form::Written));
         if !ticket.attach.is_empty() {

@@ -71,7 +71,7 @@ pub const FIXED: [Phrase; 12] = [
 #[must_use]
 pub fn phrase(phrase: Phrase, lang: &Lang) -> &'static str {
     let (zh, en) = both(phrase);
-    if lang.primary() == "zh" { zh } else { en }
+    if lang.speech() == "zh" { zh } else { en }
 }
 
 /// The phrase with its values in place.

@@ -200,7 +200,7 @@ impl Runner {
             }
             (_, Choices::List(..)) => at.and_then(|at| self.items(now, slot).get(at).cloned()).map_or(Found::Nothing, Found::Value),
             (SlotType::Number | SlotType::Money, _) => {
-                keys.replace('*', ".").parse::<f64>().map_or(Found::Wrong, |number| Found::Value(number.into()))
+                keys.replace('*', ".").parse().map_or(Found::Wrong, |number| Found::Value(values::as_said(number)))
             }
             _ if fits(slot, &keys.into()) => Found::Value(keys.into()),
             _ => Found::Wrong,
@@ -260,7 +260,7 @@ impl Runner {
             (_, Some((least, most))) if by_form => {
                 let wanted = if least == most {
                     least.to_string()
-                } else if self.lang.primary() == "zh" {
+                } else if self.lang.speech() == "zh" {
                     format!("{least}到{most}")
                 } else {
                     format!("{least} to {most}")
@@ -285,7 +285,7 @@ impl Runner {
     }
 
     fn shown(&self, name: &str, value: &Value) -> String {
-        let lang = self.lang.primary();
+        let lang = self.lang.speech();
         let form = self.form();
         match self.plan.values.slots.get(name).map(|slot| &slot.kind) {
             Some(SlotType::Digits | SlotType::Phone | SlotType::Card) if form == Form::Spoken => shown::digits(value, lang, form),

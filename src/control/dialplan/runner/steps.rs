@@ -117,7 +117,7 @@ impl Runner {
     /// A text in the language spoken now.
     pub(super) fn prompt(&self, now: Time, texts: &Texts) -> Option<Prompt> {
         let template = texts.of(&self.lang)?;
-        let text = template.render(&self.view(now), self.lang.primary(), self.form());
+        let text = template.render(&self.view(now), self.lang.speech(), self.form());
         // A recorded prompt cannot say a value.
         let id = texts.id.clone().filter(|_| template.paths().next().is_none());
         (!text.trim().is_empty()).then(|| Prompt::Text { id, text, lang: texts.lang_of(&self.lang) })
@@ -164,7 +164,7 @@ impl Runner {
 
     fn set(&mut self, now: Time, pairs: &[(String, crate::control::dialplan::template::Template)], out: &mut Vec<Wish>) {
         for (name, template) in pairs {
-            let value = template.value(&self.view(now), self.lang.primary());
+            let value = template.value(&self.view(now), self.lang.speech());
             if self.plan.values.slots.contains_key(name) {
                 self.fill(name, value, out);
                 self.memory.sure.insert(name.clone());
@@ -214,7 +214,7 @@ impl Runner {
 
     fn message(&mut self, now: Time, message: &Message, out: &mut Vec<Wish>) {
         if let Some(text) = message.text.of(&self.lang) {
-            let text = text.render(&self.view(now), self.lang.primary(), Form::Written);
+            let text = text.render(&self.view(now), self.lang.speech(), Form::Written);
             out.push(Wish::Message { channels: message.channels.clone(), text });
         }
         self.next();

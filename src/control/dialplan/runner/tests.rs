@@ -14,7 +14,7 @@ use crate::control::words::lookup::{Finding, Lookup};
 
 const BEGIN: Time = Time(1_794_362_400_000_000);
 
-fn plan(id: &str) -> Arc<Plan> {
+pub(super) fn plan(id: &str) -> Arc<Plan> {
     let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
     let bench = [
         file("desk.yaml", include_str!("../../../../benches/dialplans/desk.yaml")),
@@ -41,30 +41,35 @@ fn plan(id: &str) -> Arc<Plan> {
     Arc::clone(&load(&files, &env).plans[id])
 }
 
-struct Talk {
-    runner: Runner,
+/// A conversation with its wishes.
+pub(super) struct Talk {
+    pub runner: Runner,
     now: Time,
-    out: Vec<Wish>,
+    pub out: Vec<Wish>,
 }
 
 impl Talk {
-    fn begin(id: &str, start: Start) -> Talk {
+    pub fn begin(id: &str, start: Start) -> Talk {
         let mut talk = Talk::new(id, start);
         talk.tell(Event::Started);
         talk
     }
 
     fn new(id: &str, start: Start) -> Talk {
-        Talk { runner: Runner::new(BEGIN, 1, plan(id), start), now: BEGIN, out: Vec::new() }
+        Talk::of(plan(id), start)
     }
 
-    fn tell(&mut self, event: Event) -> &[Wish] {
+    pub fn of(plan: Arc<Plan>, start: Start) -> Talk {
+        Talk { runner: Runner::new(BEGIN, 1, plan, start), now: BEGIN, out: Vec::new() }
+    }
+
+    pub fn tell(&mut self, event: Event) -> &[Wish] {
         self.out.clear();
         self.runner.step(self.now, event, &mut self.out);
         &self.out
     }
 
-    fn say(&mut self, text: &str) -> &[Wish] {
+    pub fn say(&mut self, text: &str) -> &[Wish] {
         self.tell(Event::Said { text: text.to_owned(), pinyin: None, confidence: 1.0 })
     }
 
@@ -89,7 +94,8 @@ impl Talk {
     }
 }
 
-fn said(wishes: &[Wish]) -> String {
+/// All that is said in these wishes.
+pub(super) fn said(wishes: &[Wish]) -> String {
     let prompts = wishes.iter().filter_map(|wish| if let Wish::Say { prompts, .. } = wish { Some(prompts) } else { None }).flatten();
     prompts.filter_map(|prompt| if let Prompt::Text { text, .. } = prompt { Some(text.as_str()) } else { None }).collect()
 }
@@ -279,6 +285,7 @@ fn s12_a_chat_gets_the_same_greeting_as_text_with_buttons_and_no_clock() {
         talk.out.iter().find_map(|wish| if let Wish::Say { buttons, .. } = wish { Some(buttons.clone()) } else { None }).expect("a line");
     assert_eq!(buttons.len(), 3);
     assert_eq!(buttons[0], ("工资问题".to_owned(), "1".to_owned()));
+    assert_eq!(said(&talk.out), said(&Talk::begin("driver-hotline", Start::voice()).out), "a caller hears the same words");
     assert!(!talk.out.iter().any(|wish| matches!(wish, Wish::Listen(_))));
     assert_eq!(talk.runner.poll_timeout(), None);
     talk.say("3");
@@ -327,7 +334,7 @@ fn s21_words_of_a_sensitive_matter_lead_to_a_person_in_the_same_turn_whatever_el
     let plan = Arc::clone(loaded.plans.get("desk").unwrap_or_else(|| panic!("{:?}", loaded.problems)));
     let talk = |first: Option<&str>, text: &str, medium: Medium| {
         let start = Start { medium, ..Start::voice() };
-        let mut talk = Talk { runner: Runner::new(BEGIN, 1, Arc::clone(&plan), start), now: BEGIN, out: Vec::new() };
+        let mut talk = Talk::of(Arc::clone(&plan), start);
         talk.tell(Event::Started);
         if let Some(first) = first {
             talk.say(first);
@@ -337,7 +344,7 @@ fn s21_words_of_a_sensitive_matter_lead_to_a_person_in_the_same_turn_whatever_el
         let phrase = wishes.iter().any(|wish| matches!(wish, Wish::Understood { decision, .. } if decision == "phrase"));
         (queued, phrase)
     };
-    let mut pinyin = Talk { runner: Runner::new(BEGIN, 1, Arc::clone(&plan), Start::voice()), now: BEGIN, out: Vec::new() };
+    let mut pinyin = Talk::of(Arc::clone(&plan), Start::voice());
     pinyin.tell(Event::Started);
     let sounds = Event::Said { text: "yǒu rén shòu shāng le".into(), pinyin: Some("you ren shou shang le".into()), confidence: 0.6 };
     assert!(pinyin.tell(sounds).iter().any(|wish| matches!(wish, Wish::Enqueue(_))), "an engine that writes pinyin only");

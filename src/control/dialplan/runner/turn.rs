@@ -369,7 +369,7 @@ impl Runner {
         let reads_keys = self.reads_keys() || failed >= 2;
         match question.kind {
             Asked::Menu(index) => {
-                let lines = if reads_keys { self.key_lines(index) } else { self.label_line(index) };
+                let lines = if reads_keys { self.key_lines(now, index) } else { self.label_line(now, index) };
                 lines.into_iter().for_each(|line| self.push_line(line));
                 self.ask(now, Asked::Menu(index), Vec::new(), question.buttons, out);
             }
