@@ -221,13 +221,13 @@ fn with_surroundings(files: &[PathBuf]) -> Vec<PathBuf> {
     for file in files {
         let folder = file.parent().unwrap_or(Path::new("."));
         let beside = yaml_files(folder).unwrap_or_default();
-        all.extend(beside.into_iter().filter(is_around));
+        all.extend(beside.into_iter().filter(|path| is_around(path)));
     }
     all.into_iter().collect()
 }
 
 /// The desk or an article: what all plans of a folder share.
-fn is_around(path: &PathBuf) -> bool {
+fn is_around(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "desk.yaml") || path.parent().is_some_and(|parent| parent.ends_with("knowledge"))
 }
 

@@ -324,3 +324,58 @@ fn table(rows: &[Row]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is asked of a set: accuracy, the right one among three, and how far the key words are behind.
+    struct Bar {
+        accuracy: f64,
+        top3: f64,
+        ahead: f64,
+    }
+
+    fn shared() -> PathBuf {
+        std::env::var_os("HOTLINE_SHARED").map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into(), PathBuf::from)
+    }
+
+    #[test]
+    fn s05_a_few_examples_an_intent_reach_the_bars_of_public_sets_ahead_of_key_words_and_bm25() {
+        let sets = [
+            ("banking77", "train_10shot.tsv", None, Bar { accuracy: 0.75, top3: 0.88, ahead: 0.10 }),
+            ("itr_insurer", "train.tsv", Some("titles.tsv"), Bar { accuracy: 0.75, top3: 0.92, ahead: 0.10 }),
+        ];
+        for (set, train, titles, bar) in sets {
+            let folder = shared().join("data/nlu").join(set);
+            if !folder.is_dir() {
+                return println!("SKIPPED: {} is missing; set HOTLINE_SHARED", folder.display());
+            }
+            let file = |name: &str| folder.join(name);
+            let eval = Eval {
+                train: vec![file(train)],
+                test: file("test.tsv"),
+                valid: None,
+                titles: titles.map(file),
+                oos: Vec::new(),
+                voice: false,
+                out: None,
+                json: false,
+            };
+            let (train, mut test) = (eval.read(&eval.train[0]).expect("to learn"), eval.read(&eval.test).expect("to test"));
+            test.retain(|sentence| sentence.label.is_some());
+            let titles = eval.titles.as_deref().map(|path| eval.read(path).expect("titles")).unwrap_or_default();
+            let intents = intents(&train, &titles);
+            let rows = ["n-gram SVM", "BM25", "key words"].map(|name| {
+                let method = eval.train(name, &intents, &train).expect("trained");
+                measure(name, &method, &test, None, 0.0).0
+            });
+            println!("{set}\n{}", table(&rows));
+            let figures = &rows[0].figures;
+            assert!(figures.accuracy >= bar.accuracy && figures.top3 >= bar.top3, "{set}: {figures:?}");
+            for other in &rows[1..] {
+                assert!(figures.accuracy >= other.figures.accuracy + bar.ahead, "{set}: {} reaches {:?}", other.name, other.figures);
+            }
+        }
+    }
+}

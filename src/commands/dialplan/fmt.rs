@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::{is_test, loaded_for_mocks_of, with_surroundings, yaml_files};
+use crate::control::dialplan::load::plan_id;
 use crate::control::dialplan::problem::has_error;
 use crate::control::dialplan::{Problem, Source, format, test_file};
 
@@ -81,9 +82,19 @@ fn errors(file: &Path, source: &Source) -> anyhow::Result<Vec<Problem>> {
     let found = if is_test(file) {
         test_file::read(source).err().unwrap_or_default()
     } else {
-        loaded_for_mocks_of(&with_surroundings(&[file.to_path_buf()]))?.problems
+        loaded_for_mocks_of(&around(file, source)?)?.problems
     };
     Ok(found.into_iter().filter(|problem| problem.file == source.name && has_error(std::slice::from_ref(problem))).collect())
+}
+
+/// The files that a file is judged by: a plan with the desk and the articles, all else with the plans too, which have its names.
+fn around(file: &Path, source: &Source) -> anyhow::Result<Vec<PathBuf>> {
+    if plan_id(source).is_some() {
+        return Ok(with_surroundings(&[file.to_path_buf()]));
+    }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let home = if folder.ends_with("knowledge") { folder.parent().unwrap_or(Path::new("")) } else { folder };
+    yaml_files(if home.as_os_str().is_empty() { Path::new(".") } else { home })
 }
 
 /// Puts the text in the place of the file at once: nobody ever reads half of it.
@@ -123,7 +134,7 @@ mod tests {
         assert!(fs::read_to_string(&broken).unwrap().contains("start: b\n"));
         let text = fs::read_to_string(&plan).unwrap();
         assert!(text.starts_with("dialplan: 1  # one\nid: x\n"), "{text}");
-        assert!(text.contains("a: [{hangup: Bye.}]\n"), "{text}");
+        assert!(text.contains("a: [{hangup: \"Bye.\"}]\n"), "{text}");
         assert_eq!(run(folder.path(), &args(&[&plan], true)).unwrap(), ExitCode::SUCCESS);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
     }

@@ -86,7 +86,7 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<ExitCode> {
 fn draft(dir: &Path, file: &Path) -> anyhow::Result<Arc<Plan>> {
     let mut files = with_surroundings(&[file.to_path_buf()]);
     if files.len() == 1 {
-        files.extend(yaml_files(dir).unwrap_or_default().into_iter().filter(is_around));
+        files.extend(yaml_files(dir).unwrap_or_default().into_iter().filter(|path| is_around(path)));
     }
     let loaded = loaded_for_mocks_of(&files)?;
     let name = file.display().to_string();
@@ -125,7 +125,7 @@ struct Versions {
 
 impl Versions {
     fn new(dir: &Path, published: Option<Arc<Plan>>, plan: &str) -> anyhow::Result<Versions> {
-        let shared = yaml_files(dir).unwrap_or_default().into_iter().filter(is_around).collect::<Vec<_>>();
+        let shared = yaml_files(dir).unwrap_or_default().into_iter().filter(|path| is_around(path)).collect::<Vec<_>>();
         Ok(Versions { published, plan: plan.to_owned(), around: read(&shared)?.0, read: BTreeMap::new() })
     }
 
@@ -218,6 +218,25 @@ fn print(summary: &Summary) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::db::Db;
+
+    const OLD: &str = "dialplan: 1\nid: shop\nlanguages: [en-US]\nstart: main\nnodes:\n  main: [{hangup: \"We were here before.\"}]\n";
+
+    #[tokio::test]
+    async fn a_version_that_was_in_force_once_is_read_from_what_the_center_keeps() {
+        let home = tempfile::tempdir().expect("a folder");
+        let source = Source { name: "shop.yaml".to_owned(), text: OLD.to_owned() };
+        let version = load(&[source], &BTreeMap::new()).plans["shop"].version.clone();
+        let kept = home.path().join("plans/shop");
+        std::fs::create_dir_all(&kept).expect("a folder");
+        std::fs::write(kept.join(format!("{version}.yaml")), OLD).expect("a version");
+        let db = Db::open(&format!("sqlite:{}", home.path().join("t.db").display())).await.expect("a database");
+        let log = Log::Tables(db, home.path().to_owned());
+        let mut versions = Versions::new(home.path(), None, "shop").expect("no files");
+        let found = versions.of(&version, &log).await.expect("it is asked for").expect("it is kept");
+        assert_eq!((found.id.as_str(), &found.version), ("shop", &version));
+        assert!(versions.of("0123456789", &log).await.expect("it is asked for").is_none());
+    }
 
     #[test]
     fn without_a_word_the_last_week_counts() {

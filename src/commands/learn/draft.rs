@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::control::dialplan::problem::nearest;
 use crate::control::dialplan::syntax::{self, Kind, Yaml};
 use crate::nlu::is_han;
 
@@ -98,11 +99,25 @@ impl Home {
         }
         let (file, text, option) = match fitting.as_slice() {
             [one] => one,
-            [] => bail!("no option with `examples` leads to the node '{node}': give it one example by hand first"),
+            [] => bail!("no option with `examples` leads to the node '{node}': {}", self.near(node)),
             _ => bail!("several plans have a node '{node}': say which with --plan"),
         };
         let lists = option.get("examples").context("an option with examples")?;
         Ok(Draft { file: (*file).clone(), before: (*text).clone(), text: with_sentences(text, lists, sentences)? })
+    }
+
+    /// What is wrong with a node that no option with examples leads to.
+    fn near(&self, node: &str) -> String {
+        let mut known = Vec::new();
+        for (file, text) in &self.0 {
+            if let Ok(yaml) = syntax::parse(&file.to_string_lossy(), text) {
+                targets(&yaml, &mut known);
+            }
+        }
+        match nearest(node, known.iter().map(String::as_str)).filter(|near| *near != node) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => "give it one example by hand first".to_owned(),
+        }
     }
 
     fn to_article(&self, base: &str, topic: &str, sentences: &[String], answer: Option<&str>) -> anyhow::Result<Draft> {
@@ -146,6 +161,19 @@ fn options_to<'y>(yaml: &'y Yaml, node: &str, out: &mut Vec<&'y Yaml>) {
                 out.push(yaml);
             }
             pairs.iter().for_each(|pair| options_to(&pair.value, node, out));
+        }
+        _ => {}
+    }
+}
+
+/// Where options with examples lead.
+fn targets(yaml: &Yaml, out: &mut Vec<String>) {
+    match &yaml.kind {
+        Kind::List(items) => items.iter().for_each(|item| targets(item, out)),
+        Kind::Map(pairs) => {
+            let goto = yaml.get("goto").and_then(Yaml::scalar).filter(|_| yaml.get("examples").is_some());
+            out.extend(goto.map(str::to_owned));
+            pairs.iter().for_each(|pair| targets(&pair.value, out));
         }
         _ => {}
     }
@@ -297,6 +325,7 @@ mod tests {
         let draft =
             |to: &str, text: &str| home.draft(&Target::parse(to).unwrap(), None, &said(&[text]), None).err().map(|why| why.to_string());
         assert!(draft("node:nowhere", "x").unwrap().contains("no option"));
+        assert!(draft("node:ordre", "x").unwrap().contains("did you mean 'order'?"));
         assert!(draft("node:pay", "how do I pay").unwrap().contains("language"));
         assert!(draft("node:order", "查订单").unwrap().contains("already"));
         assert!(Target::parse("claims").is_err() && Target::parse("article:faq").is_err() && Target::parse("article:faq/a b").is_err());

@@ -3,8 +3,9 @@
 
 use Shape::{
     Action, Actions, Answer, Any, Arm, Article, Calendar, Callback, Case, Command, Confirm, Coverage, Defaults, Desk, DeskQueue, Each,
-    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Queue, Saga, SagaCall,
-    Sentences, Shown, Sla, Slot, Split, SplitArm, Step, Survey, Tests, Thresholds, Ticket, Transfer, Valid, Variant, Webhook, WrapUp,
+    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Prose, Queue, Saga,
+    SagaCall, Sentences, Shown, Sla, Slot, Split, SplitArm, Step, Survey, Tests, Thresholds, Ticket, Transfer, Valid, Variant, Webhook,
+    WrapUp,
 };
 
 /// What a piece of a file is.
@@ -13,8 +14,10 @@ use Shape::{
 pub enum Shape {
     /// Values without keys of ours.
     Any,
-    /// A text by language.
+    /// A text by language, or one for all.
     Langs,
+    /// A text in one language.
+    Prose,
     /// Lists of sentences by language.
     Sentences,
     /// Entries with names of their own.
@@ -83,7 +86,7 @@ impl Shape {
             Step | Arm => STEP,
             Defaults | Thresholds | NoInput | Command | Shown | Slot | Valid | Lookup | Menu | MenuOption => self.keys_of_values(),
             Langs => &[("id", Any)],
-            Any | Sentences | Each(_) | ListOf(_) => &[],
+            Any | Prose | Sentences | Each(_) | ListOf(_) => &[],
             _ => self.keys_of_verb(),
         }
     }
@@ -273,6 +276,7 @@ impl Shape {
         match self {
             Each(inner) => *inner,
             Sentences => Any,
+            Langs if key != "id" => Prose,
             _ => self.keys().iter().find(|(known, _)| *known == key).map_or(Any, |(_, shape)| *shape),
         }
     }
@@ -287,6 +291,12 @@ impl Shape {
     #[must_use]
     pub fn is_block(self) -> bool {
         matches!(self, Plan | Desk | Knowledge | Actions | Tests | Each(_) | ListOf(MenuOption | Arm | Case | Variant | Action))
+    }
+
+    /// Is a text there said or shown to people?
+    #[must_use]
+    pub fn is_prose(self) -> bool {
+        matches!(self, Langs | Prose)
     }
 
     /// Whether the order of the keys that have no place of their own says nothing: languages do not, what a step does, does.

@@ -111,6 +111,32 @@ pub fn is_backchannel(text: &str) -> bool {
     bare.trim().is_empty() || NODS.contains(&bare.trim())
 }
 
+/// 你好, hello: it is said to be said, and asks for nothing.
+#[must_use]
+pub fn is_greeting(text: &str) -> bool {
+    const GREETINGS: [&str; 18] = [
+        "喂",
+        "喂喂",
+        "你好",
+        "您好",
+        "喂你好",
+        "喂您好",
+        "你好啊",
+        "在吗",
+        "有人吗",
+        "早上好",
+        "hello",
+        "hello hello",
+        "hi",
+        "hi there",
+        "hey",
+        "good morning",
+        "good afternoon",
+        "good evening",
+    ];
+    GREETINGS.contains(&plain_words(text).as_str()) || GREETINGS.contains(&plain_words(text).replace(' ', "").as_str())
+}
+
 /// A mark from 1 to 5.
 #[must_use]
 pub fn mark(search: &Search<'_>) -> Option<u8> {

@@ -40,7 +40,7 @@ fn finding(plan: &Plan, held: &[Held], options: &[String], line: usize, file: &s
         .map(|one| format!("\"{}\" of {} → {}", one.text, one.intent, got(one).as_deref().unwrap_or("nothing")))
         .collect();
     let (count, good) = (here.len(), here.len() - missed.len());
-    let what = format!("of {count} examples held back one by one only {good} are understood: {}", shown.join(", "));
+    let what = format!("of {count} examples held back one by one only {good} come nearest to their own option: {}", shown.join(", "));
     let mend = Some("give each option more sentences, and words of its own; `hotline dialplan confusions` lists them".to_owned());
     Some(Problem { id: "D134", severity: Severity::Warning, file: file.to_owned(), line, column: 1, what, mend })
 }

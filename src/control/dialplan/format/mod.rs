@@ -1,4 +1,5 @@
-//! The canonical form of a file: keys in their order, lines where they are long, quotes where they are needed, comments where they were.
+//! The canonical form of a file: keys in their order, lines where they are long, quotes around prose and where they are needed, comments where
+//! they were.
 
 mod remark;
 mod scalar;

@@ -17,9 +17,12 @@ const TAKEN_FOR_TRUTH: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
 /// The text in one line.
 #[must_use]
 pub fn line(text: &str, around: Around) -> String {
-    if !needs_quotes(text, around) {
-        return text.to_owned();
-    }
+    if needs_quotes(text, around) { in_quotes(text) } else { text.to_owned() }
+}
+
+/// The text in quotes, needed or not: what is said to people begins and ends where everybody sees it, and bears a comma more.
+#[must_use]
+pub fn in_quotes(text: &str) -> String {
     let escapes = text.chars().any(is_special);
     if !escapes && !text.contains('\'') && text.contains(['"', '\\']) {
         return format!("'{text}'");

@@ -23,6 +23,7 @@ fn all() -> Vec<Source> {
         file("driver-hotline.yaml", include_str!("../../../../dialplans/driver-hotline.yaml")),
         file("where-is-my-order.yaml", include_str!("../../../../dialplans/where-is-my-order.yaml")),
         file("coffee-order.yaml", include_str!("../../../../dialplans/coffee-order.yaml")),
+        file("actions.yaml", include_str!("../../../../dialplans/actions.yaml")),
         file("knowledge/driver.yaml", include_str!("../../../../dialplans/knowledge/driver.yaml")),
         file("driver-hotline.test.yaml", include_str!("../../../../dialplans/driver-hotline.test.yaml")),
         file("driver-hotline.more.test.yaml", include_str!("../../../../dialplans/driver-hotline.more.test.yaml")),
@@ -112,14 +113,14 @@ start: main       # begins here
 nodes:   # all of them
   main:
     # first the hello
-    - say: Hello.      # friendly
+    - say: \"Hello.\"    # friendly
     - menu:
         prompt: |
           Say it.
           Or not.
         options:
           # one
-          - {key: 1, goto: bye, label: good-bye}
+          - {key: 1, goto: bye, label: \"good-bye\"}
       # below the menu
 
   # the end
@@ -128,6 +129,16 @@ nodes:   # all of them
 ";
     assert_eq!(formatted(written), wanted);
     assert_eq!(formatted(wanted), wanted);
+}
+
+#[test]
+fn what_comes_with_the_program_is_in_canonical_form_and_its_prose_in_quotes() {
+    for source in all().into_iter().filter(|source| !source.name.contains("fixture") && source.name != "good.yaml") {
+        let canonical = canonical(&source).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let first = canonical.lines().zip(source.text.lines()).find(|(wanted, is)| wanted != is);
+        assert_eq!(canonical, source.text, "run `hotline dialplan fmt`: {}: {first:?}", source.name);
+    }
+    assert!(formatted("nodes:\n  a: [{say: {zh-CN: 您好, en-US: Hello}}]\n").contains("{zh-CN: \"您好\", en-US: \"Hello\"}"));
 }
 
 #[test]

@@ -146,9 +146,13 @@ fn is_long(node: &Node) -> bool {
 fn one_line(node: &Node, shape: Shape) -> Option<String> {
     match &node.kind {
         Kind::Bare(text) => Some(text.clone()),
-        Kind::Text(text) => Some(scalar::line(text, Around::Lines)),
+        Kind::Text(text) => Some(written(text, shape, Around::Lines)),
         Kind::List(_) | Kind::Map(_) => flow(node, shape),
     }
+}
+
+fn written(text: &str, shape: Shape, around: Around) -> String {
+    if shape.is_prose() { scalar::in_quotes(text) } else { scalar::line(text, around) }
 }
 
 fn flow(node: &Node, shape: Shape) -> Option<String> {
@@ -159,7 +163,7 @@ fn flow(node: &Node, shape: Shape) -> Option<String> {
     Some(match &node.kind {
         Kind::Bare(text) => text.clone(),
         Kind::Text(text) if scalar::block(text).is_some() => return None,
-        Kind::Text(text) => scalar::line(text, Around::Flow),
+        Kind::Text(text) => written(text, shape, Around::Flow),
         Kind::List(items) => {
             let items: Option<Vec<String>> = items.iter().map(|item| flow(&item.value, shape.of_item())).collect();
             format!("[{}]", items?.join(", "))

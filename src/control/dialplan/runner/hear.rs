@@ -56,6 +56,11 @@ impl Runner {
             self.listen_on(now, out);
             return;
         }
+        if self.is_greeting_back(now, &question, &heard) {
+            self.memory.line("customer", text);
+            self.listen_on(now, out);
+            return;
+        }
         self.memory.turn += 1;
         self.memory.line("customer", text);
         text.clone_into(&mut self.memory.last_said);
@@ -111,10 +116,18 @@ impl Runner {
         syllables == 1 && question.barge_in == BargeIn::Words && !(is_hinted && self.is_sure(now, index, heard))
     }
 
+    /// Whoever says hello before anything else has been greeted already: the greeting goes on, or stands in the chat, and he is listened to.
+    fn is_greeting_back(&self, now: Time, question: &Question, heard: &Heard<'_>) -> bool {
+        let Asked::Menu(index) = question.kind else { return false };
+        let is_first = self.memory.turn == 0 && self.memory.transcript.iter().all(|(who, _)| *who != "customer");
+        is_first && values::is_greeting(heard.text) && !self.is_sure(now, index, heard)
+    }
+
     /// Words so far: they stop a prompt before the sentence is at its end.
     pub(super) fn words_begun(&mut self, text: &str, out: &mut Vec<Wish>) {
         let Wait::Answer(question) = &self.wait else { return };
-        if question.barge_in == BargeIn::Words && is_more_than_a_word(text) && !self.is_backchannel(question, text) {
+        let is_hello = self.memory.turn == 0 && values::is_greeting(text);
+        if question.barge_in == BargeIn::Words && is_more_than_a_word(text) && !is_hello && !self.is_backchannel(question, text) {
             self.stop_saying(out);
         }
     }

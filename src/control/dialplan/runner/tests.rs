@@ -293,6 +293,30 @@ fn s12_a_chat_gets_the_same_greeting_as_text_with_buttons_and_no_clock() {
 }
 
 #[test]
+fn s12_whoever_says_hello_first_has_been_greeted_already_and_is_listened_to() {
+    let start = Start { medium: Medium::Chat, channel: "web".to_owned(), ..Start::voice() };
+    let mut chat = Talk::begin("driver-hotline", start);
+    assert_eq!(chat.say("你好！"), []);
+    assert!(said(chat.say("在吗")).contains("您可以说"), "once is enough");
+    chat.say("车坏了");
+    assert_eq!(chat.runner.node(), "car");
+    let mut call = Talk::begin("driver-hotline", Start::voice());
+    let play = call.last_play();
+    call.tell(Event::SpeechStarted);
+    assert!(call.tell(Event::Words("喂你好".to_owned())).is_empty(), "the greeting goes on");
+    assert!(matches!(call.say("喂，你好")[..], [Wish::Listen(_)]), "{:?}", call.out);
+    call.tell(Event::PromptFinished(play));
+    let begun = call.now;
+    call.strike();
+    assert_eq!((call.now, said(&call.out).contains("您可以说")), (begun + Duration::from_secs(5), true), "silence after it is asked about");
+    let mut late = Talk::begin("driver-hotline", Start::voice());
+    late.tell(Event::PromptFinished(late.last_play()));
+    assert!(matches!(late.say("你好")[..], [Wish::Listen(_)]), "{:?}", late.out);
+    late.strike();
+    assert!(said(&late.out).contains("您可以说"), "and so is the silence after a late hello: {:?}", late.out);
+}
+
+#[test]
 fn the_bench_plan_answers_by_the_dialled_user() {
     for (user, wish) in [("play", "music"), ("bridge", "sip:agent@127.0.0.1:5080"), ("queue", "line"), ("answer", "")] {
         let mut start = Start::voice();

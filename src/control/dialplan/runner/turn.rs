@@ -272,6 +272,9 @@ impl Runner {
     pub(super) fn listen_on(&mut self, now: Time, out: &mut Vec<Wish>) {
         self.clocks.answer = None;
         self.listen(now, out);
+        if self.voice.playing.is_none() {
+            self.start_silence(now);
+        }
     }
 
     /// Sound without words. Over a prompt it is a cough, and asked for nothing.
