@@ -135,6 +135,12 @@ impl Mixer {
                 room.change(leg, |leg| leg.keypad.press(&keys));
             }),
             Command::Listen { leg, listening } => self.listen(leg, &listening),
+            Command::EndAfter { leg, turn, silence } => self.in_home(leg, |room, _| {
+                room.change(leg, |leg| {
+                    let tap = leg.tap.iter_mut().find(|tap| tap.listening().turn == turn);
+                    tap.into_iter().for_each(|tap| tap.end_after(silence));
+                });
+            }),
             Command::StopListen { leg, turn } => self.stop_listening(leg, turn),
             Command::StartRecording { room, recording, customer, path } => self.record(room, recording, customer, path),
             Command::MaskRecording { room, recording, masking } => {

@@ -55,6 +55,8 @@ enum State {
 pub struct Tap {
     leg: LegId,
     listening: Arc<Listening>,
+    /// The silence that ends the utterance under way.
+    end_silence: Duration,
     speech: Sender<Job>,
     state: State,
     vad: Vad,
@@ -75,6 +77,7 @@ impl Tap {
     pub fn new(leg: LegId, listening: Arc<Listening>, speech: Sender<Job>) -> Box<Tap> {
         Box::new(Tap {
             leg,
+            end_silence: listening.end_silence,
             listening,
             speech,
             state: State::Waiting,
@@ -92,6 +95,11 @@ impl Tap {
     #[must_use]
     pub fn listening(&self) -> &Arc<Listening> {
         &self.listening
+    }
+
+    /// Another silence ends the utterance under way; the next one has the turn's own.
+    pub fn end_after(&mut self, silence: Duration) {
+        self.end_silence = silence;
     }
 
     /// Hears 20 ms. `played`: the power of what our player sent in this tick; `age`: time since the leg was opened.
@@ -141,6 +149,7 @@ impl Tap {
             return Turned::Overloaded;
         }
         self.state = State::Speaking { ticks: count, silent: 0 };
+        self.end_silence = self.listening.end_silence;
         Turned::Started
     }
 
@@ -151,7 +160,7 @@ impl Tap {
             return Turned::Overloaded;
         }
         self.state = State::Speaking { ticks, silent };
-        if TICK * silent < self.listening.end_silence && TICK * ticks < self.listening.max {
+        if TICK * silent < self.end_silence && TICK * ticks < self.listening.max {
             return Turned::Nothing;
         }
         if !self.give(Job::Finish { leg: self.leg, turn: self.listening.turn, at: clock::now() }) {

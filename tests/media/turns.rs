@@ -134,6 +134,7 @@ impl<'a> Conversation<'a> {
                 self.listening = Some(Arc::clone(&listening));
                 self.stage.order(Command::Listen { leg, listening });
             }
+            Wish::EndAfter(turn, silence) => self.stage.order(Command::EndAfter { leg, turn, silence }),
             Wish::StopListening(turn) => self.stage.order(Command::StopListen { leg, turn }),
             Wish::StopSaying(play) => {
                 self.stopped.get_or_insert(self.stage.now / 1_000);

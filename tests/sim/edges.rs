@@ -96,6 +96,10 @@ impl Media {
                 Vec::new()
             }
             Command::Listen { leg, listening } => self.listen(worker, leg, &listening, random),
+            Command::EndAfter { leg, .. } => {
+                self.open_leg(worker, leg, "EndAfter");
+                Vec::new()
+            }
             Command::StopListen { leg, turn } => {
                 if let Some(found) = self.legs.get_mut(&leg) {
                     found.turn.take_if(|open| *open == turn);

@@ -123,6 +123,10 @@ impl Call {
                 self.sound.end_silence = listening.end_silence;
                 self.media(Command::Listen { leg, listening: Arc::new(listening) }, world);
             }
+            Wish::EndAfter(turn, silence) => {
+                self.sound.end_silence = silence;
+                self.media(Command::EndAfter { leg, turn, silence }, world);
+            }
             Wish::StopListening(turn) => {
                 self.sound.turn.take_if(|open| *open == turn);
                 self.media(Command::StopListen { leg, turn }, world);

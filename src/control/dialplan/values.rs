@@ -137,6 +137,39 @@ pub fn is_greeting(text: &str) -> bool {
     GREETINGS.contains(&plain_words(text).as_str()) || GREETINGS.contains(&plain_words(text).replace(' ', "").as_str())
 }
 
+/// Is it one of these phrases, and none of them goes on from there?
+#[must_use]
+pub fn is_whole(text: &str, phrases: &[String]) -> bool {
+    let text = plain_words(text);
+    let Some(first) = text.chars().next() else { return false };
+    let begins = |phrase: &&String| phrase.chars().next().is_some_and(|c| c.to_lowercase().eq(first.to_lowercase()));
+    let mut is_one = false;
+    for phrase in phrases.iter().filter(begins) {
+        match plain_words(phrase).strip_prefix(text.as_str()) {
+            Some("") => is_one = true,
+            Some(_) => return false,
+            None => {}
+        }
+    }
+    is_one
+}
+
+/// Is it a value of a slot that can have no more signs?
+#[must_use]
+pub fn is_full(slot: &Slot, search: &Search<'_>) -> bool {
+    match (&slot.kind, &slot.choices, slot.length) {
+        (SlotType::Digits, _, Some((_, most))) => {
+            matches!(find(slot, search), Found::Value(value) if super::expr::plain(&value).chars().count() == most)
+        }
+        (SlotType::Phone | SlotType::Card | SlotType::IdCn, ..) => matches!(find(slot, search), Found::Value(_)),
+        (SlotType::Choice, Choices::Fixed(values), _) => {
+            let words = values.iter().flat_map(|choice| choice.words.get(search.lang).into_iter().flatten().chain([&choice.value]));
+            is_whole(search.text, &words.cloned().collect::<Vec<_>>())
+        }
+        _ => false,
+    }
+}
+
 /// A mark from 1 to 5.
 #[must_use]
 pub fn mark(search: &Search<'_>) -> Option<u8> {

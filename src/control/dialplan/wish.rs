@@ -184,6 +184,8 @@ pub enum Wish {
     },
     /// Listen for one turn (a chat just waits).
     Listen(Listening),
+    /// This silence ends the utterance under way: more, or less, is to be expected of it than of others.
+    EndAfter(TurnId, Duration),
     /// End the turn.
     StopListening(TurnId),
     /// Stop the playback.

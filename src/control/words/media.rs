@@ -325,6 +325,15 @@ pub enum Command {
         /// The turn's terms.
         listening: Arc<Listening>,
     },
+    /// Another silence ends the utterance that is under way; the turn's next one has the turn's own again.
+    EndAfter {
+        /// The speaker.
+        leg: LegId,
+        /// The turn.
+        turn: TurnId,
+        /// So long.
+        silence: Duration,
+    },
     /// Ends the turn without a result.
     StopListen {
         /// The speaker.

@@ -208,6 +208,39 @@ fn the_recognizer_is_told_what_kind_of_value_may_come_and_digits_get_longer_paus
     assert!(hints.grammar.as_ref().is_some_and(|grammar| grammar.contains("幺") && grammar.contains("洞")), "{hints:?}");
 }
 
+/// The silence that ends what is being said, as far as these words change it.
+fn ends_after(talk: &mut Talk, words: &str) -> Option<u128> {
+    talk.tell(Event::Words(words.to_owned()));
+    talk.out.iter().find_map(|wish| if let Wish::EndAfter(_, silence) = wish { Some(silence.as_millis()) } else { None })
+}
+
+#[test]
+fn who_has_said_all_that_is_asked_for_is_waited_for_less_and_who_goes_on_as_before() {
+    let mut menu = Talk::of(shop("0.75", "0.45"), Start::voice());
+    menu.tell(Event::Started);
+    assert_eq!(ends_after(&mut menu, "where is my"), None);
+    assert_eq!(ends_after(&mut menu, "where is my order"), Some(400));
+    assert_eq!(ends_after(&mut menu, "Where is my order?"), None, "it is as it was");
+    assert_eq!(ends_after(&mut menu, "where is my order going to"), Some(700));
+    let mut longer = Talk::of(shop("0.75", "0.45"), Start::voice());
+    longer.tell(Event::Started);
+    assert_eq!(ends_after(&mut longer, "I do not want my order any more"), Some(400));
+    for (slot, open, full) in [
+        ("type: digits, length: 6", "一二三四五", "一二三四五六"),
+        ("type: digits, length: 4..6", "一二三四", "一二三四五六"),
+        ("type: phone", "幺三八零零幺三八零零", "幺三八零零幺三八零零零"),
+    ] {
+        let mut talk = Talk::of(asking(slot), Start::voice());
+        talk.tell(Event::Started);
+        assert_eq!((ends_after(&mut talk, open), ends_after(&mut talk, full)), (None, Some(400)), "{slot}");
+    }
+    let mut talk = Talk::of(asking("type: choice, values: [红茶, 红茶拿铁, 绿茶]"), Start::voice());
+    talk.tell(Event::Started);
+    assert_eq!((ends_after(&mut talk, "红茶"), ends_after(&mut talk, "绿茶")), (None, Some(400)), "red tea may go on");
+    talk.say("绿茶");
+    assert_eq!((ends_after(&mut talk, "不对"), ends_after(&mut talk, "对")), (None, Some(400)), "a no is often followed by what is right");
+}
+
 /// The languages of all that is said in these wishes.
 fn languages(wishes: &[Wish]) -> Vec<Lang> {
     let prompts = wishes.iter().filter_map(|wish| if let Wish::Say { prompts, .. } = wish { Some(prompts) } else { None }).flatten();

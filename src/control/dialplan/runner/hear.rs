@@ -124,11 +124,31 @@ impl Runner {
     }
 
     /// Words so far: they stop a prompt before the sentence is at its end.
-    pub(super) fn words_begun(&mut self, text: &str, out: &mut Vec<Wish>) {
+    pub(super) fn words_begun(&mut self, now: Time, text: &str, out: &mut Vec<Wish>) {
         let Wait::Answer(question) = &self.wait else { return };
         let is_hello = self.memory.turn == 0 && values::is_greeting(text);
         if question.barge_in == BargeIn::Words && is_more_than_a_word(text) && !is_hello && !self.is_backchannel(question, text) {
             self.stop_saying(out);
+        }
+        self.end_in_time(now, text, out);
+    }
+
+    /// Is a sentence all that can be asked for? Then nobody need wait for more of it.
+    pub(super) fn is_all(&self, now: Time, kind: &Asked, text: &str) -> bool {
+        match kind {
+            Asked::Menu(index) => {
+                let hints = self.plan.flow.menus.get(*index).and_then(|menu| menu.hints.get(&self.lang));
+                hints.is_some_and(|hints| values::is_whole(text, &hints.phrases))
+            }
+            // A "no" is often followed by what is right.
+            Asked::Confirm(_) | Asked::Readback(..) | Asked::Offer(_) => {
+                text.chars().count() < LONG_ANSWER && self.yes_or_no(now, text) == Some(true)
+            }
+            Asked::Slot(name) => {
+                let slot = self.plan.values.slots.get(name);
+                slot.is_some_and(|slot| values::is_full(slot, &self.search(now, text, &[])))
+            }
+            Asked::DidYouMean(_) | Asked::Survey(_) | Asked::Contact(_) | Asked::Words(_) => false,
         }
     }
 

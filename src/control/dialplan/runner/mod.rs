@@ -186,12 +186,24 @@ struct Voice {
     playing: Option<PlayId>,
     /// The open turn of listening.
     turn: Option<TurnId>,
+    /// May more be expected of what is being said?
+    more: More,
     /// Keys pressed before they were asked for.
     typed_ahead: String,
     /// Chat lines that came before they were asked for.
     said_ahead: VecDeque<String>,
     /// May words be asked for?
     ear: Ear,
+}
+
+/// May somebody who is speaking have more to say?
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum More {
+    /// Yes: his pauses are waited for.
+    #[default]
+    Likely,
+    /// What he has said is all that is asked for.
+    Hardly,
 }
 
 /// May the customer answer in words?
@@ -385,7 +397,7 @@ impl Runner {
             Event::Said { text, pinyin, confidence } => self.said(now, &text, pinyin.as_deref(), confidence, out),
             Event::Pressed(key) => self.pressed(now, key, out),
             Event::SpeechStarted => self.speech_started(now),
-            Event::Words(text) => self.words_begun(&text, out),
+            Event::Words(text) => self.words_begun(now, &text, out),
             Event::NotUnderstood => self.not_understood(now, out),
             Event::NoRecognizer => self.no_recognizer(now, out),
             Event::PromptFinished(play) => self.prompt_finished(now, play, out),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::phrases::{Phrase, filled};
-use super::{Asked, Ear, Medium, Question, Runner, Tries, Wait, longest_play};
+use super::{Asked, Ear, Medium, More, Question, Runner, Tries, Wait, longest_play};
 use crate::control::dialplan::hints;
 use crate::control::dialplan::plan::{PickUp, SlotType, Target};
 use crate::control::dialplan::wish::Wish;
@@ -17,6 +17,8 @@ use crate::control::words::{PlayId, TurnId};
 /// Silence that ends an utterance, by what is asked for.
 const END_OF_SENTENCE: Duration = Duration::from_millis(700);
 const END_OF_DIGITS: Duration = Duration::from_millis(1_400);
+/// The same, when what was said is complete.
+const END_OF_ALL: Duration = Duration::from_millis(400);
 /// The longest utterance.
 const LONGEST: Duration = Duration::from_secs(20);
 /// After the caller began to speak, a result must come by then.
@@ -177,9 +179,21 @@ impl Runner {
         }
         let (expect, hints) = self.expected(&question.kind);
         let turn = TurnId::new(now, &mut self.random);
-        let end_silence = if matches!(expect, Expect::Digits | Expect::Code) { END_OF_DIGITS } else { END_OF_SENTENCE };
-        self.voice.turn = Some(turn);
+        let end_silence = usual_silence(expect);
+        (self.voice.turn, self.voice.more) = (Some(turn), More::Likely);
         out.push(Wish::Listen(Listening { turn, lang: self.lang.clone(), expect, hints, end_silence, max: LONGEST }));
+    }
+
+    /// Who has said all that is asked for is not waited for as long as one who may go on.
+    pub(super) fn end_in_time(&mut self, now: Time, text: &str, out: &mut Vec<Wish>) {
+        let (Wait::Answer(question), Some(turn)) = (&self.wait, self.voice.turn) else { return };
+        let more = if self.is_all(now, &question.kind, text) { More::Hardly } else { More::Likely };
+        if more == self.voice.more {
+            return;
+        }
+        let usual = usual_silence(self.expected(&question.kind).0);
+        self.voice.more = more;
+        out.push(Wish::EndAfter(turn, if more == More::Hardly { END_OF_ALL } else { usual }));
     }
 
     fn expected(&self, kind: &Asked) -> (Expect, Arc<Hints>) {
@@ -407,6 +421,11 @@ impl Runner {
             self.ask(now, question.kind, question.prompts, question.buttons, out);
         }
     }
+}
+
+/// Silence that ends an utterance, by what is asked for.
+fn usual_silence(expect: Expect) -> Duration {
+    if matches!(expect, Expect::Digits | Expect::Code) { END_OF_DIGITS } else { END_OF_SENTENCE }
 }
 
 /// Kinds of values that keys can give.
