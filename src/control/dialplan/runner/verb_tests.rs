@@ -188,6 +188,23 @@ fn a_lookup_has_an_arm_for_each_way_it_can_go_and_the_default_where_it_has_none(
 }
 
 #[test]
+fn a_saga_does_all_of_its_calls_or_goes_where_it_says_and_undoes_what_was_done() {
+    let lookups = "lookups:\n  book: {post: \"https://a.test/book\", timeout: 2s, body: {who: \"{caller.phone}\"}}\n  \
+                   unbook: {post: \"https://a.test/unbook\", timeout: 2s}\n  pay: {post: \"https://b.test/pay\", timeout: 2s}\n";
+    let nodes = "  main:\n    - saga: {id: trip, calls: [{do: book, undo: unbook}, pay], retries: 0, failed: sorry, stuck: desk}\n    - hangup: \"Booked.\"\n  \
+                 sorry: [{hangup: \"Nothing was booked.\"}]\n  desk: [{hangup: \"A person looks into it.\"}]\n";
+    let said = |pay: Mock, unbook: Mock| {
+        let mocks = [("book", Mock::Answer(json!({}))), ("pay", pay), ("unbook", unbook)];
+        let lookups_of = mocks.map(|(name, mock)| (name.to_owned(), mock));
+        let world = World { lookups: BTreeMap::from(lookups_of), ..World::default() };
+        heard(talk_at(plan_with(lookups, nodes), caller(), OPEN, world))
+    };
+    assert_eq!(said(Mock::Answer(json!({})), Mock::Failed), "Booked.");
+    assert_eq!(said(Mock::Failed, Mock::Answer(json!({}))), "Nothing was booked.");
+    assert_eq!(said(Mock::Failed, Mock::Failed), "A person looks into it.");
+}
+
+#[test]
 fn a_webhook_says_sets_and_leads_where_it_may_and_to_its_fallback_otherwise() {
     let nodes = "  main: [{set: {price: \"0\"}}, {webhook: {url: \"https://app.test/turn\", timeout: 2s, targets: [sale], fallback: bye}}]\n  sale: [{say: \"For {price}.\"}, {goto: bye}]\n";
     let said = |mock: Mock| {
