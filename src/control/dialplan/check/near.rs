@@ -9,7 +9,7 @@ const MORE: &str = "- confirm: {prompt: \"Anything else?\", \"yes\": main, \"no\
 const LINE: &str = "- queue: {to: desk, overflow: [{after: 4m, goto: bye}]}";
 
 /// The rule, what of the good plan is written otherwise, and how.
-const NEAR: [(&str, &str, &str); 42] = [
+const NEAR: [(&str, &str, &str); 43] = [
     ("D100", "title: Test", "title: Test   # --- no second document, and\ttabs are no indent here"),
     ("D101", "say: {en-US: \"Where is my order? Please wait.\"}", "say: {en-US: 'Where is my order, please: wait'}"),
     ("D102", "title: Test", "title: \"&no anchor *no alias !no tag\""),
@@ -50,6 +50,11 @@ const NEAR: [(&str, &str, &str); 42] = [
     ("D163", "${API}/orders", "http://10.1.2.3:8080/orders"),
     ("D163", "${API}/orders", "https://api.example.com/orders"),
     ("D164", "${API}/orders/{order_no}", "${API}/orders/{order_no}?of=${API}"),
+    (
+        "D165",
+        "nodes:\n",
+        "  cancel: {post: \"${API}/cancel\", timeout: 2s}\nnodes:\n  sagas: [{saga: {id: all, calls: [{do: cancel, undo: none}, track]}}, {goto: more}]\n",
+    ),
     ("D170", "calendar: shop\n", ""),
     ("D171", LINE, "- queue: desk"),
     ("D191", "{type: digits, length: 10", "{type: card, mask: true"),

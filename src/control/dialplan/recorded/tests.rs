@@ -258,7 +258,7 @@ fn what_the_log_does_not_have_is_not_made_up() {
     let recorded = read(&facts, &published);
     let asks = plan(&[
         ("    - lookup: pay\n", "    - lookup: garage\n    - goto: human\n"),
-        ("    - branch:\n        - {if: pay.status == \"paid\"", "  unused:\n    - branch:\n        - {if: pay.status == \"paid\""),
+        ("    - branch:\n        - if: pay.status == \"paid\"", "  unused:\n    - branch:\n        - if: pay.status == \"paid\""),
     ]);
     match replay(&recorded, Some(&published), &asks, &BTreeMap::new()) {
         Replayed::NotReplayed { why } => assert!(why.contains("'garage'"), "{why}"),
