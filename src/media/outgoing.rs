@@ -14,6 +14,11 @@ const TICK: u32 = FRAME as u32;
 /// A packet handed on within a second of the one before is of the same time line.
 const REJOIN_GAP: u32 = 8_000;
 
+/// A packet further behind the first one is no straggler: its source counts anew (RFC 3550 §A.1, MAX_MISORDER).
+const MOST_MISORDERED: i16 = 100;
+/// The first number follows this far behind the present one: a stream of eleven minutes would come round to it otherwise.
+const BEHIND: u16 = 1_000;
+
 /// Sends one stream.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -131,10 +136,15 @@ impl Outgoing {
     /// `None` for a packet from before the handing on began, or one that is too long.
     pub fn hand_on(&mut self, header: &Header, payload_type: u8, payload: &[u8], samples: usize) -> Option<&[u8]> {
         let gap = (REJOIN_GAP * self.scale).cast_signed();
-        let fits = self.handed_on.filter(|on| on.ssrc == header.ssrc && near(header.timestamp, on.last_timestamp, gap));
+        let ahead = |on: &HandedOn| header.sequence.wrapping_sub(on.first).cast_signed();
+        let is_same = |on: &HandedOn| on.ssrc == header.ssrc && near(header.timestamp, on.last_timestamp, gap);
+        let fits = self.handed_on.filter(|on| is_same(on) && ahead(on) >= -MOST_MISORDERED);
         let mut on = fits.unwrap_or_else(|| self.begin(header));
-        if header.sequence.wrapping_sub(on.first).cast_signed() < 0 || payload.len() > MOST_PAYLOAD {
+        if ahead(&on) < 0 || payload.len() > MOST_PAYLOAD {
             return None;
+        }
+        if ahead(&on).unsigned_abs() > 2 * BEHIND {
+            on.first = header.sequence.wrapping_sub(BEHIND);
         }
         on.last_timestamp = header.timestamp;
         let marker = header.marker || fits.is_none();
@@ -246,6 +256,30 @@ mod tests {
         assert!(out.hand_on(&theirs(4), 0, &[1; 160], 160).is_none(), "from before the beginning");
         out.tick();
         assert_eq!(read(out.sound(0, &[0; 160])).sequence, third.sequence.wrapping_add(1));
+    }
+
+    #[test]
+    fn a_stream_that_is_handed_on_for_hours_comes_round_to_its_first_number_without_a_loss() {
+        let mut out = Outgoing::new(Codec::Pcmu, 7);
+        let mut last: Option<Header> = None;
+        for n in 0..200_000u32 {
+            out.tick();
+            let header = Header { marker: false, payload_type: 0, sequence: n as u16, timestamp: n.wrapping_mul(160), ssrc: 9 };
+            let packet = read(out.hand_on(&header, 0, &[1; 160], 160).unwrap_or_else(|| panic!("packet {n} is lost")));
+            assert!(last.is_none_or(|last| packet.sequence == last.sequence.wrapping_add(1)), "packet {n}");
+            last = Some(packet);
+        }
+    }
+
+    #[test]
+    fn a_source_that_counts_anew_far_below_is_handed_on_at_once() {
+        let mut out = Outgoing::new(Codec::Pcmu, 7);
+        let packet = |sequence: u16, n: u32| Header { marker: false, payload_type: 0, sequence, timestamp: n * 160, ssrc: 9 };
+        out.tick();
+        let before = read(out.hand_on(&packet(30_000, 0), 0, &[1; 160], 160).unwrap());
+        out.tick();
+        let after = read(out.hand_on(&packet(10_000, 1), 0, &[1; 160], 160).unwrap());
+        assert_eq!((after.sequence, after.timestamp), (before.sequence.wrapping_add(1), before.timestamp.wrapping_add(160)));
     }
 
     #[test]

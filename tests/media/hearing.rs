@@ -204,6 +204,28 @@ fn without_a_recognizer_a_turn_is_told_so_at_once_and_a_stopped_turn_is_cancelle
 }
 
 #[test]
+fn a_shorter_silence_ends_the_utterance_under_way_and_the_next_one_has_its_own_again() {
+    let Some((_, clip)) = clips("en_cards_003").pop() else { return };
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, None);
+    stage.order(Command::Listen { leg: caller, listening: listening(1_400, 15_000) });
+    let length = u64::try_from(clip.duration().as_millis()).unwrap();
+    let mut waited = Vec::new();
+    for silence in [Some(400), None] {
+        stage.phones[0].reads = clip.linear().iter().copied().collect();
+        stage.run(length);
+        if let Some(ms) = silence {
+            stage.order(Command::EndAfter { leg: caller, turn: TURN, silence: Duration::from_millis(ms) });
+        }
+        stage.run(2_000);
+        let (_, samples) = gather(&stage).pop().expect("an utterance");
+        let last = samples.chunks(FRAME_SAMPLES).rposition(|piece| rms(piece) > 300.0).unwrap();
+        waited.push(20 * (samples.len() / FRAME_SAMPLES - last));
+    }
+    assert!(waited[0] <= 900 && waited[1] >= waited[0] + 800, "{waited:?} ms of silence end the utterances");
+}
+
+#[test]
 fn the_longest_utterance_is_cut_and_the_turn_goes_on() {
     let Some((_, clip)) = clips("en_coffee").into_iter().find(|(_, clip)| clip.duration() > Duration::from_secs(5)) else { return };
     let mut stage = Stage::new();

@@ -4,7 +4,7 @@ use hotline::control::words::media::Codec;
 use hotline::media::RATE;
 use hotline::media::tone::{rms, share};
 
-use crate::stage::{Network, Stage};
+use crate::stage::{Network, Phone, Stage};
 
 /// Sine energy at an ear that hears a phone behind this network through the mixing path (another codec), in per cent of a clean one.
 fn purity(codec: Codec, network: Network) -> (f64, f64) {
@@ -95,6 +95,60 @@ fn s37_after_an_hour_of_drift_through_a_bad_network_the_delay_has_not_grown() {
         assert!(most < 150.0 && least > 0.0, "{ppm} ppm: between {least:.0} and {most:.0} ms: {delays:?}");
         assert!((delays[59] - delays[5]).abs() <= 20.0, "{ppm} ppm: {delays:?}");
     }
+}
+
+/// What a peer does to its numbers in mid-call.
+type Jump = fn(&mut Phone);
+
+const JUMPS: [(&str, Jump); 6] = [
+    ("another source", |phone| phone.ssrc = 0xABCD_EF01),
+    ("another source with numbers of its own", |phone| {
+        (phone.ssrc, phone.sequence, phone.timestamp) = (7, phone.sequence.wrapping_add(30_000), phone.timestamp ^ 0x5555_5555)
+    }),
+    ("the time an hour ahead", |phone| phone.timestamp = phone.timestamp.wrapping_add(3_600 * 8_000)),
+    ("the time an hour back", |phone| phone.timestamp = phone.timestamp.wrapping_sub(3_600 * 8_000)),
+    ("the sequence far ahead", |phone| phone.sequence = phone.sequence.wrapping_add(20_000)),
+    ("the sequence far back", |phone| phone.sequence = phone.sequence.wrapping_sub(20_000)),
+];
+/// Tenths of a second that may be lost or odd behind a jump.
+const LOST: usize = 4;
+
+#[test]
+fn s86_a_peer_that_changes_its_source_or_jumps_in_its_numbers_is_heard_on() {
+    for codec in Codec::ALL {
+        for ear in [codec, if codec == Codec::Pcma { Codec::Pcmu } else { Codec::Pcma }] {
+            for (what, jump) in JUMPS {
+                let mut stage = Stage::new();
+                let caller = stage.phone(1, codec, Some(400.0));
+                let agent = stage.phone(2, ear, None);
+                stage.hear(agent, caller, 1.0);
+                stage.run(3_000);
+                jump(&mut stage.phones[0]);
+                stage.forget_heard();
+                stage.run(3_000);
+                let line = stage.heard(agent, 2_900);
+                let odd = |piece: &&[i16]| rms(piece) < 2_000.0 || share(piece, RATE, 400.0) < 0.8;
+                let lost = line.chunks_exact(800).filter(odd).count();
+                let end = &line[line.len() - 8_000..];
+                assert!(lost <= LOST && share(end, RATE, 400.0) > 0.95, "{codec:?} to {ear:?}, {what}: {lost} tenths of a second are lost");
+            }
+        }
+    }
+}
+
+#[test]
+fn s86_a_bridge_of_a_quarter_of_an_hour_loses_nothing_where_the_numbers_come_round() {
+    let mut stage = Stage::new();
+    let caller = stage.phone(1, Codec::Pcmu, Some(400.0));
+    let agent = stage.phone(2, Codec::Pcmu, None);
+    stage.bridge(caller, agent);
+    let mut heard = 0;
+    for _ in 0..15 {
+        stage.run(60_000);
+        heard += stage.phones[1].heard.len();
+        stage.forget_heard();
+    }
+    assert!(heard >= 15 * 3_000 - 5, "{heard} of {} packets", 15 * 3_000);
 }
 
 #[test]
