@@ -3,6 +3,7 @@
 //! Nobody shares the table of waiting commands: one task owns it, and both the asking and the answering side send to that task.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
@@ -15,6 +16,8 @@ use crate::control::words::CommandId;
 use crate::control::words::agent::{AgentCommand, Refusal, Reply};
 use crate::control::words::chat::{Content, Received};
 use crate::inlet::{Bell, Inlet};
+use crate::nlu::Meanings;
+use crate::sentence::Live;
 
 /// Inputs that may wait for the control thread.
 pub const INPUTS: usize = 16_384;
@@ -36,6 +39,7 @@ enum Ask {
 pub struct ControlHandle {
     inputs: Inlet<Input>,
     asks: mpsc::Sender<Ask>,
+    meaning: Option<Arc<Live>>,
 }
 
 /// The side of the control thread.
@@ -91,7 +95,7 @@ fn between(inputs: Inlet<Input>, line: Receiver<Input>) -> (ControlHandle, Contr
     let (asks, asked) = mpsc::channel(COMMANDS);
     let task = tokio::spawn(keep(asked));
     let answers = Answers { asks: asks.clone() };
-    (ControlHandle { inputs, asks }, ControlSide { inputs: line, answers }, task)
+    (ControlHandle { inputs, asks, meaning: None }, ControlSide { inputs: line, answers }, task)
 }
 
 /// Owns the commands that wait.
@@ -149,7 +153,24 @@ impl ControlHandle {
     /// As [`ControlHandle::command`].
     pub async fn chat(&self, line: Line) -> Result<Reply, Refusal> {
         let Line { channel, external_id, address, content, profile } = line;
-        self.ask(|command| Input::Chat(Received { command, channel, external_id, address, content, profile })).await
+        let meanings = match &content {
+            Content::Text { text } => self.meanings(text).await,
+            _ => Meanings::default(),
+        };
+        self.ask(|command| Input::Chat(Received { command, channel, external_id, address, content, meanings, profile })).await
+    }
+
+    /// The same door; typed sentences get their meanings from this pool on the way.
+    #[must_use]
+    pub fn with_meaning(self, meaning: Option<Arc<Live>>) -> ControlHandle {
+        ControlHandle { meaning, ..self }
+    }
+
+    /// What a sentence means, if there is a sentence model and it says so in time.
+    pub async fn meanings(&self, text: &str) -> Meanings {
+        let Some(live) = self.meaning.clone() else { return Meanings::default() };
+        let text = text.to_owned();
+        tokio::task::spawn_blocking(move || live.meanings(&text)).await.unwrap_or_default()
     }
 
     async fn ask(&self, input: impl FnOnce(CommandId) -> Input) -> Result<Reply, Refusal> {

@@ -16,6 +16,7 @@ pub mod phone;
 pub mod plans;
 pub mod qa;
 pub mod run;
+pub mod sentence;
 pub mod signature;
 pub mod speech;
 pub mod store;

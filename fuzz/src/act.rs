@@ -17,6 +17,7 @@ use crate::control::words::speech::{Event as Speech, Heard, Nothing};
 use crate::control::words::{AgentId, CommandId, Lang, QueueId};
 use crate::cursor::Cursor;
 use crate::stage::{Dialog, Stage, finished, text};
+use hotline::nlu::Meanings;
 
 const NUMBERS: [&str; 8] = ["4001010", "7000", "801", "anna", "ben", "9123", "4040404", "chen"];
 const CALLERS: [&str; 4] = ["13800000001", "13800000002", "anonymous", "anna"];
@@ -238,6 +239,7 @@ impl Stage {
                     confidence: f32::from(cursor.byte()) / 255.0,
                     lang: Lang::new("zh-CN"),
                     pinyin: None,
+                    meanings: Meanings::default(),
                     engine: "fuzz".into(),
                     offset: Duration::ZERO,
                     duration: Duration::from_secs(1),
@@ -260,6 +262,7 @@ impl Stage {
             external_id: format!("x{}", self.number - cursor.below(2) as u32),
             address: address.to_owned(),
             content: Content::Text { text },
+            meanings: Meanings::default(),
             profile: Map::new(),
         }));
     }

@@ -18,6 +18,7 @@ use super::problem::{Problem, Refused};
 use crate::control::dialplan::expr::{Path as Names, Scope};
 use crate::control::dialplan::knowledge::{Article, Knowledge, SURE};
 use crate::control::dialplan::template::Form;
+use crate::control::dialplan::understand::Said;
 use crate::control::time::Time;
 use crate::control::words::Lang;
 use crate::nlu::Medium;
@@ -244,7 +245,9 @@ pub async fn ask(State(state): State<ApiState>, caller: Caller, Body(new): Body<
     let bases = bases(&state);
     let base = bases.get(&new.kb).ok_or_else(|| Problem::unknown("knowledge_unknown", &new.kb))?;
     let lang = Lang::new(new.lang.as_deref().unwrap_or("zh-CN"));
-    let (topic, confidence) = base.nearest(&new.question, Medium::Chat).unwrap_or_default();
+    let meanings = state.control.meanings(&new.question).await;
+    let said = Said { text: &new.question, pinyin: None, meanings: &meanings, medium: Medium::Chat };
+    let (topic, confidence) = base.nearest(&said).unwrap_or_default();
     let article = base.articles.get(&topic).filter(|_| confidence >= SURE);
     let text = article.and_then(|article| {
         let scope = Known(Value::Object(new.customer));

@@ -27,7 +27,7 @@ use crate::control::dialplan::check::close_options;
 use crate::control::dialplan::problem::has_error;
 use crate::control::dialplan::sim;
 use crate::control::dialplan::test_file;
-use crate::control::dialplan::{Loaded, Plan, Problem, Source, load};
+use crate::control::dialplan::{Loaded, Plan, Problem, Source, load_with};
 
 /// Files of one folder.
 const MOST_FILES: usize = 2_000;
@@ -189,7 +189,7 @@ fn run_lint(dir: &Path, lint: &Lint) -> anyhow::Result<ExitCode> {
     let dir = lint.files.first().and_then(|file| file.parent()).unwrap_or(dir);
     let paths = if lint.files.is_empty() { yaml_files(dir)? } else { with_surroundings(&lint.files) };
     let (sources, mut problems) = read(&paths)?;
-    let loaded = load(&sources, &environment());
+    let loaded = load_with(&sources, &environment(), &house::sentence_model(dir)?);
     problems.extend(loaded.problems);
     let house = house::beside(dir);
     for (id, plan) in &loaded.plans {
@@ -238,7 +238,9 @@ fn loaded_for_mocks(dir: &Path) -> anyhow::Result<Loaded> {
 /// These files, with a mock for each environment variable that has no value.
 fn loaded_for_mocks_of(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
     let (sources, problems) = read(paths)?;
-    let mut loaded = load(&sources, &sim::mock_environment(&sources, &environment()));
+    let folder = paths.iter().find_map(|path| path.parent().filter(|folder| !folder.ends_with("knowledge")));
+    let model = house::sentence_model(folder.unwrap_or(Path::new(".")))?;
+    let mut loaded = load_with(&sources, &sim::mock_environment(&sources, &environment()), &model);
     loaded.problems.extend(problems);
     Ok(loaded)
 }

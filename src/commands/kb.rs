@@ -8,10 +8,13 @@ use std::process::ExitCode;
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
 
+use crate::config::SENTENCE_MODEL;
 use crate::control::dialplan::knowledge::{Knowledge, SURE};
 use crate::control::dialplan::problem::has_error;
-use crate::control::dialplan::{Source, load};
-use crate::nlu::Medium;
+use crate::control::dialplan::understand::Said;
+use crate::control::dialplan::{Source, load_with};
+use crate::nlu::{Medium, SentenceModel};
+use crate::sentence;
 
 /// The topic of questions that no article answers.
 const NONE: &str = "-";
@@ -48,6 +51,9 @@ struct Eval {
     /// Take the questions as recognised speech: sounds count more
     #[arg(long)]
     voice: bool,
+    /// A sentence model, which understands beside the words
+    #[arg(long, env = SENTENCE_MODEL, value_name = "DIR")]
+    sentence_model: Option<PathBuf>,
     /// Show each question that was answered wrongly or left to a person
     #[arg(long)]
     show: bool,
@@ -62,10 +68,11 @@ struct Eval {
 /// A file that cannot be read or understood, by name and line.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Command::Eval(eval) = &args.command;
-    let base = base(&eval.files)?;
+    let model = sentence::of(eval.sentence_model.as_deref())?;
+    let base = base(&eval.files, &model)?;
     let questions = questions(&eval.questions, &base)?;
     let medium = if eval.voice { Medium::Voice } else { Medium::Chat };
-    let asked: Vec<Asked> = questions.iter().map(|(topic, text)| Asked::of(&base, topic, text, medium)).collect();
+    let asked: Vec<Asked> = questions.iter().map(|(topic, text)| Asked::of((&base, &model), topic, text, medium)).collect();
     let figures = Figures::of(&asked);
     if eval.json {
         println!("{}", figures.json(&base));
@@ -78,7 +85,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn base(files: &[PathBuf]) -> anyhow::Result<Knowledge> {
+fn base(files: &[PathBuf], model: &SentenceModel) -> anyhow::Result<Knowledge> {
     let mut sources = Vec::new();
     for file in files {
         let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read as UTF-8", file.display()))?;
@@ -86,7 +93,7 @@ fn base(files: &[PathBuf]) -> anyhow::Result<Knowledge> {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         sources.push(Source { name: format!("knowledge/{name}"), text });
     }
-    let mut loaded = load(&sources, &BTreeMap::new());
+    let mut loaded = load_with(&sources, &BTreeMap::new(), model);
     if has_error(&loaded.problems) {
         loaded.problems.iter().for_each(|problem| eprintln!("{problem}"));
         bail!("these are no knowledge files");
@@ -126,9 +133,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(base: &Knowledge, topic: &str, text: &str, medium: Medium) -> Asked {
-        let nearest = base.nearest(text, medium);
-        let outcome = match (base.topic_of(text, medium), topic) {
+    fn of((base, model): (&Knowledge, &SentenceModel), topic: &str, text: &str, medium: Medium) -> Asked {
+        let meanings = model.of_sentence(text);
+        let said = Said { text, pinyin: None, meanings: &meanings, medium };
+        let nearest = base.nearest(&said);
+        let outcome = match (base.topic_of(&said), topic) {
             (None, NONE) => Outcome::Right,
             (None, _) => Outcome::Escalated,
             (Some(answered), topic) if answered == topic => Outcome::Right,
@@ -198,10 +207,11 @@ mod tests {
     #[test]
     fn s08_the_shipped_service_desk_answers_most_paraphrases_few_of_them_wrongly_and_leaves_the_rest_to_people() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/service-desk");
-        let base = base(&[folder.join("knowledge/service-desk.yaml")]).unwrap();
+        let model = SentenceModel::default();
+        let base = base(&[folder.join("knowledge/service-desk.yaml")], &model).unwrap();
         assert_eq!(base.articles.len(), 50);
         let questions = questions(&folder.join("paraphrases.tsv"), &base).unwrap();
-        let asked: Vec<Asked> = questions.iter().map(|(topic, text)| Asked::of(&base, topic, text, Medium::Chat)).collect();
+        let asked: Vec<Asked> = questions.iter().map(|(topic, text)| Asked::of((&base, &model), topic, text, Medium::Chat)).collect();
         let figures = Figures::of(&asked);
         let [all, right, wrong, _] = figures.known;
         assert_eq!((all, figures.unknown[0]), (150, 20));

@@ -10,9 +10,11 @@ use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use crate::config::SENTENCE_MODEL;
 use crate::nlu::baseline::{Bm25, KeyWords, Scores};
 use crate::nlu::measure::{Figures, Prediction, figures, limit};
-use crate::nlu::{Classifier, Focus, Intent, Medium, Options, Thresholds};
+use crate::nlu::{Classifier, Focus, Intent, Medium, Options, SentenceModel, Thresholds};
+use crate::sentence;
 
 /// Language understanding.
 #[derive(clap::Args, Debug)]
@@ -53,6 +55,9 @@ struct Eval {
     /// Take the sentences as recognised speech: sounds count more
     #[arg(long)]
     voice: bool,
+    /// A sentence model, measured in a row of its own
+    #[arg(long, env = SENTENCE_MODEL, value_name = "DIR")]
+    sentence_model: Option<PathBuf>,
     /// Write the predictions: label, confidence, second, third, one line a test sentence
     #[arg(long, value_name = "TSV")]
     out: Option<PathBuf>,
@@ -61,6 +66,8 @@ struct Eval {
     json: bool,
 }
 
+/// The row of our classifier with a sentence model.
+const WITH_MODEL: &str = "with sentence model";
 /// Labels that mean "none of the intents" in public sets.
 const OUTSIDE: [&str; 3] = ["oos", "NO_NODES_DETECTED", "NONE"];
 /// What takes longer than this shows that it works.
@@ -99,7 +106,7 @@ struct Row {
 
 /// What is trained and tested: ours and the baselines behind one door.
 enum Method {
-    Ours(Box<Classifier>, Medium),
+    Ours(Box<Classifier>, SentenceModel, Medium),
     Bm25(Bm25, Vec<String>),
     KeyWords(KeyWords, Vec<String>),
 }
@@ -107,8 +114,8 @@ enum Method {
 impl Method {
     fn predict(&self, text: &str) -> Prediction {
         match self {
-            Method::Ours(classifier, medium) => {
-                let ranked = classifier.classify(text, None, *medium, Focus::Everywhere);
+            Method::Ours(classifier, model, medium) => {
+                let ranked = classifier.classify_meant(text, None, &model.of_sentence(text), *medium, Focus::Everywhere);
                 let confidence = ranked.best().map_or(0.0, |hit| hit.confidence);
                 Prediction { labels: ranked.hits.into_iter().take(3).map(|hit| hit.intent).collect(), confidence, rejected: false }
             }
@@ -143,7 +150,8 @@ impl Eval {
         let intents = intents(&train, &titles);
         ensure!(!intents.is_empty(), "{}: no sentence belongs to an intent", self.train[0].display());
         let mut rows = Vec::new();
-        for name in ["n-gram SVM", "BM25", "key words"] {
+        let with_model = self.sentence_model.is_some().then_some(WITH_MODEL);
+        for name in ["n-gram SVM", "BM25", "key words"].into_iter().chain(with_model) {
             let started = Instant::now();
             let method = patiently("training", || self.train(name, &intents, &train))?;
             let train_ms = started.elapsed().as_secs_f64() * 1e3;
@@ -174,8 +182,9 @@ impl Eval {
             "key words" => Method::KeyWords(KeyWords::train(&examples, ids.len()), ids),
             _ => {
                 let out_of_scope = train.iter().filter(|sentence| sentence.label.is_none()).map(|sentence| sentence.text.clone()).collect();
-                let options = Options { out_of_scope, media: vec![medium], ..Options::default() };
-                Method::Ours(Box::new(Classifier::train(intents, &options)?), medium)
+                let model = if name == WITH_MODEL { sentence::of(self.sentence_model.as_deref())? } else { SentenceModel::default() };
+                let options = Options { out_of_scope, media: vec![medium], meaning: &model, ..Options::default() };
+                Method::Ours(Box::new(Classifier::train(intents, &options)?), model.clone(), medium)
             }
         })
     }

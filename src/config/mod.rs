@@ -34,6 +34,9 @@ use crate::control::words::sip::{ListenerId, Transport};
 use crate::control::words::srtp::{KeyChance, KeysInSdp, ProtectionRules, Srtp};
 use crate::control::words::trunk::{Group, Trunk};
 
+use crate::nlu::SentenceModel;
+use crate::sentence;
+
 use files::Origin;
 use listen::Listen;
 use phones::Phone;
@@ -62,7 +65,13 @@ pub struct Args {
     /// The folder of recognizer models instead of that of hotline.toml
     #[arg(long, env = "HOTLINE_MODELS", value_name = "DIR")]
     pub models: Option<PathBuf>,
+    /// The sentence model instead of that of hotline.toml
+    #[arg(long, env = SENTENCE_MODEL, value_name = "DIR")]
+    pub sentence_model: Option<PathBuf>,
 }
+
+/// The environment's word for the folder of a sentence model; tools that read plans without a configuration take it too.
+pub const SENTENCE_MODEL: &str = "HOTLINE_SENTENCE_MODEL";
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -119,7 +128,8 @@ pub fn load(args: &Args, secrets: Secrets) -> Result<Config, Vec<Problem>> {
     let (phones, rings) = phones::read(&texts.phones.name, &texts.phones.text, &server.sip.domain, &mut out);
     let ways = trunks::read(&texts.trunks.name, &texts.trunks.text, &mut out);
     let (sources, plan_origin) = files::plan_texts(&server.folders.dialplans, &mut out);
-    let loaded = load::load(&sources, &environment(&server));
+    let model = sentence_model(&server, &texts.hotline.name, &mut out);
+    let loaded = load::load_with(&sources, &environment(&server), &model);
     out.extend(loaded.problems.iter().cloned().map(Problem::from));
     let queues: Vec<&str> = loaded.desk.queues.keys().map(String::as_str).collect();
     phones::check_queues(&phones, &queues, &mut out);
@@ -190,7 +200,19 @@ fn unproved<'a>(phones: &'a [Phone], directory: &Directory) -> impl Iterator<Ite
     phones.iter().filter(doubtful).map(|phone| phone.unproved.clone())
 }
 
+/// The sentence model that the plans are trained with.
+fn sentence_model(server: &Server, file: &str, out: &mut Vec<Problem>) -> SentenceModel {
+    sentence::of(server.folders.sentence_model.as_deref()).unwrap_or_else(|error| {
+        let mend = "mend the folder, or take [nlu] model_dir away: sentences are understood from their words then";
+        out.push(Problem::of_file(file, error.to_string(), mend));
+        SentenceModel::default()
+    })
+}
+
 fn overrule(server: &mut Server, args: &Args) {
+    if let Some(folder) = &args.sentence_model {
+        server.folders.sentence_model = Some(folder.clone());
+    }
     if !args.listen.is_empty() {
         server.sip.listen.clone_from(&args.listen);
     }

@@ -109,6 +109,8 @@ pub struct Folders {
     pub models: PathBuf,
     /// Plans and `desk.yaml`.
     pub dialplans: PathBuf,
+    /// A sentence model, which understands beside the words; none is needed.
+    pub sentence_model: Option<PathBuf>,
 }
 
 /// Recognizers.
@@ -222,6 +224,7 @@ impl Default for Server {
                 prompts: "prompts".into(),
                 models: "models".into(),
                 dialplans: "dialplans".into(),
+                sentence_model: None,
             },
             database: "sqlite:data/hotline.db".into(),
             speech: Speech {
@@ -293,6 +296,7 @@ impl Server {
         for folder in [&mut folders.data, &mut folders.recordings, &mut folders.prompts, &mut folders.models, &mut folders.dialplans] {
             *folder = home.join(&*folder);
         }
+        folders.sentence_model.iter_mut().for_each(|folder| *folder = home.join(&*folder));
         self.sip.tls.place_below(home);
         self.recordings.place_below(home);
         if let Some(file) =
@@ -346,6 +350,10 @@ pub fn read(name: &str, text: &str, out: &mut Vec<Problem>) -> (Server, Calls) {
         });
     });
     with(&mut top, "speech", out, |section, out| speech(section, &mut server.speech, out));
+    with(&mut top, "nlu", out, |section, out| {
+        let folder = |value: &Value| value.text().map(|text| (!text.is_empty()).then(|| text.into()));
+        server.folders.sentence_model = section.read("model_dir", server.folders.sentence_model.clone(), out, folder);
+    });
     with(&mut top, "numbers", out, |section, out| calls.numbers = numbers(section, out));
     with(&mut top, "variables", out, |section, out| {
         let entries = section.entries().into_iter();

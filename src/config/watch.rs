@@ -36,6 +36,8 @@ impl Watch {
     pub fn new(args: Args, config: &Config, running: Arc<Directory>) -> Watch {
         let dialplans = config.server.folders.dialplans.clone();
         let seen = files::fingerprint(&args.home, &dialplans);
+        // Sentences of calls come with the meanings of the model that the server began with.
+        let args = Args { sentence_model: config.server.folders.sentence_model.clone(), ..args };
         Watch { args, running, dialplans, seen }
     }
 

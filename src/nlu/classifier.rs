@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::background;
 use super::clause::{clauses, core, is_empty};
-use super::feature::{Grams, Hashed, Weights, hash};
+use super::feature::{Grams, Hashed, Sentence, Weights, hash};
+use super::meaning::{Meaning, Meanings, WordsOnly};
 use super::model::{Judged, Model};
 use super::rank::{Hit, Medium, Ranked};
 use super::thesaurus::Thesaurus;
@@ -24,19 +25,21 @@ pub struct Intent {
 }
 
 /// How to train.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Options {
+#[derive(Clone)]
+pub struct Options<'m> {
     /// Words that mean the same in this plan, beside the built-in ones.
     pub synonyms: Vec<Vec<String>>,
     /// Sentences that belong to no intent, beside the built-in background.
     pub out_of_scope: Vec<String>,
     /// The media to be ready for; each costs a training.
     pub media: Vec<Medium>,
+    /// The sentence model, if there is one; what it tells costs a training more for each medium.
+    pub meaning: &'m dyn Meaning,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options { synonyms: Vec::new(), out_of_scope: Vec::new(), media: vec![Medium::Voice, Medium::Chat] }
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { synonyms: Vec::new(), out_of_scope: Vec::new(), media: vec![Medium::Voice, Medium::Chat], meaning: &WordsOnly }
     }
 }
 
@@ -89,6 +92,13 @@ pub enum Focus<'a> {
     },
 }
 
+/// A sentence or a part of one.
+struct Words<'w> {
+    text: &'w str,
+    pinyin: Option<&'w str>,
+    meaning: Option<&'w [f32]>,
+}
+
 /// A trained classifier.
 #[derive(Clone, Debug)]
 pub struct Classifier {
@@ -97,18 +107,28 @@ pub struct Classifier {
     thesaurus: Thesaurus,
     /// Sentences given as examples, by their core: class, or `None` where two intents share one.
     known: Hashed<Option<usize>>,
-    voice: Option<Model>,
-    chat: Option<Model>,
+    voice: Option<Models>,
+    chat: Option<Models>,
     /// For pinyin without characters.
     sound: Option<Model>,
 }
 
+/// The models of one medium.
+#[derive(Clone, Debug)]
+struct Models {
+    words: Model,
+    /// For sentences whose vector is known.
+    meaning: Option<Model>,
+}
+
 /// Blocks W, C, P, S for speech: whole words are what a recognizer gets wrong.
-const VOICE: Weights = Weights([0.7, 1.2, 1.0, 0.5]);
+const VOICE: Weights = Weights { grams: [0.7, 1.2, 1.0, 0.5], meaning: 0.0 };
 /// … for typed lines: the sound counts less.
-const CHAT: Weights = Weights([1.0, 1.0, 0.35, 0.5]);
+const CHAT: Weights = Weights { grams: [1.0, 1.0, 0.35, 0.5], meaning: 0.0 };
 /// … for pinyin only.
-const SOUND: Weights = Weights([0.0, 0.0, 1.0, 0.0]);
+const SOUND: Weights = Weights { grams: [0.0, 0.0, 1.0, 0.0], meaning: 0.0 };
+/// What a sentence's vector weighs beside them.
+const MEANING: f32 = 2.0;
 /// Intents in a ranking: as many as "did you mean" may read.
 const RANKED: usize = 3;
 /// A sentence that was given as an example is that intent, as surely as anything is.
@@ -130,10 +150,10 @@ impl Classifier {
     ///
     /// # Errors
     /// What is wrong with the intents, see [`TrainError`].
-    pub fn train(intents: &[Intent], options: &Options) -> Result<Classifier, TrainError> {
+    pub fn train(intents: &[Intent], options: &Options<'_>) -> Result<Classifier, TrainError> {
         let numbers = numbered(intents)?;
         let thesaurus = Thesaurus::new(&options.synonyms);
-        let mut grams = Vec::new();
+        let mut texts: Vec<&str> = Vec::new();
         let mut labels = Vec::new();
         let mut known = Hashed::default();
         for (class, intent) in intents.iter().enumerate() {
@@ -141,23 +161,31 @@ impl Classifier {
                 if is_empty(text) {
                     return Err(TrainError::EmptyExample { intent: intent.id.clone(), example: text.clone() });
                 }
-                grams.push(Grams::of(text, None, &thesaurus));
+                texts.push(text);
                 labels.push(Some(class));
                 remember(&mut known, text, class);
             }
         }
-        if grams.is_empty() {
+        if texts.is_empty() {
             return Err(TrainError::NoExamples);
         }
-        grams.extend(options.out_of_scope.iter().map(|text| Grams::of(text, None, &thesaurus)));
-        grams.extend(background::sentences().map(|text| Grams::of(text, None, &thesaurus)));
-        labels.resize(grams.len(), None);
+        texts.extend(options.out_of_scope.iter().map(String::as_str));
+        texts.extend(background::sentences().map(|text| -> &str { text }));
+        labels.resize(texts.len(), None);
+        let grams: Vec<Grams> = texts.iter().map(|text| Grams::of(text, None, &thesaurus)).collect();
+        let meanings = options.meaning.meanings(&texts);
+        let sentences: Vec<Sentence> =
+            grams.iter().zip(&texts).map(|(grams, text)| Sentence { grams, meaning: meanings.of(text) }).collect();
         let classes = intents.len();
-        let train = |weights| Model::train(&grams, &labels, classes, weights);
+        let train_one = |weights| Model::train(&sentences, &labels, classes, weights);
+        let train = |weights| Models {
+            words: train_one(weights),
+            meaning: (!meanings.is_empty()).then(|| train_one(weights.with_meaning(MEANING))),
+        };
         let voice = options.media.contains(&Medium::Voice).then(|| train(VOICE));
         let chat = options.media.contains(&Medium::Chat).then(|| train(CHAT));
         let sound = (voice.is_some() && intents.iter().flat_map(|intent| &intent.examples).any(|text| text.chars().any(is_han)))
-            .then(|| train(SOUND));
+            .then(|| train_one(SOUND));
         let parents = intents.iter().map(|intent| intent.parent.as_ref().and_then(|id| numbers.get(id.as_str()).copied())).collect();
         Ok(Classifier { ids: intents.iter().map(|intent| intent.id.clone()).collect(), parents, thesaurus, known, voice, chat, sound })
     }
@@ -169,13 +197,21 @@ impl Classifier {
 
     /// Understands a sentence. `pinyin`: toneless syllables from a recognizer that writes no characters; `text` may then be empty or the same.
     pub fn classify(&self, text: &str, pinyin: Option<&str>, medium: Medium, focus: Focus<'_>) -> Ranked {
-        let Some(model) = self.model(pinyin, medium) else {
+        self.classify_meant(text, pinyin, &Meanings::default(), medium, focus)
+    }
+
+    /// The same with what a sentence model says of the sentence and its clauses, see [`super::meaning::judged`].
+    pub fn classify_meant(&self, text: &str, pinyin: Option<&str>, meanings: &Meanings, medium: Medium, focus: Focus<'_>) -> Ranked {
+        let allowed = self.allowed(focus);
+        let judge = |text: &str, pinyin: Option<&str>, most: usize| {
+            let meaning = meanings.of(text.trim()).filter(|_| pinyin.is_none());
+            self.model(pinyin, meaning, medium).map(|model| self.judge(model, Words { text, pinyin, meaning }, &allowed, most))
+        };
+        let Some(mut judged) = judge(text, pinyin, RANKED) else {
             return Ranked::default();
         };
-        let allowed = self.allowed(focus);
-        let mut judged = self.judge(model, text, pinyin, &allowed, RANKED);
         let parts = if pinyin.is_some() { Vec::new() } else { clauses(text) };
-        let sure = if parts.len() > 1 { self.sure_parts(model, &parts, &allowed) } else { Vec::new() };
+        let sure = if parts.len() > 1 { sure_parts(&parts, |part| judge(part, None, 1)) } else { Vec::new() };
         // The parts may add wishes, but they overrule the sentence as a whole only where it says too little by itself.
         let trusted = judged.first().map(|top| top.confidence).filter(|&confidence| confidence >= TRUSTED);
         for part in sure.iter().filter(|part| trusted.is_some() || sure.len() > 1 || part.confidence >= ALONE) {
@@ -190,22 +226,13 @@ impl Classifier {
         self.rank(judged, breath, focus)
     }
 
-    /// What each clause is surely about, each intent once, in the order said.
-    fn sure_parts(&self, model: &Model, parts: &[String], allowed: &[bool]) -> Vec<Judged> {
-        let mut sure: Vec<Judged> = Vec::new();
-        for part in parts {
-            let top = self.judge(model, part, None, allowed, 1).into_iter().next();
-            sure.extend(top.filter(|top| top.confidence >= SURE && !sure.iter().any(|known| known.class == top.class)));
-        }
-        sure
-    }
-
-    fn model(&self, pinyin: Option<&str>, medium: Medium) -> Option<&Model> {
+    fn model(&self, pinyin: Option<&str>, meaning: Option<&[f32]>, medium: Medium) -> Option<&Model> {
         let written = match medium {
             Medium::Voice => self.voice.as_ref().or(self.chat.as_ref()),
             Medium::Chat => self.chat.as_ref().or(self.voice.as_ref()),
-        };
-        if pinyin.is_some() { self.sound.as_ref().or(written) } else { written }
+        }?;
+        let sound = self.sound.as_ref().filter(|_| pinyin.is_some());
+        Some(sound.or(written.meaning.as_ref().filter(|_| meaning.is_some())).unwrap_or(&written.words))
     }
 
     fn allowed(&self, focus: Focus<'_>) -> Vec<bool> {
@@ -217,12 +244,13 @@ impl Classifier {
     }
 
     /// The best classes of a sentence or a part of one.
-    fn judge(&self, model: &Model, text: &str, pinyin: Option<&str>, allowed: &[bool], most: usize) -> Vec<Judged> {
+    fn judge(&self, model: &Model, words: Words<'_>, allowed: &[bool], most: usize) -> Vec<Judged> {
+        let Words { text, pinyin, meaning } = words;
         let grams = match pinyin {
             Some(pinyin) => Grams::of("", Some(pinyin), &self.thesaurus),
             None => Grams::of(text, None, &self.thesaurus),
         };
-        let mut judged = model.judge(&grams, allowed, most);
+        let mut judged = model.judge(Sentence { grams: &grams, meaning }, allowed, most);
         if pinyin.is_none()
             && let Some(&Some(class)) = self.known.get(&hash(core(text).as_bytes(), 0))
             && allowed[class]
@@ -258,6 +286,16 @@ impl Classifier {
     fn leads_to(&self, above: usize, below: usize) -> bool {
         std::iter::successors(self.parents[below], |&class| self.parents[class]).take(self.ids.len()).any(|class| class == above)
     }
+}
+
+/// What each clause is surely about, each intent once, in the order said.
+fn sure_parts(parts: &[String], judge: impl Fn(&str) -> Option<Vec<Judged>>) -> Vec<Judged> {
+    let mut sure: Vec<Judged> = Vec::new();
+    for part in parts {
+        let top = judge(part).and_then(|judged| judged.into_iter().next());
+        sure.extend(top.filter(|top| top.confidence >= SURE && !sure.iter().any(|known| known.class == top.class)));
+    }
+    sure
 }
 
 fn numbered(intents: &[Intent]) -> Result<BTreeMap<&str, usize>, TrainError> {

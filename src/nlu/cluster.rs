@@ -1,7 +1,7 @@
 //! Sentences that mean about the same, found without anybody naming them: spherical k-means on the n-gram vectors, the number of
 //! clusters left to the sentences (one that is near no cluster begins its own). The same sentences in the same order give the same.
 
-use super::feature::{Grams, Vocabulary, Weights};
+use super::feature::{Grams, Sentence, Vocabulary, Weights};
 use super::thesaurus::Thesaurus;
 
 /// Sentences are near each other from this cosine on: they share about a fifth of what they consist of, rare parts counting more.
@@ -9,7 +9,7 @@ const NEAR: f32 = 0.2;
 /// Rounds of moving sentences to the nearest centre; few move after the second.
 const ROUNDS: usize = 4;
 /// Blocks W, C, P, S as for typed lines: what was misheard alike counts too.
-const WEIGHTS: Weights = Weights([1.0, 1.0, 0.5, 0.7]);
+const WEIGHTS: Weights = Weights { grams: [1.0, 1.0, 0.5, 0.7], meaning: 0.0 };
 
 /// Sentences that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn clusters(texts: &[&str]) -> Vec<Cluster> {
     let thesaurus = Thesaurus::new(&[]);
     let grams: Vec<Grams> = texts.iter().map(|text| Grams::of(text, None, &thesaurus)).collect();
     let vocabulary = Vocabulary::build(&grams.iter().collect::<Vec<_>>(), &[], WEIGHTS);
-    let points: Vec<Sparse> = grams.iter().map(|grams| unit(vocabulary.vector(grams, WEIGHTS).items)).collect();
+    let points: Vec<Sparse> = grams.iter().map(|grams| unit(vocabulary.vector(Sentence { grams, meaning: None }, WEIGHTS).items)).collect();
     let mut centres: Vec<Sparse> = Vec::new();
     let mut homes: Vec<usize> = Vec::new();
     for _ in 0..ROUNDS {

@@ -1,6 +1,7 @@
 //! Sentences as sparse vectors: hashed n-grams in blocks, TF-IDF, each block of length 1.
 //!
 //! W: words 1–2-grams and characters 1–3-grams. C: letters inside words, 2–5-grams. P: toneless pinyin 1–3-grams. S: concepts of the thesaurus.
+//! Beside them stands E, where a sentence model is configured: the sentence's vector as it is, one value a feature.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -42,13 +43,33 @@ const SOUND: u64 = 0x20;
 /// N-grams of letters, the word's edges counted as letters.
 const LETTER_GRAMS: std::ops::RangeInclusive<usize> = 2..=5;
 
-/// The weight of each block, in the order W, C, P, S.
+/// What each block weighs.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Weights(pub [f32; BLOCKS]);
+pub(super) struct Weights {
+    /// In the order W, C, P, S.
+    pub grams: [f32; BLOCKS],
+    /// E.
+    pub meaning: f32,
+}
+
+impl Weights {
+    /// The same for the n-grams, and so much for E.
+    pub(super) fn with_meaning(self, meaning: f32) -> Weights {
+        Weights { grams: self.grams, meaning }
+    }
+}
 
 /// The n-grams of one sentence, hashed, by block, repeats included.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Grams(pub [Vec<u64>; BLOCKS]);
+
+/// All that a model is told of a sentence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sentence<'s> {
+    pub grams: &'s Grams,
+    /// Its vector by the sentence model, of length 1.
+    pub meaning: Option<&'s [f32]>,
+}
 
 /// Hashes are spread already.
 #[derive(Default)]
@@ -182,8 +203,37 @@ fn sound_of(token: &Token<'_>) -> Option<u64> {
 pub(super) struct Vector {
     /// (feature, value), ascending by feature.
     pub items: Vec<(u32, f32)>,
+    /// E, weighed; empty where it does not count.
+    pub meaning: Vec<f32>,
     /// The known share of the sentence's n-gram weight, 0.0 to 1.0.
     pub known: f32,
+}
+
+impl Vector {
+    /// The product with itself.
+    pub(super) fn square(&self) -> f32 {
+        self.items.iter().map(|item| item.1 * item.1).sum::<f32>() + dot(&self.meaning, &self.meaning)
+    }
+
+    /// Does nothing of the sentence count?
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.meaning.is_empty()
+    }
+}
+
+/// How many products are summed side by side.
+const LANES: usize = 8;
+
+/// The product of two rows of the same length, summed in lanes, which the machine does at once.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let (a, b) = (a.chunks(LANES), b.chunks(LANES));
+    for (a, b) in a.zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
 }
 
 /// The vocabulary of the examples.
@@ -209,7 +259,7 @@ struct Count {
 impl Count {
     fn add(&mut self, grams: &Grams, weights: Weights) {
         self.total += 1;
-        for (block, _) in grams.0.iter().zip(weights.0).filter(|(_, weight)| *weight > 0.0) {
+        for (block, _) in grams.0.iter().zip(weights.grams).filter(|(_, weight)| *weight > 0.0) {
             for &gram in block {
                 let id = *self.ids.entry(gram).or_insert(self.seen_in.len() as u32) as usize;
                 if id == self.seen_in.len() {
@@ -243,10 +293,12 @@ impl Vocabulary {
     }
 
     /// The vector of a sentence.
-    pub(super) fn vector(&self, grams: &Grams, weights: Weights) -> Vector {
-        let mut vector = Vector::default();
+    pub(super) fn vector(&self, sentence: Sentence<'_>, weights: Weights) -> Vector {
+        let grams = sentence.grams;
+        let meaning = sentence.meaning.filter(|_| weights.meaning > 0.0).unwrap_or_default();
+        let mut vector = Vector { meaning: meaning.iter().map(|value| value * weights.meaning).collect(), ..Vector::default() };
         let (mut known, mut all) = (0.0, 0.0);
-        for (block, scale) in grams.0.iter().zip(weights.0) {
+        for (block, scale) in grams.0.iter().zip(weights.grams) {
             if scale <= 0.0 || block.is_empty() {
                 continue;
             }
@@ -269,9 +321,4 @@ impl Vocabulary {
         vector.known = if all > 0.0 { known / all } else { 0.0 };
         vector
     }
-}
-
-/// A vector's length.
-pub(super) fn norm(a: &[(u32, f32)]) -> f32 {
-    a.iter().map(|item| item.1 * item.1).sum::<f32>().sqrt()
 }

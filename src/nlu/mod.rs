@@ -12,6 +12,7 @@ mod confidence;
 mod english;
 mod feature;
 pub mod hot;
+pub mod meaning;
 pub mod measure;
 mod model;
 pub mod normalise;
@@ -29,5 +30,6 @@ mod traditional;
 
 pub use classifier::{Classifier, Focus, Intent, Options, TrainError};
 pub use feature::syllables;
+pub use meaning::{Meaning, Meanings, SentenceModel, WordsOnly};
 pub use rank::{Decision, Hit, Medium, Ranked, Thresholds};
 pub use token::is_han;

@@ -1,8 +1,8 @@
 //! One trained model: vocabulary, margins, examples to compare with, calibration.
 
 use super::confidence::{Case, Evidence, Logistic};
-use super::feature::{Grams, Vector, Vocabulary, Weights, norm};
-use super::svm::{Linear, Params};
+use super::feature::{Sentence, Vector, Vocabulary, Weights, dot};
+use super::svm::{Linear, Params, Width};
 
 /// Compare with at most so many examples of an intent.
 const EXEMPLARS: usize = 24;
@@ -15,6 +15,8 @@ const LARGE_FOLDS: usize = 3;
 const OUT_OF_SCOPE_SHARE: f32 = 0.3;
 
 const PARAMS: Params = Params { positive_cost: 1.0, negative_cost: 1.0, tolerance: 0.3, passes: 200 };
+/// … with a sentence model, whose few features are all there in each sentence.
+const WITH_MEANING: Params = Params { positive_cost: 3.0, negative_cost: 3.0, ..PARAMS };
 
 /// One class of a judged sentence.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -49,39 +51,42 @@ struct Class {
     starts: Vec<u32>,
     /// Which example, and its value in a vector of length 1.
     entries: Vec<(u16, f32)>,
+    /// Their meanings, one after the other, in vectors of length 1.
+    meanings: Vec<f32>,
     /// The length of the examples' sum.
     length: f32,
 }
 
-impl Grams {
+impl Sentence<'_> {
     /// Does any of it count under these weights?
     fn weighs(&self, weights: Weights) -> bool {
-        self.0.iter().zip(weights.0).any(|(block, weight)| weight > 0.0 && !block.is_empty())
+        self.grams.0.iter().zip(weights.grams).any(|(block, weight)| weight > 0.0 && !block.is_empty())
+            || self.meaning.is_some() && weights.meaning > 0.0
     }
 }
 
 impl Model {
     /// Trains and calibrates. A sentence whose label is `None` is out of scope.
-    pub(super) fn train(grams: &[Grams], labels: &[Option<usize>], classes: usize, weights: Weights) -> Model {
+    pub(super) fn train(sentences: &[Sentence<'_>], labels: &[Option<usize>], classes: usize, weights: Weights) -> Model {
         // An English sentence has no sound to learn from; its empty row would only bend the bias.
-        let all: Vec<usize> = (0..grams.len()).filter(|&row| grams[row].weighs(weights)).collect();
-        let core = Core::train(grams, labels, &all, classes, weights);
+        let all: Vec<usize> = (0..sentences.len()).filter(|&row| sentences[row].weighs(weights)).collect();
+        let core = Core::train(sentences, labels, &all, classes, weights);
         let folds = folds(labels, classes);
-        let parts = if grams.len() > LARGE { LARGE_FOLDS } else { FOLDS };
+        let parts = if sentences.len() > LARGE { LARGE_FOLDS } else { FOLDS };
         let mut cases = Vec::new();
         for part in 0..parts {
             let kept: Vec<usize> = all.iter().copied().filter(|&i| folds[i] % parts != part).collect();
-            let held_out = Core::train(grams, labels, &kept, classes, weights);
-            held_out.cases(grams, labels, all.iter().copied().filter(|&i| folds[i] % parts == part), &mut cases);
+            let held_out = Core::train(sentences, labels, &kept, classes, weights);
+            held_out.cases(sentences, labels, all.iter().copied().filter(|&i| folds[i] % parts == part), &mut cases);
         }
         balance(&mut cases);
         Model { core, logistic: Logistic::fit(&cases) }
     }
 
     /// The best `most` of the allowed classes, best first.
-    pub(super) fn judge(&self, grams: &Grams, allowed: &[bool], most: usize) -> Vec<Judged> {
-        let vector = self.core.vocabulary.vector(grams, self.core.weights);
-        if vector.items.is_empty() {
+    pub(super) fn judge(&self, sentence: Sentence<'_>, allowed: &[bool], most: usize) -> Vec<Judged> {
+        let vector = self.core.vocabulary.vector(sentence, self.core.weights);
+        if vector.is_empty() {
             return Vec::new();
         }
         let margins = self.core.linear.margins(&vector);
@@ -108,14 +113,16 @@ fn best(margins: &[f32], allowed: &[bool], most: usize) -> Vec<usize> {
 }
 
 impl Core {
-    fn train(grams: &[Grams], labels: &[Option<usize>], rows: &[usize], classes: usize, weights: Weights) -> Core {
+    fn train(sentences: &[Sentence<'_>], labels: &[Option<usize>], rows: &[usize], classes: usize, weights: Weights) -> Core {
         let (inside, outside): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| labels[row].is_some());
-        let of = |rows: Vec<usize>| rows.into_iter().map(|row| &grams[row]).collect::<Vec<_>>();
+        let of = |rows: Vec<usize>| rows.into_iter().map(|row| sentences[row].grams).collect::<Vec<_>>();
         let vocabulary = Vocabulary::build(&of(inside), &of(outside), weights);
-        let vectors: Vec<Vector> = rows.iter().map(|&row| vocabulary.vector(&grams[row], weights)).collect();
+        let vectors: Vec<Vector> = rows.iter().map(|&row| vocabulary.vector(sentences[row], weights)).collect();
         let labels: Vec<Option<usize>> = rows.iter().map(|&row| labels[row]).collect();
         let of: Vec<&Vector> = vectors.iter().collect();
-        let linear = Linear::train(&of, &labels, classes, vocabulary.len(), PARAMS);
+        let width = Width { grams: vocabulary.len(), meaning: of.first().map_or(0, |vector| vector.meaning.len()) };
+        let params = if width.meaning > 0 { WITH_MEANING } else { PARAMS };
+        let linear = Linear::train(&of, &labels, classes, width, params);
         let mut by_class = vec![Class::default(); classes];
         for (class, own) in by_class.iter_mut().enumerate() {
             *own = Class::of(of.iter().zip(&labels).filter(|(_, label)| **label == Some(class)).map(|(vector, _)| *vector));
@@ -124,16 +131,16 @@ impl Core {
     }
 
     fn evidence(&self, vector: &Vector, class: usize, margin: f32, other: f32) -> Evidence {
-        let length = norm(&vector.items).max(f32::MIN_POSITIVE);
-        let (centroid, nearest) = self.classes[class].likeness(&vector.items);
+        let length = vector.square().sqrt().max(f32::MIN_POSITIVE);
+        let (centroid, nearest) = self.classes[class].likeness(vector);
         Evidence { margin, gap: margin - other, centroid: centroid / length, nearest: nearest / length, known: vector.known }
     }
 
     /// Classifies held-out rows for the calibration.
-    fn cases(&self, grams: &[Grams], labels: &[Option<usize>], rows: impl Iterator<Item = usize>, out: &mut Vec<Case>) {
+    fn cases(&self, sentences: &[Sentence<'_>], labels: &[Option<usize>], rows: impl Iterator<Item = usize>, out: &mut Vec<Case>) {
         let allowed = vec![true; self.classes.len()];
         for row in rows {
-            let vector = self.vocabulary.vector(&grams[row], self.weights);
+            let vector = self.vocabulary.vector(sentences[row], self.weights);
             let margins = self.linear.margins(&vector);
             let order = best(&margins, &allowed, 2);
             let Some(&top) = order.first() else { continue };
@@ -148,14 +155,20 @@ impl Class {
     fn of<'a>(vectors: impl Iterator<Item = &'a Vector>) -> Class {
         let all: Vec<&Vector> = vectors.collect();
         let mut items = Vec::new();
+        let mut class = Class::default();
+        let mut meaning = 0;
         // Of many examples a spread of them, not the first.
         for (example, vector) in all.iter().step_by(all.len().div_ceil(EXEMPLARS).max(1)).enumerate() {
-            let length = norm(&vector.items).max(f32::MIN_POSITIVE);
+            let length = vector.square().sqrt().max(f32::MIN_POSITIVE);
             items.extend(vector.items.iter().map(|&(feature, value)| (feature, example as u16, value / length)));
+            class.meanings.extend(vector.meaning.iter().map(|value| value / length));
+            meaning = vector.meaning.len();
         }
         items.sort_by_key(|item| item.0);
-        let mut class = Class::default();
         let mut squares = 0.0;
+        for place in 0..meaning {
+            squares += class.meanings[place..].iter().step_by(meaning).sum::<f32>().powi(2);
+        }
         for same in items.chunk_by(|a, b| a.0 == b.0) {
             class.features.push(same[0].0);
             class.starts.push(class.entries.len() as u32);
@@ -168,10 +181,14 @@ impl Class {
     }
 
     /// The product with the centroid and with the nearest example, both of length 1.
-    fn likeness(&self, items: &[(u32, f32)]) -> (f32, f32) {
+    fn likeness(&self, vector: &Vector) -> (f32, f32) {
         let mut products = [0.0f32; EXEMPLARS];
+        if !vector.meaning.is_empty() {
+            let examples = self.meanings.chunks(vector.meaning.len());
+            products.iter_mut().zip(examples).for_each(|(product, example)| *product = dot(example, &vector.meaning));
+        }
         let mut from = 0;
-        for &(feature, value) in items {
+        for &(feature, value) in &vector.items {
             // The next one is near: stepping beats searching.
             from += self.features[from..].iter().take_while(|&&own| own < feature).count();
             if self.features.get(from) != Some(&feature) {

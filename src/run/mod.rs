@@ -118,17 +118,25 @@ impl Server {
         let (wire, fresh, reports) = (bounded(SIP_DOOR), bounded(FRESH_DOOR), bounded(SOUND_DOOR));
         let mut remembered = runtime.block_on(plans::remember(&config, &started.store))?;
         let mut directory = Directory { live: remembered.live(args, &config), ..Directory::clone(&config.directory) };
-        let sound = sound::start((&*settings, &shelf), &mut directory, &engines, &Inlet::new(reports.0, &bell))?;
+        let meaning = setup::meaning(&settings)?;
+        let hearing = sound::Hearing { engines: Arc::clone(&engines), meaning: meaning.clone() };
+        let sound = sound::start((&*settings, &shelf), &mut directory, &hearing, &Inlet::new(reports.0, &bell))?;
         let lanes = net::Lanes { running: Inlet::new(wire.0, &bell), fresh: Inlet::new(fresh.0, &bell) };
         let (net, datagrams) = open_sockets(&settings, &mut directory, lanes)?;
         let directory = Arc::new(directory);
         setup::say_what_is_missing(&engines, &directory);
 
         let (control, side, answers_task) = control_handle::open_with(&bell);
+        let control = control.with_meaning(meaning.clone());
         let (shown, show) = reload::shown(&directory, &settings);
         let cards = after_call::scorecards(&args.home.join(SCORECARDS))?;
         let adapters = show.adapters.clone();
-        let counted = setup::Counted { media: sound.counts.clone(), net: net.counts(), recognizers: sound.gauges() };
+        let counted = setup::Counted {
+            media: sound.counts.clone(),
+            net: net.counts(),
+            recognizers: sound.gauges(),
+            meaning: meaning.map(|live| Arc::clone(&live.counts)),
+        };
         let (plans_desk, orders) = desk::open();
         let state = setup::api_state(&settings, &started, &control, show, counted, (&cards[..], shelf.clone(), plans_desk))?;
         let (told, pressure) = watch::channel(Pressure::Calm);

@@ -23,6 +23,7 @@ use crate::net::tls::{self, Owner, Servers, Tls};
 use crate::net::{self, certificate};
 use crate::plans::Desk;
 use crate::qa::Scorecard;
+use crate::sentence::{self, Live};
 use crate::speech::governor::Gauge;
 use crate::speech::prompts::Other;
 use crate::speech::{self, engines};
@@ -75,6 +76,16 @@ pub fn engines(server: &Server) -> anyhow::Result<speech::Config> {
         set(&mut config.after_call, lang, wanted, &server.speech.after_call);
     }
     Ok(config)
+}
+
+/// The pool of the sentence model, as many threads as recognise; `None` where no model is configured.
+///
+/// # Errors
+/// A folder that cannot be used.
+pub fn meaning(server: &Server) -> anyhow::Result<Option<Arc<Live>>> {
+    let Some(folder) = &server.folders.sentence_model else { return Ok(None) };
+    let live = Live::start(&sentence::open(folder)?, server.speech.threads.into()).context("cannot start the sentence model's threads")?;
+    Ok(Some(Arc::new(live)))
 }
 
 /// What is set for `*` holds for every language that is not named itself.
@@ -209,6 +220,8 @@ pub struct Counted {
     pub net: Arc<net::Counts>,
     /// The recognizer threads.
     pub recognizers: Vec<Arc<Gauge>>,
+    /// The sentence model's pool.
+    pub meaning: Option<Arc<sentence::Counts>>,
 }
 
 /// Name, help, and which count of the SIP sockets.
@@ -242,6 +255,18 @@ fn ears(recognizers: &[Arc<Gauge>]) -> Vec<metrics::Kept> {
     OF_RECOGNIZERS.into_iter().map(one).collect()
 }
 
+/// How often the sentence model was asked, and how often it said something in time.
+fn sense(counts: Option<Arc<sentence::Counts>>) -> Vec<metrics::Kept> {
+    let Some(counts) = counts else { return Vec::new() };
+    let late = Arc::clone(&counts);
+    let (in_time, missed) = (move || counts.in_time.load(Ordering::Relaxed), move || late.missed.load(Ordering::Relaxed));
+    let kept = |name, help, read| metrics::Kept { name, help, read };
+    vec![
+        kept("nlu_meant_sentences", "Sentences whose meaning the sentence model gave in time", Box::new(in_time)),
+        kept("nlu_unmeant_sentences", "Sentences understood from their words alone, because the sentence model was late", Box::new(missed)),
+    ]
+}
+
 fn kept(net: &Arc<net::Counts>) -> Vec<metrics::Kept> {
     let one = |(name, help, of): Line| {
         let net = Arc::clone(net);
@@ -267,6 +292,7 @@ pub fn api_state(
         getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
         Ok(hex::encode(bytes))
     })?;
+    let edges = kept(&counted.net).into_iter().chain(ears(&counted.recognizers)).chain(sense(counted.meaning)).collect();
     Ok(api::ApiState {
         store: started.store.clone(),
         journal: started.journal.clone(),
@@ -275,7 +301,7 @@ pub fn api_state(
         channels: showing.channels,
         recordings: shelf,
         scorecards: cards.iter().map(shown).collect(),
-        registry: Arc::new(metrics::registry(counted.media, kept(&counted.net).into_iter().chain(ears(&counted.recognizers)).collect())),
+        registry: Arc::new(metrics::registry(counted.media, edges)),
         visitors: api::visitor::VisitorSecret::new(secret.into_bytes()),
         limits: Arc::new(api::rate::Limits::new(server.api_rate)),
         turns: api::turns::Turns::default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use anyhow::Context;
 use crossbeam_channel::{Sender, TrySendError};
@@ -11,16 +12,25 @@ use crate::config::server::{Ports, Server};
 use crate::control::surface::Input;
 use crate::control::words::directory::{Directory, RecordingForm, Worker};
 use crate::control::words::media::WorkerId;
-use crate::control::words::speech::Job;
+use crate::control::words::speech::{self as words, Heard, Job};
 use crate::inlet::Inlet;
 use crate::media::rtp::dtls::Identity;
 use crate::media::{self, Report, disk, worker};
+use crate::sentence::Live;
 use crate::speech;
 use crate::speech::governor::Gauge;
 use crate::vault::Shelf;
 
 /// Media threads outrank recognition, where the system allows it.
 const MEDIA_NICE: i32 = -10;
+
+/// What makes words of sound, and sense of words.
+pub struct Hearing {
+    /// The recognizers.
+    pub engines: Arc<speech::Engines>,
+    /// The sentence model's pool, where there is one.
+    pub meaning: Option<Arc<Live>>,
+}
 
 /// The running sound.
 pub struct Sound {
@@ -48,11 +58,11 @@ impl Sound {
 pub fn start(
     (server, shelf): (&Server, &Shelf),
     directory: &mut Directory,
-    engines: &Arc<speech::Engines>,
+    hearing: &Hearing,
     door: &Inlet<Input>,
 ) -> anyhow::Result<Sound> {
     let disks = start_disks((server, shelf), directory.workers.len(), door)?;
-    let recognizers = start_recognizers(server, engines, door)?;
+    let recognizers = start_recognizers(server, hearing, door)?;
     let inboxes: Vec<_> = recognizers.iter().map(|recognizer| recognizer.jobs.clone()).collect();
     let gauges = recognizers.iter().map(|recognizer| Arc::clone(&recognizer.gauge)).zip(inboxes.iter().cloned()).collect();
     let mut sound = Sound { workers: BTreeMap::new(), counts: Vec::new(), recognizers: gauges, threads: Vec::new() };
@@ -91,15 +101,28 @@ fn start_disks((server, shelf): (&Server, &Shelf), workers: usize, door: &Inlet<
     (0..count).map(start).collect()
 }
 
-fn start_recognizers(server: &Server, engines: &Arc<speech::Engines>, door: &Inlet<Input>) -> anyhow::Result<Vec<speech::Handle>> {
+fn start_recognizers(server: &Server, hearing: &Hearing, door: &Inlet<Input>) -> anyhow::Result<Vec<speech::Handle>> {
     let start = |number| {
-        let door = door.clone();
-        let tell = move |event| {
+        let (door, meaning) = (door.clone(), hearing.meaning.clone());
+        let tell = move |mut event| {
+            if let (Some(live), words::Event::Heard { heard, .. }) = (&meaning, &mut event) {
+                mean(live, heard);
+            }
             let _ = door.send(Input::Speech(event));
         };
-        speech::start(engines, number, tell).context("cannot start a recognizer thread")
+        speech::start(&hearing.engines, number, tell).context("cannot start a recognizer thread")
     };
     (0..usize::from(server.speech.threads)).map(start).collect()
+}
+
+/// The words get their meaning; the caller waits for it as for the words.
+fn mean(live: &Live, heard: &mut Heard) {
+    // Pinyin is no sentence that such a model knows.
+    if heard.pinyin.is_none() {
+        let begun = Instant::now();
+        heard.meanings = live.meanings(&heard.text);
+        heard.latency += begun.elapsed();
+    }
 }
 
 fn worker_config(server: &Server, place: &Worker, media_timeout: std::time::Duration, identity: &Arc<Identity>) -> worker::WorkerConfig {

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::control::time::Time;
 use crate::control::words::speech::{Event, Heard, Job, Listening, Nothing};
 use crate::control::words::{Lang, LegId, TurnId};
+use crate::nlu::Meanings;
 
 /// Speech gives way to signalling and sound.
 const NICE: i32 = 10;
@@ -91,7 +92,9 @@ impl Circumstances {
         };
         let duration = Duration::from_micros(samples as u64 * 1_000_000 / u64::from(RATE));
         let latency = clock::now().since(ended);
-        Event::Heard { leg, turn, heard: Heard { text, alternatives, confidence, lang, pinyin, engine, offset, duration, latency } }
+        let meanings = Meanings::default();
+        let heard = Heard { text, alternatives, confidence, lang, pinyin, meanings, engine, offset, duration, latency };
+        Event::Heard { leg, turn, heard }
     }
 }
 

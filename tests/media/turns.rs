@@ -179,7 +179,12 @@ impl<'a> Conversation<'a> {
                 }
                 Job::Frames { pcm, .. } => self.ear.as_mut().and_then(|ear| ear.push(&pcm)).map(Told::Words),
                 Job::Finish { .. } => self.ear.take().map(|ear| match ear.finish() {
-                    Ok(reading) => Told::Said { text: reading.text, pinyin: reading.pinyin, confidence: reading.confidence },
+                    Ok(reading) => Told::Said {
+                        text: reading.text,
+                        pinyin: reading.pinyin,
+                        confidence: reading.confidence,
+                        meanings: hotline::nlu::Meanings::default(),
+                    },
                     Err(Nothing::Rejected | Nothing::Failed) => Told::NotUnderstood,
                     Err(Nothing::Overloaded | Nothing::NoEngine) => Told::NoRecognizer,
                 }),

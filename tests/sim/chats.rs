@@ -3,6 +3,7 @@
 use hotline::control::random::Random;
 use hotline::control::words::CommandId;
 use hotline::control::words::chat::{Content, Received};
+use hotline::nlu::Meanings;
 
 /// One chat customer.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ impl Chatter {
             external_id: format!("{}-{}", self.number, self.lines),
             address: format!("visitor-{}", self.number),
             content: Content::Text { text },
+            meanings: Meanings::default(),
             profile: self.phone.iter().map(|phone| ("phone".to_owned(), phone.clone().into())).collect(),
         }
     }

@@ -14,6 +14,7 @@ use hotline::control::words::lookup::{Finding, Lookup};
 use hotline::control::words::media::{Command, Event, LegStats, PlayOutcome, Prompt, WorkerId};
 use hotline::control::words::speech::{self, Heard, Nothing};
 use hotline::control::words::{ConversationId, CustomerId, IdentityId, Lang, LegId, LookupId, PlayId, RecordingId, RoomId, TurnId};
+use hotline::nlu::Meanings;
 
 use super::center::REST;
 
@@ -271,6 +272,7 @@ fn heard(random: &mut Random, begins: Duration, ends: Duration, lang: &Lang) -> 
         confidence: 0.9,
         lang: lang.clone(),
         pinyin: Some(pinyin.to_owned()),
+        meanings: Meanings::default(),
         engine: "sim".into(),
         offset: begins,
         duration: ends - begins,

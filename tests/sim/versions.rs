@@ -14,6 +14,7 @@ use hotline::control::words::CommandId;
 use hotline::control::words::chat::{Content, Received};
 use hotline::control::words::directory::Directory;
 use hotline::control::words::lookup::Finding;
+use hotline::nlu::Meanings;
 
 /// Versions that are published one after the other.
 const VERSIONS: usize = 5;
@@ -44,6 +45,7 @@ fn line(chat: usize, number: usize) -> Received {
         external_id: format!("{chat}-{number}"),
         address: format!("visitor-{chat}"),
         content: Content::Text { text: "1".to_owned() },
+        meanings: Meanings::default(),
         profile: serde_json::Map::new(),
     }
 }

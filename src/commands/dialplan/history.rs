@@ -52,7 +52,15 @@ impl Log {
                 Err(why) => return Err(why),
             },
         };
-        let args = config::Args { home: server.home.clone(), listen: Vec::new(), api: None, database: None, dialplans: None, models: None };
+        let args = config::Args {
+            home: server.home.clone(),
+            listen: Vec::new(),
+            api: None,
+            database: None,
+            dialplans: None,
+            models: None,
+            sentence_model: None,
+        };
         let config: Config = config::load(&args, config::Secrets::NONE).map_err(|problems| {
             crate::commands::check::print_problems(&problems);
             anyhow!("the configuration in {} has errors", server.home.display())

@@ -70,14 +70,14 @@ impl Call {
             speech::Event::Heard { leg, turn, heard } if leg == self.caller => {
                 self.say_heard(&heard, world);
                 if matches!(self.stage, Stage::Talking { .. }) {
-                    let (text, pinyin) = (heard.text.clone(), heard.pinyin.clone());
-                    let sentence = Sentence { text, pinyin, medium: crate::nlu::Medium::Voice };
+                    let (text, pinyin, meanings) = (heard.text.clone(), heard.pinyin.clone(), heard.meanings.clone());
+                    let sentence = Sentence { text, pinyin, meanings, medium: crate::nlu::Medium::Voice };
                     world.out.push(Effect::SuggestAnswer(Box::new(sentence)));
                 }
                 if !self.on_note_words(turn, &heard.text, world) && self.sound.turn == Some(turn) && matches!(self.stage, Stage::Plan) {
-                    let Heard { text, pinyin, confidence, latency, .. } = heard;
+                    let Heard { text, pinyin, meanings, confidence, latency, .. } = heard;
                     self.sound.answering = Some(Answering::new(world.now, self.sound.end_silence, latency));
-                    self.tell_plan(Event::Said { text, pinyin, confidence }, world);
+                    self.tell_plan(Event::Said { text, pinyin, confidence, meanings }, world);
                 }
             }
             speech::Event::Nothing { leg, turn, why } if leg == self.caller && self.sound.turn == Some(turn) => {

@@ -55,9 +55,10 @@ pub fn hold_back(plan: &Plan, trainings: Trainings, told: &mut dyn FnMut(usize, 
     for fold in 0..folds {
         told(fold, folds);
         let out: Vec<&Example<'_>> = examples.iter().skip(fold).step_by(folds).collect();
-        let Some(classifier) = without(&intents, &out) else { continue };
+        let Some(classifier) = without(plan, &intents, &out) else { continue };
         for example in out {
-            let said = Said { text: example.text, pinyin: None, medium: Medium::Voice };
+            let meanings = plan.surroundings.model.of_sentence(example.text);
+            let said = Said { text: example.text, pinyin: None, meanings: &meanings, medium: Medium::Voice };
             let ranked = classify(&classifier, &said, &standing(plan, example.menu));
             held.push(Held { intent: example.intent.to_owned(), lang: example.lang.clone(), text: example.text.to_owned(), ranked });
         }
@@ -83,14 +84,14 @@ fn examples(plan: &Plan) -> Vec<Example<'_>> {
     examples
 }
 
-fn without(intents: &[Intent], out: &[&Example<'_>]) -> Option<Classifier> {
+fn without(plan: &Plan, intents: &[Intent], out: &[&Example<'_>]) -> Option<Classifier> {
     let kept = |intent: &Intent| {
         let held = |text: &String| out.iter().any(|example| example.intent == intent.id && example.text == text);
         let examples = intent.examples.iter().filter(|text| !held(text)).cloned().collect();
         Intent { examples, ..intent.clone() }
     };
     let intents: Vec<Intent> = intents.iter().map(kept).collect();
-    Classifier::train(&intents, &Options { media: vec![Medium::Voice], ..Options::default() }).ok()
+    Classifier::train(&intents, &Options { media: vec![Medium::Voice], meaning: &plan.surroundings.model, ..Options::default() }).ok()
 }
 
 fn standing<'p>(plan: &'p Plan, menu: &'p Menu) -> Standing<'p> {

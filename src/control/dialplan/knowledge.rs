@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::expr::{Expr, Scope};
 use super::plan::Texts;
+use super::understand::Said;
 use crate::control::words::Lang;
-use crate::nlu::{Classifier, Focus, Intent, Medium, Options};
+use crate::nlu::{Classifier, Focus, Intent, Meanings, Medium, Options, SentenceModel};
 
 /// One knowledge base.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +47,7 @@ pub const SURE: f32 = 0.6;
 
 impl Knowledge {
     /// Learns which questions which article answers.
-    pub fn train(&mut self) {
+    pub fn train(&mut self, model: &SentenceModel) {
         let intents: Vec<Intent> = self
             .articles
             .iter()
@@ -58,25 +59,19 @@ impl Knowledge {
                 Intent { id: topic.clone(), examples: examples.collect(), titles: titles.collect(), ..Intent::default() }
             })
             .collect();
-        self.classifier = Classifier::train(&intents, &Options::default()).ok();
+        self.classifier = Classifier::train(&intents, &Options { meaning: model, ..Options::default() }).ok();
     }
 
     /// The article that answers a free question, when one does so surely.
     #[must_use]
-    pub fn topic_of(&self, question: &str, medium: Medium) -> Option<String> {
-        self.nearest(question, medium).filter(|(_, confidence)| *confidence >= SURE).map(|(topic, _)| topic)
+    pub fn topic_of(&self, said: &Said<'_>) -> Option<String> {
+        self.nearest(said).filter(|(_, confidence)| *confidence >= SURE).map(|(topic, _)| topic)
     }
 
     /// The nearest article, and how sure it is that it answers the question.
     #[must_use]
-    pub fn nearest(&self, question: &str, medium: Medium) -> Option<(String, f32)> {
-        self.nearest_heard(question, None, medium)
-    }
-
-    /// The same of a question that a recognizer heard, with how it sounds when the recognizer writes no characters.
-    #[must_use]
-    pub fn nearest_heard(&self, question: &str, pinyin: Option<&str>, medium: Medium) -> Option<(String, f32)> {
-        let ranked = self.classifier.as_ref()?.classify(question, pinyin, medium, Focus::Everywhere);
+    pub fn nearest(&self, said: &Said<'_>) -> Option<(String, f32)> {
+        let ranked = self.classifier.as_ref()?.classify_meant(said.text, said.pinyin, said.meanings, said.medium, Focus::Everywhere);
         ranked.best().map(|hit| (hit.intent.clone(), hit.confidence))
     }
 }
@@ -103,8 +98,10 @@ mod tests {
         let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
         let loaded = load(&[file("knowledge/driver.yaml", text), file("faq.yaml", plan)], &Map::new());
         let base = &loaded.plans["faq"].surroundings.knowledge["driver"];
-        assert_eq!(base.topic_of("修车的钱谁来出", Medium::Voice).as_deref(), Some("repair_pay"));
-        assert_eq!(base.topic_of("今天天气怎么样", Medium::Voice), None);
+        let meanings = Meanings::default();
+        let said = |text| Said { text, pinyin: None, meanings: &meanings, medium: Medium::Voice };
+        assert_eq!(base.topic_of(&said("修车的钱谁来出")).as_deref(), Some("repair_pay"));
+        assert_eq!(base.topic_of(&said("今天天气怎么样")), None);
         assert_eq!(base.articles["repair_pay"].version.len(), 8);
     }
 }

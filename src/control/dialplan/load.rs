@@ -14,6 +14,7 @@ use super::read::{self, Context};
 use super::shape::Shape;
 use super::understand::Understanding;
 use super::{hints, syntax, understand};
+use crate::nlu::SentenceModel;
 
 /// A file, read by the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +130,12 @@ impl Loaded {
 /// Reads and checks all files together. `env` gives `${NAME}` references their values.
 #[must_use]
 pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
+    load_with(files, env, &SentenceModel::default())
+}
+
+/// The same, understanding sentences by this model too.
+#[must_use]
+pub fn load_with(files: &[Source], env: &BTreeMap<String, String>, model: &SentenceModel) -> Loaded {
     let mut loaded = Loaded::default();
     let of_kind = |kind: FileKind| files.iter().filter(move |file| file.is() == kind);
     let desk_given = of_kind(FileKind::Desk).next().is_some();
@@ -147,10 +154,10 @@ pub fn load(files: &[Source], env: &BTreeMap<String, String>) -> Loaded {
                 .extend(base.articles);
         }
     }
-    knowledge.values_mut().for_each(Knowledge::train);
+    knowledge.values_mut().for_each(|base| base.train(model));
     loaded.knowledge.clone_from(&knowledge);
     let knowledge = Arc::new(knowledge);
-    let around = check::Around { desk: &loaded.desk, desk_given, knowledge: &knowledge };
+    let around = check::Around { desk: &loaded.desk, desk_given, knowledge: &knowledge, model };
     let mut claims = check::Claims::default();
     let mut made = BTreeSet::new();
     for file in of_kind(FileKind::Plan) {
@@ -217,7 +224,7 @@ fn finish(
     problems: &mut Vec<Problem>,
     plans: &mut BTreeMap<String, Arc<Plan>>,
 ) {
-    let understanding = match Understanding::train(&draft.flow, &draft.values.slots, &draft.languages) {
+    let understanding = match Understanding::train(&draft.flow, &draft.values.slots, &draft.languages, around.model) {
         Ok(understanding) => understanding,
         Err(error) => return problems.push(untrained(file, &error)),
     };
@@ -229,6 +236,7 @@ fn finish(
         calendars: Arc::clone(&around.desk.calendars),
         knowledge: Arc::clone(around.knowledge),
         max_wait: around.desk.queues.values().map(|queue| (queue.id, queue.max_wait)).collect(),
+        model: around.model.clone(),
     };
     let plan = Plan {
         id: draft.id.0,

@@ -31,7 +31,7 @@ mod values;
 pub mod verbs;
 pub mod wish;
 
-pub use load::{FileKind, Loaded, Source, load};
+pub use load::{FileKind, Loaded, Source, load, load_with};
 pub use plan::Plan;
 pub use problem::{Problem, Severity};
 pub use runner::{Caller, Medium, Runner, Start};

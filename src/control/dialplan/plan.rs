@@ -13,6 +13,7 @@ pub use super::verbs::*;
 use crate::control::words::media::BargeIn;
 use crate::control::words::speech::Hints;
 use crate::control::words::{Lang, QueueId};
+use crate::nlu::SentenceModel;
 
 /// A published version of a plan.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +53,8 @@ pub struct Surroundings {
     pub knowledge: Arc<BTreeMap<String, Knowledge>>,
     /// When the desk's default overflow comes, per queue.
     pub max_wait: BTreeMap<QueueId, Duration>,
+    /// What the plan was trained with, for tools that ask it sentences; in a call a sentence comes with its meanings.
+    pub model: SentenceModel,
 }
 
 /// Slots and lookups by name.

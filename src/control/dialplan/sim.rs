@@ -126,12 +126,13 @@ impl Simulation {
 
     /// The customer says a sentence.
     pub fn say(&mut self, text: &str) -> &Turn {
-        self.turn(text, Event::Said { text: text.to_owned(), pinyin: None, confidence: 1.0 })
+        self.hear(text, None, 1.0)
     }
 
     /// A recognizer heard the customer say a sentence.
     pub fn hear(&mut self, text: &str, pinyin: Option<String>, confidence: f32) -> &Turn {
-        self.turn(text, Event::Said { text: text.to_owned(), pinyin, confidence })
+        let meanings = self.runner.plan().surroundings.model.of_sentence(text);
+        self.turn(text, Event::Said { text: text.to_owned(), pinyin, confidence, meanings })
     }
 
     /// The customer presses keys, one after the other, in one turn.

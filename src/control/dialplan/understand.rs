@@ -6,7 +6,7 @@ use super::plan::{Always, Flow, Matching, Menu, Slot, Texts};
 use super::template::{Part, Template};
 use crate::control::words::Lang;
 use crate::nlu::packs::Pack;
-use crate::nlu::{Classifier, Focus, Intent, Options, Ranked, TrainError};
+use crate::nlu::{Classifier, Focus, Intent, Meanings, Options, Ranked, SentenceModel, TrainError};
 
 /// What understands sentences of a plan.
 #[derive(Debug, Default)]
@@ -23,7 +23,12 @@ const STOCKED: [(&str, Pack); 3] = [("human", Pack::Agent), ("repeat", Pack::Rep
 
 impl Understanding {
     /// Trains on a plan's menus and commands.
-    pub fn train(flow: &Flow, slots: &BTreeMap<String, Slot>, languages: &[Lang]) -> Result<Understanding, TrainError> {
+    pub fn train(
+        flow: &Flow,
+        slots: &BTreeMap<String, Slot>,
+        languages: &[Lang],
+        model: &SentenceModel,
+    ) -> Result<Understanding, TrainError> {
         let mut understanding = Understanding::default();
         for option in flow.menus.iter().flat_map(|menu| &menu.options) {
             let name = option.intent().to_owned();
@@ -34,7 +39,7 @@ impl Understanding {
         understanding.reach(flow, slots);
         let intents = intents(flow, languages);
         if intents.iter().any(|intent| !intent.examples.is_empty()) {
-            understanding.classifier = Some(Classifier::train(&intents, &Options::default())?);
+            understanding.classifier = Some(Classifier::train(&intents, &Options { meaning: model, ..Options::default() })?);
         }
         Ok(understanding)
     }
@@ -77,7 +82,7 @@ pub fn classify(classifier: &Classifier, said: &Said<'_>, place: &Standing<'_>) 
         Matching::Tree => Focus::Prefer { intents: &place.local, bias: place.bias, closed: &place.closed },
         Matching::Local => Focus::Only { intents: &place.everywhere },
     };
-    classifier.classify(said.text, said.pinyin, said.medium, focus)
+    classifier.classify_meant(said.text, said.pinyin, said.meanings, said.medium, focus)
 }
 
 /// What a plan's classifier learns: the options of all menus and the commands, each with its sentences and its names.
@@ -115,6 +120,8 @@ pub struct Said<'s> {
     pub text: &'s str,
     /// Or how they sound.
     pub pinyin: Option<&'s str>,
+    /// What a sentence model says of it.
+    pub meanings: &'s Meanings,
     /// Spoken or typed.
     pub medium: crate::nlu::Medium,
 }

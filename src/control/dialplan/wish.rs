@@ -11,6 +11,7 @@ use crate::control::words::media::{BargeIn, Prompt};
 use crate::control::words::speech::Listening;
 use crate::control::words::ticket::{Duplicate, Filed};
 use crate::control::words::{Lang, LookupId, PlayId, QueueId, TurnId};
+use crate::nlu::Meanings;
 
 /// What happened to the conversation.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,6 +26,8 @@ pub enum Event {
         pinyin: Option<String>,
         /// The recognizer's confidence; 1.0 for chat.
         confidence: f32,
+        /// What a sentence model says of it, where there is one.
+        meanings: Meanings,
     },
     /// A key, or a chat button.
     Pressed(char),
@@ -55,6 +58,14 @@ pub enum Event {
         /// Was it opened, or open already?
         filed: Filed,
     },
+}
+
+impl Event {
+    /// A line as it was typed.
+    #[must_use]
+    pub fn said(text: &str) -> Event {
+        Event::Said { text: text.to_owned(), pinyin: None, confidence: 1.0, meanings: Meanings::default() }
+    }
 }
 
 /// How a queue step ended while the customer is still there.

@@ -7,10 +7,12 @@ use serde_json::{Map, Value, json};
 use super::talk::Talk;
 use super::{Customer, PHONE, Session};
 use crate::control::dialplan::expr::{Path, Scope};
+use crate::control::dialplan::understand::Said;
 use crate::control::event::{DomainEvent, Fact, SessionState};
 use crate::control::time::Time;
 use crate::control::words::suggestion::{SuggestionKind, Verdict};
 use crate::control::words::{AgentId, Lang, MessageId, QueueId, SuggestionId};
+use crate::nlu::{Meanings, Medium};
 
 /// Suggestions of one session that can still be taken; the oldest goes first.
 pub const OPEN_SUGGESTIONS: usize = 32;
@@ -20,14 +22,24 @@ pub const ANSWERS_OF_A_SENTENCE: usize = 3;
 pub const MASKED: &str = "***";
 
 /// A final sentence of a customer, written or heard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sentence {
     /// The words.
     pub text: String,
     /// How they sound, from a recognizer that writes no characters.
     pub pinyin: Option<String>,
+    /// What a sentence model says of the words.
+    pub meanings: Meanings,
     /// Written or heard.
-    pub medium: crate::nlu::Medium,
+    pub medium: Medium,
+}
+
+impl Sentence {
+    /// As a classifier takes it.
+    #[must_use]
+    pub fn said(&self) -> Said<'_> {
+        Said { text: &self.text, pinyin: self.pinyin.as_deref(), meanings: &self.meanings, medium: self.medium }
+    }
 }
 
 /// Why something is suggested.

@@ -24,6 +24,7 @@ use crate::control::words::lookup::Finding;
 use crate::control::words::media::Prompt;
 use crate::control::words::ticket::Filed;
 use crate::control::words::{AgentId, LookupId, OfferId, QueueId, SessionId};
+use crate::nlu::Meanings;
 
 /// What a chat may look at and use while it decides.
 #[derive(Debug)]
@@ -99,17 +100,17 @@ impl Chat {
     }
 
     /// The customer wrote; the line itself is recorded already.
-    pub fn on_line(&mut self, content: &Content, room: &mut Room<'_>) {
+    pub fn on_line(&mut self, content: &Content, meanings: &Meanings, room: &mut Room<'_>) {
         self.live(room);
         let Content::Text { text } = content else { return };
         if matches!(self.stage, Stage::Plan) {
             let event = match single_key(text) {
                 Some(key) => Event::Pressed(key),
-                None => Event::Said { text: text.clone(), pinyin: None, confidence: 1.0 },
+                None => Event::Said { text: text.clone(), pinyin: None, confidence: 1.0, meanings: meanings.clone() },
             };
             self.tell_plan(event, room);
         } else if matches!(self.stage, Stage::Talking) {
-            let sentence = Sentence { text: text.clone(), pinyin: None, medium: crate::nlu::Medium::Chat };
+            let sentence = Sentence { text: text.clone(), pinyin: None, meanings: meanings.clone(), medium: crate::nlu::Medium::Chat };
             room.out.push(Effect::SuggestAnswer(Box::new(sentence)));
         }
     }

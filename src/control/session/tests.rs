@@ -17,6 +17,7 @@ fn line(external_id: &str, address: &str, phone: Option<&str>) -> Received {
         external_id: external_id.into(),
         address: address.into(),
         content: Content::Text { text: "hello".into() },
+        meanings: crate::nlu::Meanings::default(),
         profile: phone.map(|phone| ("phone".to_owned(), Value::String(phone.into()))).into_iter().collect(),
     }
 }

@@ -45,7 +45,7 @@ impl Switch {
             if let Some(plan) = plan {
                 chat.begin(plan.as_deref(), room);
             }
-            chat.on_line(&received.content, room);
+            chat.on_line(&received.content, &received.meanings, room);
         });
     }
 

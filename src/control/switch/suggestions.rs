@@ -86,7 +86,7 @@ impl Switch {
         let lang = self.lang_of(session);
         let Some(known) = self.known(now, session, found.advice.queue(), &lang) else { return };
         let near = |base: &'_ Knowledge| {
-            let (topic, sure) = base.nearest_heard(&sentence.text, sentence.pinyin.as_deref(), sentence.medium)?;
+            let (topic, sure) = base.nearest(&sentence.said())?;
             let article = base.articles.get(&topic).filter(|_| sure >= SURE)?;
             let text = article.answer(&known).of(&lang)?.render(&known, lang.primary(), Form::Written);
             Some((sure, Idea { ground: Ground::Article(format!("{topic}@{}", article.version), sure), text, say: None }))

@@ -1,6 +1,7 @@
 //! Chat lines in and out: the channel contract of `POST /v1/channels/{name}/inbound`.
 
 use super::{CommandId, MessageId, SessionId};
+use crate::nlu::Meanings;
 
 /// What a message carries.
 #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
@@ -47,6 +48,8 @@ pub struct Received {
     pub address: String,
     /// What was sent.
     pub content: Content,
+    /// What a sentence model says of a text, where there is one.
+    pub meanings: Meanings,
     /// What the adapter knows of the sender: `phone`, `name`, `lang`, `plan` …; a verified phone joins the phone identity.
     pub profile: serde_json::Map<String, serde_json::Value>,
 }

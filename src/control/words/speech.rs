@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Lang, LegId, TurnId};
 use crate::control::time::Time;
+use crate::nlu::Meanings;
 
 /// What kind of value the caller is asked for; engines and end-pointing adapt to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -69,6 +70,8 @@ pub struct Heard {
     pub lang: Lang,
     /// Toneless pinyin syllables separated by spaces, for engines that write no characters.
     pub pinyin: Option<String>,
+    /// What a sentence model says of the words, where there is one.
+    pub meanings: Meanings,
     /// Which engine heard it.
     pub engine: Arc<str>,
     /// Where the utterance began, from the leg's opening.

@@ -10,8 +10,9 @@ use crate::config::problem::{Problem, Severity};
 use crate::config::{self, Args, Config, Secrets};
 use crate::control::dialplan::sim::mock_environment;
 use crate::control::dialplan::test_file::{self, Verdict};
-use crate::control::dialplan::{Source, load, load::plan_id};
+use crate::control::dialplan::{Source, load::plan_id, load_with};
 use crate::plans::{Changed, Checked, PlanFile};
+use crate::sentence;
 
 /// The same seed for each case, as in `hotline dialplan test`.
 const SEED: u64 = 1;
@@ -114,7 +115,9 @@ impl Proposal {
         let mut checked = Checked { findings: self.findings.clone(), ..Checked::default() };
         let Ok(files) = folder::all(self.folder.path()) else { return checked };
         let sources: Vec<Source> = files.into_iter().map(|file| Source { name: file.name, text: file.text }).collect();
-        let loaded = load(&sources, &mock_environment(&sources, &std::env::vars().collect()));
+        // It was loaded a moment ago, so it is there.
+        let model = sentence::of(self.config.server.folders.sentence_model.as_deref()).unwrap_or_default();
+        let loaded = load_with(&sources, &mock_environment(&sources, &std::env::vars().collect()), &model);
         for source in sources.iter().filter(|source| test_file::is_name(&source.name)) {
             let tests = match test_file::read(source) {
                 Ok(tests) => tests,

@@ -29,6 +29,7 @@ use super::desk::Desk;
 use super::knowledge::Knowledge;
 use super::read::Context;
 use super::read::plan::Draft;
+use crate::nlu::SentenceModel;
 
 /// The files beside the plan.
 pub struct Around<'d> {
@@ -38,6 +39,8 @@ pub struct Around<'d> {
     pub desk_given: bool,
     /// Articles.
     pub knowledge: &'d Arc<BTreeMap<String, Knowledge>>,
+    /// Understands sentences beside their words.
+    pub model: &'d SentenceModel,
 }
 
 /// What each plan claims for itself alone.

@@ -7,14 +7,15 @@ use serde_json::Value;
 use super::turn::{KEY_PAUSE, keyed};
 use super::{Asked, Medium, Question, Runner, Wait};
 use crate::control::dialplan::plan::{Always, SlotType, Target};
+use crate::control::dialplan::understand::Said;
 use crate::control::dialplan::values;
 use crate::control::dialplan::wish::Wish;
 use crate::control::event::Scored;
 use crate::control::time::Time;
 use crate::control::words::decision::REPROMPT;
 use crate::control::words::media::BargeIn;
-use crate::nlu::is_han;
 use crate::nlu::normalise::normalise;
+use crate::nlu::{Meanings, is_han};
 
 /// Keys typed before they are asked for.
 const MOST_TYPED_AHEAD: usize = 32;
@@ -30,18 +31,28 @@ pub struct Heard<'h> {
     pub text: &'h str,
     /// Or how they sound.
     pub pinyin: Option<&'h str>,
+    /// What a sentence model says of them.
+    pub meanings: &'h Meanings,
     /// The recognizer's confidence.
     pub confidence: f32,
     /// Spoken or typed.
     pub medium: crate::nlu::Medium,
 }
 
+impl<'h> Heard<'h> {
+    /// As the classifier takes it.
+    pub(super) fn said(&self) -> Said<'h> {
+        Said { text: self.text, pinyin: self.pinyin, meanings: self.meanings, medium: self.medium }
+    }
+}
+
 impl Runner {
     /// A sentence came.
-    pub(super) fn said(&mut self, now: Time, text: &str, pinyin: Option<&str>, confidence: f32, out: &mut Vec<Wish>) {
-        let text = text.trim();
+    pub(super) fn said(&mut self, now: Time, heard: Heard<'_>, out: &mut Vec<Wish>) {
+        let heard = Heard { text: heard.text.trim(), ..heard };
+        let text = heard.text;
         let Wait::Answer(question) = &self.wait else {
-            self.said_too_early(text);
+            self.said_too_early(&heard);
             return;
         };
         let question = question.clone();
@@ -50,8 +61,6 @@ impl Runner {
             self.pressed(now, key, out);
             return;
         }
-        let medium = self.nlu_medium();
-        let heard = Heard { text, pinyin, confidence, medium };
         if self.voice.playing.is_some() && (self.is_backchannel(&question, text) || self.is_stray(now, &question, &heard)) {
             self.listen_on(now, out);
             return;
@@ -64,6 +73,7 @@ impl Runner {
         self.memory.turn += 1;
         self.memory.line("customer", text);
         text.clone_into(&mut self.memory.last_said);
+        self.memory.last_meant = heard.meanings.clone();
         self.stop_saying(out);
         self.clocks.answer = None;
         if !self.is_sensitive(now, &heard, out) {
@@ -94,9 +104,9 @@ impl Runner {
         }
     }
 
-    fn said_too_early(&mut self, text: &str) {
+    fn said_too_early(&mut self, heard: &Heard<'_>) {
         if self.memory.medium() == Medium::Chat && self.voice.said_ahead.len() < MOST_SAID_AHEAD {
-            self.voice.said_ahead.push_back(text.to_owned());
+            self.voice.said_ahead.push_back((heard.text.to_owned(), heard.meanings.clone()));
         }
     }
 

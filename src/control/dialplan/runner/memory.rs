@@ -9,6 +9,7 @@ use crate::control::dialplan::expr::{Path, Scope};
 use crate::control::dialplan::plan::{Mask, Plan};
 use crate::control::time::Time;
 use crate::control::words::Lang;
+use crate::nlu::Meanings;
 
 /// Transcript lines kept for the agent.
 const MOST_LINES: usize = 60;
@@ -34,6 +35,8 @@ pub struct Memory {
     pub turn: u32,
     /// The caller's last sentence.
     pub last_said: String,
+    /// What a sentence model says of it.
+    pub last_meant: Meanings,
 }
 
 impl Memory {
@@ -50,6 +53,7 @@ impl Memory {
             transcript: Vec::new(),
             turn: 0,
             last_said: String::new(),
+            last_meant: Meanings::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::hear::Heard;
 use super::phrases::{Phrase, filled};
 use super::{Asked, Runner, Tries, Wait};
 use crate::control::dialplan::plan::{Confirm, Matching, Menu, MenuOption, MultiIntent, Target};
-use crate::control::dialplan::understand::{Said, Standing};
+use crate::control::dialplan::understand::Standing;
 use crate::control::dialplan::wish::Wish;
 use crate::control::event::Scored;
 use crate::control::time::Time;
@@ -114,7 +114,7 @@ impl Runner {
         let everywhere = local.iter().copied().chain(commands).collect();
         let closed = self.closed_intents(now);
         let standing = Standing { local, everywhere, closed, matching: plan.defaults.matching, bias: plan.defaults.local_bias };
-        plan.understanding.classify(&Said { text: heard.text, pinyin: heard.pinyin, medium: heard.medium }, &standing)
+        plan.understanding.classify(&heard.said(), &standing)
     }
 
     fn thresholds(&self) -> Thresholds {

@@ -34,7 +34,9 @@ use crate::control::random::Random;
 use crate::control::time::Time;
 use crate::control::words::media::{BargeIn, Prompt};
 use crate::control::words::{Lang, LookupId, PlayId, TurnId};
+use crate::nlu::Meanings;
 
+use hear::Heard;
 use memory::{Memory, View};
 
 /// How the customer reaches us.
@@ -191,7 +193,7 @@ struct Voice {
     /// Keys pressed before they were asked for.
     typed_ahead: String,
     /// Chat lines that came before they were asked for.
-    said_ahead: VecDeque<String>,
+    said_ahead: VecDeque<(String, Meanings)>,
     /// May words be asked for?
     ear: Ear,
 }
@@ -394,7 +396,10 @@ impl Runner {
     pub fn step(&mut self, now: Time, event: Event, out: &mut Vec<Wish>) {
         match event {
             Event::Started => self.started(now, out),
-            Event::Said { text, pinyin, confidence } => self.said(now, &text, pinyin.as_deref(), confidence, out),
+            Event::Said { text, pinyin, confidence, meanings } => {
+                let medium = self.nlu_medium();
+                self.said(now, Heard { text: &text, pinyin: pinyin.as_deref(), meanings: &meanings, confidence, medium }, out);
+            }
             Event::Pressed(key) => self.pressed(now, key, out),
             Event::SpeechStarted => self.speech_started(now),
             Event::Words(text) => self.words_begun(now, &text, out),

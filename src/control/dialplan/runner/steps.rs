@@ -10,6 +10,7 @@ use crate::control::dialplan::plan::{
     ARM_OF, Answer, Hours, Limit, Message, Plan, Play, Sound, Split, SplitBy, Switch, Target, Texts, Verb,
 };
 use crate::control::dialplan::template::Form;
+use crate::control::dialplan::understand::Said;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
 use crate::control::words::decision::UNANSWERED;
@@ -187,7 +188,9 @@ impl Runner {
 
     fn answer(&mut self, now: Time, answer: &Answer, plan: &Plan, out: &mut Vec<Wish>) {
         let base = plan.surroundings.knowledge.get(&answer.kb);
-        let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&self.memory.last_said, self.nlu_medium())));
+        let (text, meanings) = (self.memory.last_said.as_str(), &self.memory.last_meant);
+        let said = Said { text, pinyin: None, meanings, medium: self.nlu_medium() };
+        let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&said)));
         let article = topic.as_ref().zip(base).and_then(|(topic, base)| base.articles.get(topic));
         let Some((article, topic)) = article.zip(topic.as_ref()) else {
             if answer.topic.is_none() {

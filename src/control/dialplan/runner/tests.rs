@@ -11,6 +11,7 @@ use super::*;
 use crate::control::dialplan::wish::QueueEnd;
 use crate::control::dialplan::{Source, load};
 use crate::control::words::lookup::{Finding, Lookup};
+use crate::nlu::Meanings;
 
 const BEGIN: Time = Time(1_794_362_400_000_000);
 
@@ -70,7 +71,7 @@ impl Talk {
     }
 
     pub fn say(&mut self, text: &str) -> &[Wish] {
-        self.tell(Event::Said { text: text.to_owned(), pinyin: None, confidence: 1.0 })
+        self.tell(Event::said(text))
     }
 
     fn strike(&mut self) -> &[Wish] {
@@ -123,7 +124,7 @@ fn the_greeting_is_said_and_listened_to_in_one_step() {
 
 #[test]
 fn a_yes_that_was_hardly_understood_is_asked_back_and_counts_when_it_is_said_again() {
-    let hardly = |text: &str| Event::Said { text: text.to_owned(), pinyin: None, confidence: 0.6 };
+    let hardly = |text: &str| Event::Said { text: text.to_owned(), pinyin: None, confidence: 0.6, meanings: Meanings::default() };
     let is_made = |wishes: &[Wish]| wishes.iter().any(|wish| matches!(wish, Wish::Entered { node, .. } if node == "make"));
     let mut talk = Talk::begin("coffee-order", Start::voice());
     talk.say("espresso");
@@ -145,7 +146,7 @@ fn a_nod_during_the_prompt_does_not_stop_it_but_words_do() {
     let mut talk = Talk::begin("driver-hotline", Start::voice());
     let wishes = talk.say("嗯").to_vec();
     assert!(wishes.iter().all(|wish| matches!(wish, Wish::Listen(_))), "{wishes:?}");
-    let misheard = Event::Said { text: "wǒ".to_owned(), pinyin: Some("wo".to_owned()), confidence: 0.64 };
+    let misheard = Event::Said { text: "wǒ".to_owned(), pinyin: Some("wo".to_owned()), confidence: 0.64, meanings: Meanings::default() };
     let wishes = talk.tell(misheard).to_vec();
     assert!(
         wishes.iter().all(|wish| matches!(wish, Wish::Listen(_))),
@@ -158,7 +159,7 @@ fn a_nod_during_the_prompt_does_not_stop_it_but_words_do() {
 
 #[test]
 fn a_cough_over_the_prompt_lets_it_go_on_and_the_silence_after_it_is_asked_about_in_time() {
-    let nod = Event::Said { text: "嗯".to_owned(), pinyin: None, confidence: 1.0 };
+    let nod = Event::said("嗯");
     for sound in [Event::NotUnderstood, nod] {
         let mut talk = Talk::begin("driver-hotline", Start::voice());
         let play = talk.last_play();
@@ -370,7 +371,12 @@ fn s21_words_of_a_sensitive_matter_lead_to_a_person_in_the_same_turn_whatever_el
     };
     let mut pinyin = Talk::of(Arc::clone(&plan), Start::voice());
     pinyin.tell(Event::Started);
-    let sounds = Event::Said { text: "yǒu rén shòu shāng le".into(), pinyin: Some("you ren shou shang le".into()), confidence: 0.6 };
+    let sounds = Event::Said {
+        text: "yǒu rén shòu shāng le".into(),
+        pinyin: Some("you ren shou shang le".into()),
+        confidence: 0.6,
+        meanings: Meanings::default(),
+    };
     assert!(pinyin.tell(sounds).iter().any(|wish| matches!(wish, Wish::Enqueue(_))), "an engine that writes pinyin only");
     for medium in [Medium::Voice, Medium::Chat] {
         assert_eq!(talk(None, "那个呃我跟你说刚才把人撞了有人受伤了", medium), (true, true));

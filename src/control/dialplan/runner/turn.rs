@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hear::Heard;
 use super::phrases::{Phrase, filled};
 use super::{Asked, Ear, Medium, More, Question, Runner, Tries, Wait, longest_play};
 use crate::control::dialplan::hints;
@@ -152,8 +153,9 @@ impl Runner {
             }
             self.pressed(now, key, out);
         }
-        if let Some(text) = self.voice.said_ahead.pop_front().filter(|_| matches!(self.wait, Wait::Answer(_))) {
-            self.said(now, &text, None, 1.0, out);
+        if let Some((text, meanings)) = self.voice.said_ahead.pop_front().filter(|_| matches!(self.wait, Wait::Answer(_))) {
+            let medium = self.nlu_medium();
+            self.said(now, Heard { text: &text, pinyin: None, meanings: &meanings, confidence: 1.0, medium }, out);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::control::words::media::{Codec, Command, Prompt, WorkerId};
 use crate::control::words::sip::{Flow, ListenerId, Transport};
 use crate::control::words::speech::Heard;
 use crate::control::words::{CommandId, Lang, PlayId, QueueId, TurnId};
+use crate::nlu::Meanings;
 
 pub(super) const PLAN: &str = r#"
 dialplan: 1
@@ -418,6 +419,7 @@ impl Scene {
             external_id: format!("x{number}"),
             address: "visitor".to_owned(),
             content: Content::Text { text: text.to_owned() },
+            meanings: Meanings::default(),
             profile: phone.iter().map(|phone| ("phone".to_owned(), (*phone).into())).collect(),
         };
         self.input(Input::Chat(received));
@@ -466,6 +468,7 @@ pub(super) fn heard(leg: LegId, turn: TurnId, text: &str) -> speech::Event {
         confidence: 0.9,
         lang: Lang::new("zh-CN"),
         pinyin: None,
+        meanings: Meanings::default(),
         engine: "test".into(),
         offset: Duration::from_secs(1),
         duration: Duration::from_secs(1),
