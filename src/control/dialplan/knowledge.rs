@@ -6,7 +6,7 @@ use super::expr::{Expr, Scope};
 use super::plan::Texts;
 use super::understand::Said;
 use crate::control::words::Lang;
-use crate::nlu::{Classifier, Focus, Intent, Meanings, Medium, Options, SentenceModel};
+use crate::nlu::{Classifier, Focus, Intent, Options, SentenceModel};
 
 /// One knowledge base.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +89,7 @@ impl Scope for Nothing {
 mod tests {
     use super::*;
     use crate::control::dialplan::{Source, load};
+    use crate::nlu::{Meanings, Medium};
     use std::collections::BTreeMap as Map;
 
     #[test]

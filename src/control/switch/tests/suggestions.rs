@@ -66,6 +66,7 @@ fn line(number: u128, text: &str) -> Input {
         external_id: format!("x{number}"),
         address: "visitor".to_owned(),
         content: Content::Text { text: text.to_owned() },
+        meanings: crate::nlu::Meanings::default(),
         profile: Map::from_iter([("plan".to_owned(), "late".into())]),
     })
 }
