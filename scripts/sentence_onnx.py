@@ -24,7 +24,7 @@ class Graph:
         self.weights, self.nodes, self.constants = weights, [], {}
 
     def constant(self, name, value):
-        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        self.constants[name] = numpy_helper.from_array(np.array(value, order="C"), name)
         return name
 
     def weight(self, name, transposed=False):

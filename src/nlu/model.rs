@@ -8,6 +8,8 @@ use super::svm::{Linear, Params, Width};
 const EXEMPLARS: usize = 24;
 /// Held-out parts for calibration.
 const FOLDS: usize = 4;
+/// What nearness to the middle of an intent's meanings adds to its margin: of few examples an SVM learns less than that.
+const NEARNESS: f32 = 2.0;
 /// … of a large set, where each part says enough.
 const LARGE: usize = 3_000;
 const LARGE_FOLDS: usize = 3;
@@ -40,6 +42,14 @@ struct Core {
     vocabulary: Vocabulary,
     linear: Linear,
     classes: Vec<Class>,
+    centres: Centres,
+}
+
+/// The middle of each class's meanings, of length 1; empty without a sentence model.
+#[derive(Clone, Debug, Default)]
+struct Centres {
+    rows: Vec<f32>,
+    width: usize,
 }
 
 /// Some examples of one class, by feature, so that all are compared in one walk.
@@ -89,7 +99,7 @@ impl Model {
         if vector.is_empty() {
             return Vec::new();
         }
-        let margins = self.core.linear.margins(&vector);
+        let margins = self.core.margins(&vector);
         let order = best(&margins, allowed, most.max(2));
         let judged = order.iter().take(most).map(|&class| {
             let other = order.iter().find(|&&other| other != class).map_or(-1.0, |&other| margins[other]);
@@ -127,7 +137,17 @@ impl Core {
         for (class, own) in by_class.iter_mut().enumerate() {
             *own = Class::of(of.iter().zip(&labels).filter(|(_, label)| **label == Some(class)).map(|(vector, _)| *vector));
         }
-        Core { weights, vocabulary, linear, classes: by_class }
+        let centres = Centres::of(&of, &labels, classes);
+        Core { weights, vocabulary, linear, classes: by_class, centres }
+    }
+
+    /// The margin of each class, and how much nearer its middle is than the others'.
+    fn margins(&self, vector: &Vector) -> Vec<f32> {
+        let mut margins = self.linear.margins(vector);
+        let near = self.centres.nearness(&vector.meaning);
+        let mean = near.iter().sum::<f32>() / near.len().max(1) as f32;
+        margins.iter_mut().zip(near).for_each(|(margin, near)| *margin += NEARNESS * (near - mean));
+        margins
     }
 
     fn evidence(&self, vector: &Vector, class: usize, margin: f32, other: f32) -> Evidence {
@@ -141,13 +161,38 @@ impl Core {
         let allowed = vec![true; self.classes.len()];
         for row in rows {
             let vector = self.vocabulary.vector(sentences[row], self.weights);
-            let margins = self.linear.margins(&vector);
+            let margins = self.margins(&vector);
             let order = best(&margins, &allowed, 2);
             let Some(&top) = order.first() else { continue };
             let other = order.get(1).map_or(-1.0, |&other| margins[other]);
             let evidence = self.evidence(&vector, top, margins[top], other);
             out.push(Case { evidence, right: labels[row] == Some(top), in_scope: labels[row].is_some(), weight: 1.0 });
         }
+    }
+}
+
+impl Centres {
+    fn of(rows: &[&Vector], labels: &[Option<usize>], classes: usize) -> Centres {
+        let width = rows.first().map_or(0, |vector| vector.meaning.len());
+        let mut centres = Centres { rows: vec![0.0; classes * width], width };
+        for (vector, class) in rows.iter().zip(labels).filter_map(|(vector, label)| Some((vector, (*label)?))) {
+            let centre = &mut centres.rows[class * width..(class + 1) * width];
+            centre.iter_mut().zip(&vector.meaning).for_each(|(sum, value)| *sum += value);
+        }
+        for centre in centres.rows.chunks_mut(width.max(1)) {
+            let length = dot(centre, centre).sqrt().max(f32::MIN_POSITIVE);
+            centre.iter_mut().for_each(|value| *value /= length);
+        }
+        centres
+    }
+
+    /// The cosine to each class's middle; none where there is no meaning.
+    fn nearness(&self, meaning: &[f32]) -> Vec<f32> {
+        if meaning.is_empty() {
+            return Vec::new();
+        }
+        let length = dot(meaning, meaning).sqrt().max(f32::MIN_POSITIVE);
+        self.rows.chunks(self.width).map(|centre| dot(centre, meaning) / length).collect()
     }
 }
 
