@@ -8,11 +8,11 @@ use super::svm::{Linear, Params, Width};
 const EXEMPLARS: usize = 24;
 /// Held-out parts for calibration.
 const FOLDS: usize = 4;
-/// What nearness to the middle of an intent's meanings adds to its margin: of few examples an SVM learns less than that.
-const NEARNESS: f32 = 2.0;
 /// … of a large set, where each part says enough.
 const LARGE: usize = 3_000;
 const LARGE_FOLDS: usize = 3;
+/// What nearness to the middle of an intent's meanings adds to its margin: of few examples an SVM learns less than that.
+const NEARNESS: f32 = 2.0;
 /// Out-of-scope sentences weigh, all together, this share of the examples when confidence is calibrated.
 const OUT_OF_SCOPE_SHARE: f32 = 0.3;
 
