@@ -178,9 +178,11 @@ impl Classifier {
             grams.iter().zip(&texts).map(|(grams, text)| Sentence { grams, meaning: meanings.of(text) }).collect();
         let classes = intents.len();
         let train_one = |weights| Model::train(&sentences, &labels, classes, weights);
-        let train = |weights| Models {
-            words: train_one(weights),
-            meaning: (!meanings.is_empty()).then(|| train_one(weights.with_meaning(MEANING))),
+        let train = |weights: Weights| {
+            let words = train_one(weights);
+            let meaning = (!meanings.is_empty()).then(|| train_one(weights.with_meaning(MEANING)));
+            // A model of another language than the examples' would only be in the way.
+            Models { meaning: meaning.filter(|model| model.is_no_worse_than(&words)), words }
         };
         let voice = options.media.contains(&Medium::Voice).then(|| train(VOICE));
         let chat = options.media.contains(&Medium::Chat).then(|| train(CHAT));

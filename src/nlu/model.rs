@@ -33,6 +33,8 @@ pub(super) struct Judged {
 pub(super) struct Model {
     core: Core,
     logistic: Logistic,
+    /// The share of held-out examples that it understood.
+    held_out: f32,
 }
 
 /// A model before calibration.
@@ -89,8 +91,15 @@ impl Model {
             let held_out = Core::train(sentences, labels, &kept, classes, weights);
             held_out.cases(sentences, labels, all.iter().copied().filter(|&i| folds[i] % parts == part), &mut cases);
         }
+        let examples = cases.iter().filter(|case| case.in_scope).count().max(1);
+        let held_out = cases.iter().filter(|case| case.right).count() as f32 / examples as f32;
         balance(&mut cases);
-        Model { core, logistic: Logistic::fit(&cases) }
+        Model { core, logistic: Logistic::fit(&cases), held_out }
+    }
+
+    /// Did it understand at least as many of the examples held out while it was trained?
+    pub(super) fn is_no_worse_than(&self, other: &Model) -> bool {
+        self.held_out >= other.held_out
     }
 
     /// The best `most` of the allowed classes, best first.
