@@ -362,6 +362,7 @@ mod tests {
             }
             let file = |name: &str| folder.join(name);
             let eval = Eval {
+                sentence_model: None,
                 train: vec![file(train)],
                 test: file("test.tsv"),
                 valid: None,
