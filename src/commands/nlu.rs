@@ -1,5 +1,7 @@
 //! `hotline nlu eval`: trains on a file of sentences, tests on another, and prints what a plan could expect.
 
+mod tone;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,15 +36,18 @@ enum Command {
 /// Files hold one sentence a line: label, tab, text. UTF-8, no header.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example:\n  hotline nlu eval --train train.tsv --test test.tsv --valid valid.tsv --out pred.tsv\n\nExit status: 0 = measured, 2 = a file cannot be read (the message names file and line)."
+    after_help = "Example:\n  hotline nlu eval --train train.tsv --test test.tsv --valid valid.tsv --out pred.tsv\n  hotline nlu eval --tone reviews.tsv\n\nExit status: 0 = measured, 2 = a file cannot be read (the message names file and line)."
 )]
 struct Eval {
     /// Sentences to learn from; may be given several times
-    #[arg(long, required = true, value_name = "TSV")]
+    #[arg(long, required_unless_present = "tone", value_name = "TSV")]
     train: Vec<PathBuf>,
     /// Sentences to test with
-    #[arg(long, value_name = "TSV")]
-    test: PathBuf,
+    #[arg(long, required_unless_present = "tone", value_name = "TSV")]
+    test: Option<PathBuf>,
+    /// Sentences to test the tone with, 0 = displeased, 1 = pleased: nothing is learnt, the words' tones are built in
+    #[arg(long, conflicts_with_all = ["train", "test"], value_name = "TSV")]
+    tone: Option<PathBuf>,
     /// Sentences to set the limit of rejection with; without it `confirm` of a plan's defaults is the limit
     #[arg(long, value_name = "TSV")]
     valid: Option<PathBuf>,
@@ -135,6 +140,9 @@ fn named(scores: Scores, ids: &[String]) -> Prediction {
 
 impl Eval {
     fn run(&self) -> anyhow::Result<ExitCode> {
+        if let Some(path) = &self.tone {
+            return tone::eval(path, &self.read(path)?, self.out.as_deref(), self.json);
+        }
         let mut train = Vec::new();
         for path in &self.train {
             let sentences = self.read(path)?;
@@ -144,7 +152,7 @@ impl Eval {
             }
             train.extend(sentences);
         }
-        let test = self.read(&self.test)?;
+        let test = self.test.as_deref().map(|path| self.read(path)).transpose()?.unwrap_or_default();
         let valid = self.valid.as_deref().map(|path| self.read(path)).transpose()?;
         let titles = self.titles.as_deref().map(|path| self.read(path)).transpose()?.unwrap_or_default();
         let intents = intents(&train, &titles);

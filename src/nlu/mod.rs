@@ -21,6 +21,7 @@ mod phonetic;
 mod random;
 mod rank;
 pub mod redact;
+pub mod sentiment;
 pub mod slots;
 pub mod spoken;
 mod svm;
