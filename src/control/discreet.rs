@@ -21,7 +21,7 @@ const CARD_DIGITS: usize = 15;
 pub fn discreet(mut fact: Fact) -> Fact {
     match &mut fact {
         Fact::MessageCreated { content, .. } => mask_content(content),
-        Fact::Understood { text, .. } | Fact::TicketCommented { text, .. } => mask(text),
+        Fact::Understood { text, .. } | Fact::Upset { text, .. } | Fact::TicketCommented { text, .. } => mask(text),
         Fact::SlotFilled { value, masked: true, .. } => *value = MASKED.into(),
         Fact::SlotFilled { slot, value, .. } => mask_named(slot, value),
         Fact::LookupDone { value, .. } => mask_json(value),

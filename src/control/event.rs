@@ -213,6 +213,23 @@ pub enum Fact {
     LegClosed { leg: LegId, call: CallId, why: String, stats: super::words::media::LegStats },
     #[serde(rename = "session.queued")]
     Queued { session: SessionId, queue: QueueId, skills: Vec<String>, priority: u8, position: usize },
+    /// He goes before others in the line he waits in; 0 = his phone or desk rings.
+    #[serde(rename = "session.raised")]
+    Raised { session: SessionId, queue: QueueId, priority: u8, position: usize },
+    /// The customer's tone calls for a person: the sentence by which it does, its own tone and that over the last turns (-1 to 1), the
+    /// plan's command for it, and by how much his priority is raised.
+    #[serde(rename = "session.upset")]
+    Upset {
+        session: SessionId,
+        #[serde(default)]
+        message: Option<MessageId>,
+        turn: u32,
+        text: String,
+        tone: f32,
+        temper: f32,
+        command: String,
+        raise: u8,
+    },
     #[serde(rename = "session.dequeued")]
     Dequeued { session: SessionId, queue: QueueId, why: String, waited_ms: u64 },
     #[serde(rename = "session.offered")]

@@ -306,7 +306,7 @@ mod tests {
             let (offer, message) = (Pool::one(r, &self.offers), Pool::one(r, &self.messages));
             let (agent, queue) = (Pool::one(r, &self.agents), Pool::one(r, &self.queues));
             let recording = Pool::one(r, &self.recordings);
-            match r.below(25) {
+            match r.below(26) {
                 0 => Fact::CustomerCreated { customer, name: Some(word), lang: None },
                 1 => Fact::CustomerUpdated { customer, fields: serde_json::Map::from_iter([("tier".to_owned(), word.into())]) },
                 2 => Fact::IdentityLinked {
@@ -357,6 +357,7 @@ mod tests {
                 }
                 22 => Fact::RecordingFailed { recording, session, why: word },
                 23 => Fact::TrunkState { trunk: word, state: "up".into(), why: None },
+                24 => Fact::Raised { session, queue, priority: 7, position: 1 },
                 _ => Pool::message(message, session, word, number),
             }
         }
@@ -397,6 +398,7 @@ mod tests {
                     | Fact::NodeEntered { session, .. }
                     | Fact::SlotFilled { session, .. }
                     | Fact::Assigned { session, .. }
+                    | Fact::Raised { session, .. }
                     | Fact::Disposition { session, .. }
                     | Fact::Queued { session, .. }
                     | Fact::Dequeued { session, .. } => (None, vec![session.to_string()]),

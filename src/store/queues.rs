@@ -45,6 +45,12 @@ static LEFT: Set = Set {
           FROM (VALUES {values}) AS v WHERE queue_waits.session = v.column1 AND queue_waits.queue = v.column2 AND left_at IS NULL",
     again: Again::Adds,
 };
+static RAISED: Set = Set {
+    table: "queue_waits",
+    sql: "UPDATE queue_waits SET priority = v.column3 \
+          FROM (VALUES {values}) AS v WHERE queue_waits.session = v.column1 AND queue_waits.queue = v.column2 AND left_at IS NULL",
+    again: Again::Adds,
+};
 static CLOSED: Set = Set {
     table: "queue_waits",
     sql: "UPDATE queue_waits SET left_at = v.column2, why = 'closed' \
@@ -62,6 +68,7 @@ pub(super) async fn fold(to: &mut Changes<'_>, place: Place, fact: &Fact) -> Res
             to.add(&QUEUED, args![place.seq, *session, *queue, u64::from(*priority), skills.join(" "), place.at]);
             to.set(&QUEUE, args![*session, *queue]);
         }
+        Fact::Raised { session, queue, priority, .. } => to.set(&RAISED, args![*session, *queue, u64::from(*priority)]),
         Fact::Dequeued { session, queue, why, waited_ms } => {
             to.set(&LEFT, args![*session, *queue, place.at, why, *waited_ms]);
             to.set(&WAITED, args![*session, *waited_ms]);

@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 
 use super::ear::Ear;
 use super::{loaded_for_mocks, plan_named};
-use crate::control::dialplan::sim::{Mock, Simulation, World};
+use crate::control::dialplan::sim::{Joined, Mock, Simulation, World};
 use crate::control::dialplan::{Caller, Medium, Start};
 use crate::control::time::Time;
 use crate::control::words::Lang;
@@ -224,8 +224,8 @@ fn print_turn(simulation: &Simulation) {
         let buttons: Vec<String> = turn.buttons.iter().map(|(label, key)| format!("[{key}] {label}")).collect();
         println!("  {}", buttons.join("  "));
     }
-    if let Some((queue, context)) = &turn.queue {
-        println!("  · waits in {queue} with {}", serde_json::Value::Object(context.clone()));
+    if let Some(Joined { queue, priority, context }) = &turn.queue {
+        println!("  · waits in {queue}, priority {priority}, with {}", serde_json::Value::Object(context.clone()));
     }
     if let Some(end) = turn.end {
         println!("  · the end, {}", if end.contained { "contained" } else { "not contained" });

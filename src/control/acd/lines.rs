@@ -89,6 +89,20 @@ impl Lines {
         self.position(session).unwrap_or(1)
     }
 
+    /// Gives one who waits or rings a higher priority, by his old time; answers with his queue, `None` when he has as high a one.
+    pub fn raise(&mut self, session: SessionId, priority: u8) -> Option<QueueId> {
+        let waiting = self.waiting.get(&session).filter(|waiting| waiting.item.ask.priority < priority)?;
+        let (queue, is_in_line) = (waiting.item.ask.queue, waiting.is_in_line());
+        self.strike(session);
+        let waiting = self.waiting.get_mut(&session)?;
+        waiting.item.ask.priority = priority;
+        waiting.place.0 = u8::MAX - priority;
+        if is_in_line {
+            self.stand(session);
+        }
+        Some(queue)
+    }
+
     /// Who stands in the queue's line or was widened to it, first come first.
     pub fn in_order(&self, queue: QueueId) -> impl Iterator<Item = &Waiting> {
         let own = self.lines.get(&queue).into_iter().flatten();
@@ -127,10 +141,7 @@ impl Lines {
     pub fn return_to_line(&mut self, session: SessionId) {
         let Some(waiting) = self.waiting.get_mut(&session) else { return };
         waiting.offer = None;
-        self.lines.entry(waiting.item.ask.queue).or_default().insert(waiting.place);
-        for queue in &waiting.widened {
-            self.wider.entry(*queue).or_default().insert(waiting.place);
-        }
+        self.stand(session);
     }
 
     /// Gone for good; answers with the queue and since when it waited.
@@ -196,6 +207,15 @@ impl Lines {
     /// All who stand in a line.
     pub fn all(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.values().filter(|waiting| waiting.is_in_line())
+    }
+
+    /// Into his lines, at his place.
+    fn stand(&mut self, session: SessionId) {
+        let Some(waiting) = self.waiting.get(&session) else { return };
+        self.lines.entry(waiting.item.ask.queue).or_default().insert(waiting.place);
+        for queue in &waiting.widened {
+            self.wider.entry(*queue).or_default().insert(waiting.place);
+        }
     }
 
     fn strike(&mut self, session: SessionId) {

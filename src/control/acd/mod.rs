@@ -77,6 +77,17 @@ pub enum Effect {
         /// 1 = next.
         position: usize,
     },
+    /// It goes before others now.
+    Raised {
+        /// Who waits.
+        session: SessionId,
+        /// Where.
+        queue: QueueId,
+        /// Higher goes first.
+        priority: u8,
+        /// 1 = next, 0 = it rings.
+        position: usize,
+    },
     /// Ring this agent.
     Offer {
         /// The offer.
@@ -256,6 +267,14 @@ impl Acd {
         let position = self.lines.join(now, item, cost);
         out.push(Effect::Queued { session, queue, position });
         self.match_session(now, session, out);
+    }
+
+    /// Who waits goes before others of a lower priority from now on; nobody is put back, and an offer that rings goes on.
+    pub fn raise(&mut self, session: SessionId, priority: u8, out: &mut Vec<Effect>) {
+        if let Some(queue) = self.lines.raise(session, priority) {
+            let position = self.lines.position(session).unwrap_or(0);
+            out.push(Effect::Raised { session, queue, priority, position });
+        }
     }
 
     /// The customer left: out of the line, an offer is withdrawn.

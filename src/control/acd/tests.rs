@@ -267,3 +267,29 @@ fn a_session_that_goes_on_to_another_agent_leaves_the_first_to_his_notes() {
     due(&mut acd, at(70));
     assert_eq!(acd.state(AgentId::of_name(BEN)), AgentState::Available);
 }
+
+#[test]
+fn s20_who_is_raised_is_offered_before_those_who_wait_longer() {
+    let mut acd = center(vec![agent(ANNA, &[], 1.0)]);
+    for number in 1..=3 {
+        enqueue(&mut acd, at(number), item(u128::from(number), "voice", &[]));
+    }
+    let mut out = Vec::new();
+    acd.raise(session(3), 8, &mut out);
+    assert_eq!(out, [Effect::Raised { session: session(3), queue: claims(), priority: 8, position: 1 }]);
+    assert_eq!((acd.position(session(3)), acd.position(session(1)), acd.position(session(2))), (Some(1), Some(2), Some(3)));
+    acd.raise(session(3), 8, &mut out);
+    acd.raise(session(3), 2, &mut out);
+    acd.raise(session(9), 8, &mut out);
+    assert_eq!(out.len(), 1, "nobody is raised twice, or put back, or raised who does not wait");
+    let offered = offers(&sign_in(&mut acd, ANNA, at(10)));
+    assert_eq!(offered.iter().map(|(_, session, _)| *session).collect::<Vec<_>>(), [session(3)]);
+    acd.raise(session(3), 9, &mut out);
+    assert!(
+        matches!(out.last(), Some(Effect::Raised { priority: 9, position: 0, .. })),
+        "he rings already, and keeps it when nobody answers"
+    );
+    acd.offer_refused(at(11), offered[0].0, &mut out);
+    assert_eq!(acd.position(session(3)), Some(1));
+    assert_eq!(acd.audit(at(11)).waiting.values().copied().collect::<Vec<_>>(), [1, 1, 1]);
+}

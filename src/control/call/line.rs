@@ -107,6 +107,7 @@ impl Call {
     pub fn on_acd(&mut self, effect: &acd::Effect, world: &mut World<'_>) {
         match effect {
             acd::Effect::Queued { queue, position, .. } => self.on_queued(*queue, *position, world),
+            acd::Effect::Raised { queue, priority, position, .. } => self.on_raised((*queue, *priority), *position, world),
             acd::Effect::Offer { offer, agent, queue, .. } => self.on_offer(*offer, *agent, *queue, world),
             acd::Effect::OfferEnded { offer, agent, end, .. } => self.on_offer_ended(*offer, *agent, *end, world),
             acd::Effect::Dequeued { queue, why, waited, .. } => {
@@ -132,6 +133,12 @@ impl Call {
         let (skills, priority) = (line.skills.clone(), line.priority);
         world.out.push(Effect::Go(SessionState::Queued));
         world.out.push(Effect::Record(Fact::Queued { session: self.ids.session, queue, skills, priority, position }));
+    }
+
+    fn on_raised(&mut self, (queue, raised): (QueueId, u8), position: usize, world: &mut World<'_>) {
+        let Stage::Line(line) = &mut self.stage else { return };
+        (line.position, line.priority) = (position, raised);
+        world.out.push(Effect::Record(Fact::Raised { session: self.ids.session, queue, priority: raised, position }));
     }
 
     fn on_offer(&mut self, offer: OfferId, agent: AgentId, queue: QueueId, world: &mut World<'_>) {

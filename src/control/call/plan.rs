@@ -12,7 +12,7 @@ use crate::control::discreet::SECRET;
 use crate::control::event::Author;
 use crate::control::session;
 use crate::control::session::advice::Sentence;
-use crate::control::session::effect::{Effect, Signal};
+use crate::control::session::effect::{Distribute, Effect, Signal};
 use crate::control::session::talk::{Failed, Talk};
 use crate::control::words::chat::Content;
 use crate::control::words::lookup::Finding;
@@ -73,6 +73,10 @@ impl Call {
                     let (text, pinyin, meanings) = (heard.text.clone(), heard.pinyin.clone(), heard.meanings.clone());
                     let sentence = Sentence { text, pinyin, meanings, medium: crate::nlu::Medium::Voice };
                     world.out.push(Effect::SuggestAnswer(Box::new(sentence)));
+                } else if matches!(self.stage, Stage::Line(_)) {
+                    let Heard { text, pinyin, confidence, .. } = heard;
+                    self.tell_plan(Event::Said { text, pinyin, confidence }, world);
+                    return;
                 }
                 if !self.on_note_words(turn, &heard.text, world) && self.sound.turn == Some(turn) && matches!(self.stage, Stage::Plan) {
                     let Heard { text, pinyin, meanings, confidence, latency, .. } = heard;
@@ -133,6 +137,9 @@ impl Call {
             }
             Wish::StopSaying(play) => self.media(Command::StopPlay { leg, play }, world),
             Wish::Enqueue(ask) => self.join_line(*ask, After::Queue, world),
+            Wish::Raise { priority } if matches!(self.stage, Stage::Line(_)) => {
+                world.out.push(Effect::Distribute(Distribute::Raise(priority)));
+            }
             Wish::Transfer { to, mode: TransferMode::Refer, headers, ring, .. } => {
                 self.pick_up(world);
                 self.refer_away(&to, &headers, ring, world);

@@ -230,6 +230,17 @@ pub struct Always {
     pub examples: BTreeMap<Lang, Vec<String>>,
     /// Words that decide by themselves wherever they stand in a sentence, normalised: `报警`, `regulator`.
     pub phrases: Vec<String>,
+    /// The tone that leads there by itself.
+    pub upset: Option<Upset>,
+}
+
+/// From which tone on a person must come in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Upset {
+    /// The temper over the last customer turns, -1 to 0, at which or below which it happens.
+    pub tone: f32,
+    /// So much higher is the customer's priority in every line from then on.
+    pub raise: u8,
 }
 
 impl Always {

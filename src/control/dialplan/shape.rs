@@ -167,6 +167,7 @@ impl Shape {
                 ("sent", Any),
                 ("did", Any),
                 ("queue", Any),
+                ("priority", Any),
                 ("context_has", Any),
                 ("reprompt", Any),
                 ("end", Any),
@@ -192,7 +193,7 @@ impl Shape {
             ],
             Thresholds => &[("accept", Any), ("confirm", Any)],
             NoInput => &[("after", Any), ("tries", Any), ("then", Any)],
-            Command => &[("key", Any), ("goto", Any), ("do", Shown), ("phrases", Sentences)],
+            Command => &[("key", Any), ("goto", Any), ("do", Shown), ("tone", Any), ("priority", Any), ("phrases", Sentences)],
             Shown => &[("lang", Any), ("goto", Any)],
             Slot => &[
                 ("type", Any),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::load::Source;
 use super::plan::{Plan, TransferMode};
 use super::runner::{Runner, Start};
-use super::wish::{Event, QueueEnd, Stage, TransferEnd, Wish};
+use super::wish::{Enqueue, Event, QueueEnd, Stage, TransferEnd, Wish};
 use crate::control::event::Scored;
 use crate::control::time::Time;
 use crate::control::words::lookup::Finding;
@@ -66,12 +66,23 @@ pub struct Turn {
     pub slots: BTreeMap<String, Value>,
     /// Channels and text of messages sent.
     pub sent: Vec<(Vec<String>, String)>,
-    /// The line that was joined, with its context.
-    pub queue: Option<(QueueId, Map<String, Value>)>,
+    /// The line that was joined.
+    pub queue: Option<Joined>,
     /// How the conversation ended, and whether the robot alone did it.
     pub end: Option<End>,
     /// Everything else worth a line, in order.
     pub notes: Vec<String>,
+}
+
+/// A line that was joined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Joined {
+    /// Which.
+    pub queue: QueueId,
+    /// Higher goes first; what the customer's tone added later is in it.
+    pub priority: u8,
+    /// What the agent sees.
+    pub context: Map<String, Value>,
 }
 
 /// The end of a conversation.
@@ -238,7 +249,8 @@ impl Simulation {
             Wish::Say { play, prompts, buttons, .. } => Some(self.says(play, &prompts, buttons)),
             Wish::Find(id, _) => Some(self.answers(id)),
             Wish::Enqueue(enqueue) => {
-                self.note().queue = Some((enqueue.queue, enqueue.context.clone()));
+                let Enqueue { queue, priority, context, .. } = enqueue.as_ref();
+                self.note().queue = Some(Joined { queue: *queue, priority: *priority, context: context.clone() });
                 let leaves = enqueue.overflow.iter().position(|entry| entry.widen.is_none()).unwrap_or(0);
                 self.world.queue.clone().map(|end| match end {
                     QueueEnd::Overflow(_) => Event::QueueEnded(QueueEnd::Overflow(leaves)),
@@ -331,11 +343,22 @@ impl Simulation {
         served
     }
 
+    /// The line that is waited in.
+    fn line(&mut self) -> Option<&mut Joined> {
+        self.turns.iter_mut().rev().find_map(|turn| turn.queue.as_mut())
+    }
+
     fn take_down(&mut self, wish: Wish) {
+        if let (Wish::Raise { priority }, Some(line)) = (&wish, self.line()) {
+            line.priority = *priority;
+        }
         let turn = self.note();
         match wish {
             Wish::Entered { node, .. } => turn.nodes.push(node),
             Wish::Understood { intents, decision, .. } => turn.understood = Some((decision, intents)),
+            Wish::Upset { command, temper, raise, .. } => {
+                turn.notes.push(format!("upset ({command}): tone {temper:.2}, priority +{raise}"))
+            }
             Wish::SlotFilled { slot, value, .. } => drop(turn.slots.insert(slot, value)),
             Wish::LookupDone { name, outcome, .. } => turn.notes.push(format!("lookup {name}: {outcome}")),
             Wish::SagaStage(stage) => turn.notes.push(shown(&stage)),

@@ -67,7 +67,7 @@ enum Input {
 #[derive(Debug, Clone, Default)]
 struct Expectation {
     at: Option<usize>,
-    line: usize,
+    place: usize,
     node: Option<String>,
     intents: Vec<String>,
     slots: Vec<(String, String)>,
@@ -77,9 +77,16 @@ struct Expectation {
     sent: Option<String>,
     /// What was done besides: `ticket 8 repair linked`, `saga accident: book undone`.
     did: Vec<String>,
-    queue: Option<String>,
-    context_has: Vec<String>,
+    line: Wait,
     ends: Ending,
+}
+
+/// The line that must be joined.
+#[derive(Debug, Clone, Default)]
+struct Wait {
+    queue: Option<String>,
+    priority: Option<u8>,
+    context_has: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -330,7 +337,7 @@ fn said(text: String) -> Input {
 
 fn expectation(yaml: &Yaml, context: &mut Context<'_>) -> Option<Expectation> {
     let mut fields = Fields::of(yaml, "an expectation", context)?;
-    let mut expect = Expectation { line: yaml.at.line, ..Expectation::default() };
+    let mut expect = Expectation { place: yaml.at.line, ..Expectation::default() };
     let list = |yaml: Option<&Yaml>, context: &mut Context<'_>| -> Vec<String> {
         yaml.map(|yaml| context.texts_list(yaml, "expect")).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
     };
@@ -342,8 +349,9 @@ fn expectation(yaml: &Yaml, context: &mut Context<'_>) -> Option<Expectation> {
     expect.said = list(fields.take("said"), context);
     expect.sent = fields.take("sent").and_then(|yaml| context.text(yaml, "sent"));
     expect.did = list(fields.take("did"), context);
-    expect.queue = fields.take("queue").and_then(|yaml| context.text(yaml, "queue"));
-    expect.context_has = list(fields.take("context_has"), context);
+    expect.line.queue = fields.take("queue").and_then(|yaml| context.text(yaml, "queue"));
+    expect.line.priority = fields.take("priority").and_then(|yaml| context.number(yaml, "priority", 0..=9));
+    expect.line.context_has = list(fields.take("context_has"), context);
     let slots = fields.take("slots").and_then(|yaml| Fields::of(yaml, "slots", context));
     for pair in slots.iter().flat_map(Fields::pairs) {
         expect.slots.extend(context.text(&pair.value, "a slot's value").map(|value| (pair.key.clone(), value)));
@@ -412,7 +420,7 @@ fn judge(case: &Case, turns: &[Turn]) -> Vec<String> {
         };
         match found {
             Ok(at) => from = at,
-            Err(why) => failures.push(format!("line {}: {why}", expect.line)),
+            Err(why) => failures.push(format!("line {}: {why}", expect.place)),
         }
     }
     failures
@@ -482,18 +490,24 @@ fn words_mismatch(expect: &Expectation, turns: &[Turn], at: usize) -> Option<Str
     undone.map(|what| format!("turn {at}: \"{what}\" was not done, but: {}", turn.notes.join("; ")))
 }
 
-fn end_mismatch(expect: &Expectation, turn: &Turn, rest: &[Turn]) -> Option<String> {
-    if let Some(queue) = &expect.queue {
-        let Some((joined, context)) = rest.iter().find_map(|turn| turn.queue.as_ref()) else {
-            return Some(format!("the line {queue} was not joined"));
-        };
-        if *joined != QueueId::of_name(queue) {
+fn line_mismatch(wanted: &Wait, rest: &[Turn]) -> Option<String> {
+    let joined = rest.iter().find_map(|turn| turn.queue.as_ref());
+    if let Some(queue) = &wanted.queue {
+        let Some(joined) = joined else { return Some(format!("the line {queue} was not joined")) };
+        if joined.queue != QueueId::of_name(queue) {
             return Some(format!("another line than {queue} was joined"));
         }
-        let lacks = expect.context_has.iter().find(|path| !has(context, path));
-        if let Some(path) = lacks {
+        if let Some(path) = wanted.context_has.iter().find(|path| !has(&joined.context, path)) {
             return Some(format!("the context has no {path}"));
         }
+    }
+    let priority = joined.map(|joined| joined.priority);
+    (wanted.priority.is_some() && priority != wanted.priority).then(|| format!("priority is {priority:?}, not {:?}", wanted.priority))
+}
+
+fn end_mismatch(expect: &Expectation, turn: &Turn, rest: &[Turn]) -> Option<String> {
+    if let Some(why) = line_mismatch(&expect.line, rest) {
+        return Some(why);
     }
     if let Some(wanted) = expect.ends.reprompt
         && wanted != turn.understood.as_ref().is_some_and(|(decision, _)| matches!(decision.as_str(), "reprompt" | "invalid"))

@@ -277,6 +277,26 @@ pub enum Wish {
     },
     /// The language from here on (prompts, recognizer, NLU, agent skill).
     SetLang(Lang),
+    /// The customer's tone calls for a person.
+    Upset {
+        /// The command of `always` whose tone was reached.
+        command: String,
+        /// The sentence by which it was.
+        text: String,
+        /// Its turn.
+        turn: u32,
+        /// Its own tone, -1 to 1.
+        tone: f32,
+        /// The tone over the last turns.
+        temper: f32,
+        /// So much higher is he in the lines from here on.
+        raise: u8,
+    },
+    /// He goes before others in the line he waits in.
+    Raise {
+        /// The priority he has from here on.
+        priority: u8,
+    },
     /// An article answered a question.
     Answered {
         /// `article@version`.

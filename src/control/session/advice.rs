@@ -102,9 +102,15 @@ impl Advice {
         }
     }
 
-    /// The customer's last line.
+    /// The customer wrote or said this line.
     pub fn heard(&mut self, message: MessageId) {
         self.last_line = Some(message);
+    }
+
+    /// The customer's last line.
+    #[must_use]
+    pub fn last_line(&self) -> Option<MessageId> {
+        self.last_line
     }
 
     /// Has this rule fired in this session?

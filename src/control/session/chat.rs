@@ -109,6 +109,8 @@ impl Chat {
                 None => Event::Said { text: text.clone(), pinyin: None, confidence: 1.0, meanings: meanings.clone() },
             };
             self.tell_plan(event, room);
+        } else if matches!(self.stage, Stage::Line { .. }) {
+            self.tell_plan(Event::Said { text: text.clone(), pinyin: None, confidence: 1.0 }, room);
         } else if matches!(self.stage, Stage::Talking) {
             let sentence = Sentence { text: text.clone(), pinyin: None, meanings: meanings.clone(), medium: crate::nlu::Medium::Chat };
             room.out.push(Effect::SuggestAnswer(Box::new(sentence)));
@@ -162,6 +164,7 @@ impl Chat {
         let session = self.session;
         match effect {
             acd::Effect::Queued { queue, position, .. } => self.on_queued(*queue, *position, room),
+            acd::Effect::Raised { queue, priority, position, .. } => self.on_raised((*queue, *priority), *position, room),
             acd::Effect::Offer { offer, agent, queue, .. } => self.on_offer(*offer, *agent, *queue, room),
             acd::Effect::OfferEnded { offer, agent, end, .. } => self.on_offer_ended(*offer, *agent, *end, room),
             acd::Effect::Dequeued { queue, why, waited, .. } => {
@@ -251,6 +254,12 @@ impl Chat {
         room.out.push(Effect::Record(Fact::Queued { session: self.session, queue: to, skills, priority, position }));
     }
 
+    fn on_raised(&mut self, (queue, raised): (QueueId, u8), position: usize, room: &mut Room<'_>) {
+        let Stage::Line { priority, .. } = &mut self.stage else { return };
+        *priority = raised;
+        room.out.push(Effect::Record(Fact::Raised { session: self.session, queue, priority: raised, position }));
+    }
+
     fn on_offer(&mut self, new: OfferId, agent: AgentId, queue: QueueId, room: &mut Room<'_>) {
         let session = self.session;
         let Stage::Line { context, offer, .. } = &mut self.stage else {
@@ -306,6 +315,9 @@ impl Chat {
         match wish {
             Wish::Say { prompts, buttons, .. } => self.write(&prompts, buttons, room),
             Wish::Enqueue(ask) => self.join_line(*ask, room),
+            Wish::Raise { priority } if matches!(self.stage, Stage::Line { .. }) => {
+                room.out.push(Effect::Distribute(Distribute::Raise(priority)));
+            }
             Wish::Transfer { to, .. } => self.transfer(&to, room),
             Wish::Record { .. } => self.tell_plan(Event::Recorded(None), room),
             Wish::Hangup { contained } => {

@@ -102,6 +102,8 @@ pub enum Signal {
 pub enum Distribute {
     /// Into the line.
     Enqueue(Box<Enqueue>),
+    /// Before others in it.
+    Raise(u8),
     /// Out of it.
     Leave,
     /// The agent took the offer.

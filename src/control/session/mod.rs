@@ -261,10 +261,13 @@ impl Sessions {
     }
 
     /// A fact of a session.
-    pub fn record(&mut self, now: Time, session: SessionId, fact: Fact, out: &mut Vec<Effect>) {
+    pub fn record(&mut self, now: Time, session: SessionId, mut fact: Fact, out: &mut Vec<Effect>) {
         if let Some(found) = self.sessions.get_mut(&session) {
             if let Fact::Assigned { agent, .. } = &fact {
                 found.agent = Some(*agent);
+            }
+            if let Fact::Upset { message, .. } = &mut fact {
+                *message = message.or(found.advice.last_line());
             }
             found.advice.note(&fact);
         }

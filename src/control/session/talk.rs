@@ -171,6 +171,9 @@ impl Talk {
                 let (outcome, took_ms) = (outcome.to_owned(), DomainEvent::ms(took));
                 Effect::Record(Fact::LookupDone { session, name, outcome, value, took_ms })
             }
+            Wish::Upset { command, text, turn, tone, temper, raise } => {
+                Effect::Record(Fact::Upset { session, message: None, turn, text, tone, temper, command, raise })
+            }
             Wish::Find(id, lookup) => Effect::Find(id, lookup),
             Wish::OpenTicket { kind, title, fields, duplicate, save_as } => {
                 Effect::OpenTicket(save_as, NewTicket { kind, title, fields, duplicate })

@@ -49,7 +49,11 @@ impl Switch {
                 self.index.offers.remove(offer);
                 *session
             }
-            E::Queued { session, .. } | E::Dequeued { session, .. } | E::Overflow { session, .. } | E::CallbackDue { session } => *session,
+            E::Queued { session, .. }
+            | E::Raised { session, .. }
+            | E::Dequeued { session, .. }
+            | E::Overflow { session, .. }
+            | E::CallbackDue { session } => *session,
         };
         self.with_call(now, session, |call, world| call.on_acd(effect, world));
         self.with_chat(now, session, |chat, room| chat.on_acd(effect, room));
@@ -163,6 +167,7 @@ impl Switch {
                 };
                 acd.enqueue(now, item, out);
             }
+            Distribute::Raise(priority) => acd.raise(session, priority, out),
             Distribute::Leave => acd.leave(now, session, out),
             Distribute::Accepted(offer) => drop(acd.offer_accepted(now, offer, out)),
             Distribute::Refused(offer) => acd.offer_refused(now, offer, out),

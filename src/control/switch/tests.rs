@@ -26,6 +26,7 @@ mod secure;
 mod suggestions;
 mod tickets;
 mod tolls;
+mod tone;
 mod transfers;
 mod versions;
 mod ways;

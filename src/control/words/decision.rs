@@ -1,5 +1,7 @@
 //! The words for how a sentence was understood, as they stand in `session.understood`, that more than one place must know.
 
+/// The customer's tone called for a person, whatever the words meant.
+pub const TONE: &str = "tone";
 /// It was not understood, and the question is put again.
 pub const REPROMPT: &str = "reprompt";
 /// A free question that no article answers surely: somebody may write one.

@@ -281,6 +281,24 @@ fn s19_slips_in_the_rules_for_agents_are_found_with_their_place_and_mend() {
     assert!(found(&twice).problems.iter().any(|problem| problem.id == "D220" && problem.line == 8), "an id stands for one rule");
 }
 
+#[test]
+fn s20_slips_in_a_tone_are_found_with_their_mend() {
+    let tone = |line: &str| with("nodes:\n", &format!("always:\n  upset: {{{line}}}\nnodes:\n"));
+    assert!(tone("tone: -0.5, priority: 3, goto: human").is_empty(), "{:#?}", tone("tone: -0.5, priority: 3, goto: human"));
+    for (id, line, mend) in [
+        ("D104", "tone: 0.5, goto: human", "from -1 to -0.2"),
+        ("D104", "tone: angry, goto: human", "from -1 to -0.2"),
+        ("D104", "tone: -0.5, priority: 12, goto: human", "from 1 to 9"),
+        ("D104", "priority: 3, goto: human", "add tone: -0.5"),
+        ("D105", "tone: -0.5, do: repeat", "add goto: NODE"),
+        ("D120", "tone: -0.5, goto: humen", "did you mean 'human'?"),
+    ] {
+        let problems = tone(line);
+        let found = problems.iter().find(|problem| problem.id == id).unwrap_or_else(|| panic!("{line}: {problems:#?}"));
+        assert!(found.mend.as_deref().is_some_and(|given| given.contains(mend)), "{found}");
+    }
+}
+
 /// The name of a queue of the desk's fixture.
 fn desk_queue() -> String {
     loaded(GOOD, DESK, &[]).desk.queues.keys().next().cloned().unwrap_or_default()

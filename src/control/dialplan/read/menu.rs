@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Context, Fields};
-use crate::control::dialplan::plan::{Always, Menu, MenuOption, Target};
+use crate::control::dialplan::plan::{Always, Menu, MenuOption, Target, Upset};
 use crate::control::dialplan::syntax::{Kind, Pair, Yaml};
 use crate::control::words::Lang;
 use crate::control::words::speech::Hints;
@@ -137,11 +137,12 @@ fn command(pair: &Pair, context: &mut Context<'_>) -> Option<Always> {
         None => (None, None),
         Some(yaml) => action(yaml, context),
     };
+    let upset = upset(&mut fields, goto.as_ref(), context);
     let phrases = fields.take("phrases").map(|yaml| context.sentences(yaml, "phrases")).unwrap_or_default();
     let phrases = phrases.into_values().flatten().map(|phrase| normalise(&phrase)).filter(|phrase| !phrase.trim().is_empty()).collect();
     let mut examples = BTreeMap::new();
     for other in fields.pairs() {
-        if matches!(other.key.as_str(), "key" | "goto" | "do" | "phrases") {
+        if matches!(other.key.as_str(), "key" | "goto" | "do" | "phrases" | "tone" | "priority") {
             continue;
         }
         if let Some(lang) = context.lang_key(other, "a command of always") {
@@ -152,8 +153,34 @@ fn command(pair: &Pair, context: &mut Context<'_>) -> Option<Always> {
         context.mend("D105", pair.at, format!("'{}' does nothing", pair.key), "add goto: NODE or do: repeat");
         return None;
     };
-    Some(Always { name: pair.key.clone(), key, does, lang, examples, phrases })
+    Some(Always { name: pair.key.clone(), key, does, lang, examples, phrases, upset })
 }
+
+/// `tone: -0.5` and `priority: 3`: who sounds so goes there, and is that much higher in every line.
+fn upset(fields: &mut Fields<'_>, goto: Option<&Target>, context: &mut Context<'_>) -> Option<Upset> {
+    let (tone, priority) = (fields.take("tone"), fields.take("priority"));
+    let raise = priority.and_then(|yaml| context.number(yaml, "priority", 1..=HIGHEST_RAISE)).unwrap_or(USUAL_RAISE);
+    let Some(yaml) = tone else {
+        if let Some(yaml) = priority {
+            context.mend("D104", yaml.at, "priority stands without a tone", "add tone: -0.5, or set the priority in the queue step");
+        }
+        return None;
+    };
+    let tone = context.number(yaml, "tone", LOWEST_TONE..=MILDEST_TONE)?;
+    if !matches!(goto, Some(Target::Node(_) | Target::Human)) {
+        context.mend("D105", yaml.at, "a tone leads to no person", "add goto: NODE, one that queues, or goto: human");
+    }
+    // The words are read when the plan is, and not while somebody waits for an answer.
+    crate::nlu::sentiment::tone("");
+    Some(Upset { tone, raise })
+}
+
+/// The angriest tone there is, and the mildest that a plan may take for anger.
+const LOWEST_TONE: f32 = -1.0;
+const MILDEST_TONE: f32 = -0.2;
+/// What a priority is raised by when the plan says nothing, and at most.
+const USUAL_RAISE: u8 = 3;
+const HIGHEST_RAISE: u8 = 9;
 
 /// `repeat`, `back`, or `{lang: en-US, goto: main}`.
 fn action(yaml: &Yaml, context: &mut Context<'_>) -> (Option<Target>, Option<Lang>) {

@@ -271,10 +271,13 @@ fn ladders(fields: &mut Fields<'_>, defaults: &mut Defaults, context: &mut Conte
 /// The commands each plan has even when it does not write them: a person, again, back.
 pub fn complete_always(always: &mut Vec<Always>) {
     for (name, key, does) in [("human", Some('0'), Target::Human), ("repeat", Some('*'), Target::Repeat), ("back", None, Target::Back)] {
-        if always.iter().any(|command| command.name == name || command.does == does && command.lang.is_none()) {
+        // One that only words of alarm or a tone lead to cannot be asked for.
+        let can_be_asked = |command: &Always| command.key.is_some() || !command.examples.is_empty();
+        let is_it = |command: &Always| command.name == name || command.does == does && command.lang.is_none() && can_be_asked(command);
+        if always.iter().any(is_it) {
             continue;
         }
         let key = key.filter(|key| always.iter().all(|command| command.key != Some(*key)));
-        always.push(Always { name: name.to_owned(), key, does, lang: None, examples: BTreeMap::new(), phrases: Vec::new() });
+        always.push(Always { name: name.to_owned(), key, does, lang: None, examples: BTreeMap::new(), phrases: Vec::new(), upset: None });
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Destination, Input, Recorded};
 use crate::control::dialplan::plan::Plan;
-use crate::control::dialplan::sim::{Mock, Simulation, Turn};
+use crate::control::dialplan::sim::{Joined, Mock, Simulation, Turn};
 use crate::control::words::QueueId;
 
 /// The same seed for each session: a replay says the same today and tomorrow.
@@ -99,7 +99,7 @@ fn reached(turns: &[Turn], queues: &BTreeMap<QueueId, String>) -> Option<Destina
     let mut node = String::new();
     for turn in turns {
         node = turn.nodes.last().cloned().unwrap_or(node);
-        if let Some((queue, _)) = &turn.queue {
+        if let Some(Joined { queue, .. }) = &turn.queue {
             return Some(Destination::Queue(queues.get(queue).cloned().unwrap_or_else(|| queue.to_string())));
         }
         for note in &turn.notes {

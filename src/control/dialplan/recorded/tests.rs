@@ -9,7 +9,7 @@ use super::case;
 use super::replay::{Replayed, replay, run};
 use super::*;
 use crate::control::dialplan::load::{Source, load};
-use crate::control::dialplan::sim::{Simulation, mock_environment};
+use crate::control::dialplan::sim::{Joined, Simulation, mock_environment};
 use crate::control::dialplan::test_file::{self, Verdict};
 use crate::control::discreet::discreet;
 use crate::control::random::Random;
@@ -122,7 +122,7 @@ impl Journal {
         if !turn.said.is_empty() {
             self.line(Author::Bot, &turn.said.join(" "));
         }
-        if let Some((queue, _)) = &turn.queue {
+        if let Some(Joined { queue, .. }) = &turn.queue {
             self.add(Fact::Queued { session, queue: *queue, skills: Vec::new(), priority: 5, position: 1 });
         }
         if let Some(end) = turn.end {
@@ -174,13 +174,14 @@ fn read(facts: &[DomainEvent], plan: &Plan) -> Recorded {
     reconstruct(facts, Map::new(), Some(plan)).expect("a session")
 }
 
-const TALKS: [(&[&str], Option<&str>); 6] = [
+const TALKS: [(&[&str], Option<&str>); 7] = [
     (&["你好，我车坏了，我想报保险，去哪儿修", "京A12345", "不用", "对", "没有了"], None),
     (&["为什么到今天工资还没发", "一二三四五六七", "对", "没有了"], None),
     (&["#3", "#1"], Some("caller_hung_up")),
     (&["#1", "#12345678", "没有了"], None),
     (&["(noise)", "(noise)"], Some("abandoned")),
     (&["(silence)", "为什么到今天工资还没发"], Some("caller_hung_up")),
+    (&["怎么回事又让我等", "什么垃圾服务气死我了"], Some("abandoned")),
 ];
 
 #[test]

@@ -44,7 +44,7 @@ impl Runner {
         out.push(Wish::Enqueue(Box::new(Enqueue {
             queue: step.to,
             skills,
-            priority: self.priority(step),
+            priority: self.raised(self.priority(step)),
             context,
             sticky: step.sticky,
             music: step.music.clone(),
@@ -53,6 +53,11 @@ impl Runner {
             callback_after: step.callback_after,
         })));
         self.wait = Wait::Queue;
+    }
+
+    /// The priority he has in the line that he waits in.
+    pub(super) fn line_priority(&self) -> Option<u8> {
+        self.queue_step().map(|step| self.raised(self.priority(step)))
     }
 
     /// The highest of those the customer's tags give.

@@ -51,6 +51,10 @@ impl Runner {
     pub(super) fn said(&mut self, now: Time, heard: Heard<'_>, out: &mut Vec<Wish>) {
         let heard = Heard { text: heard.text.trim(), ..heard };
         let text = heard.text;
+        if self.is_waiting() {
+            self.overheard(&heard, out);
+            return;
+        }
         let Wait::Answer(question) = &self.wait else {
             self.said_too_early(&heard);
             return;
@@ -76,8 +80,13 @@ impl Runner {
         self.memory.last_meant = heard.meanings.clone();
         self.stop_saying(out);
         self.clocks.answer = None;
-        if !self.is_sensitive(now, &heard, out) {
-            self.answered(now, *question, &heard, out);
+        let upset = self.upset_by(&heard, out);
+        if self.is_sensitive(now, &heard, out) {
+            return;
+        }
+        match upset {
+            Some(command) => self.goes_upset(now, &command, text, out),
+            None => self.answered(now, *question, &heard, out),
         }
     }
 

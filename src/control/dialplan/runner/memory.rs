@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::temper::Temper;
 use super::{Medium, Start};
 use crate::control::dialplan::expr::{Path, Scope};
 use crate::control::dialplan::plan::{Mask, Plan};
@@ -37,6 +38,8 @@ pub struct Memory {
     pub last_said: String,
     /// What a sentence model says of it.
     pub last_meant: Meanings,
+    /// How he sounds.
+    pub temper: Temper,
 }
 
 impl Memory {
@@ -54,6 +57,7 @@ impl Memory {
             turn: 0,
             last_said: String::new(),
             last_meant: Meanings::default(),
+            temper: Temper::default(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The runner: a pure state machine that leads one conversation through a plan.
 //!
 //! `mod` keeps the state and takes events, `steps` executes verbs, `outside` and `saga` speak with other systems, `turn` puts questions and
-//! minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people.
+//! minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people, `temper` hears
+//! when one must come in.
 
 #[cfg(test)]
 mod answer_tests;
@@ -15,6 +16,7 @@ mod saga;
 mod secrets;
 mod slots;
 mod steps;
+mod temper;
 #[cfg(test)]
 mod tests;
 mod turn;

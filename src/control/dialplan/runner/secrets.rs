@@ -25,7 +25,8 @@ impl Runner {
         !matches!(self.asked(), None | Some(Asked::Slot(_) | Asked::Readback(..) | Asked::Contact(_)))
     }
 
-    fn asked(&self) -> Option<&Asked> {
+    /// What is asked now.
+    pub(super) fn asked(&self) -> Option<&Asked> {
         match &self.wait {
             Wait::Answer(question) => Some(&question.kind),
             _ => None,

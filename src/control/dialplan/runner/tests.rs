@@ -386,3 +386,71 @@ fn s21_words_of_a_sensitive_matter_lead_to_a_person_in_the_same_turn_whatever_el
         assert_eq!(talk(None, "my order Hurtigruten 7", medium), (false, false), "a part of a word is none");
     }
 }
+
+/// The same line, where a tone leads to a person.
+fn watched() -> Arc<Plan> {
+    let text = SENSITIVE.replace("  sensitive:", "  upset: {tone: -0.45, priority: 3, goto: human}\n  sensitive:");
+    let text = text.replace("type: digits, length: 6,", "type: digits, length: 6, mask: true,");
+    let loaded = load(&[Source { name: "watched.yaml".into(), text }], &BTreeMap::new());
+    Arc::clone(loaded.plans.get("desk").unwrap_or_else(|| panic!("{:?}", loaded.problems)))
+}
+
+fn watched_talk(medium: Medium) -> Talk {
+    let start = Start { medium, ..Start::voice() };
+    let mut talk = Talk { runner: Runner::new(BEGIN, 1, watched(), start), now: BEGIN, out: Vec::new() };
+    talk.tell(Event::Started);
+    talk
+}
+
+/// Whether a turn was taken for anger, and the priority of the line that it led to.
+fn upset(wishes: &[Wish]) -> (bool, Option<u8>) {
+    let told = wishes.iter().any(|wish| matches!(wish, Wish::Upset { command, .. } if command == "upset"));
+    let line = |wish: &Wish| if let Wish::Enqueue(ask) = wish { Some(ask.priority) } else { None };
+    (told, wishes.iter().find_map(line))
+}
+
+#[test]
+fn s20_an_angry_customer_comes_to_a_person_in_the_same_turn_with_a_raised_priority_in_every_language() {
+    for medium in [Medium::Voice, Medium::Chat] {
+        for angry in ["什么垃圾公司，气死我了", "this is outrageous, you people are useless"] {
+            let mut talk = watched_talk(medium);
+            let wishes = talk.say(angry).to_vec();
+            assert_eq!(upset(&wishes), (true, Some(8)), "{angry}: {wishes:?}");
+            let text = |wish: &Wish| matches!(wish, Wish::Upset { text, turn: 1, tone, .. } if text == angry && *tone < -0.6);
+            assert!(wishes.iter().any(text), "the sentence is named: {wishes:?}");
+            assert!(wishes.iter().any(|wish| matches!(wish, Wish::Understood { decision, .. } if decision == "tone")));
+        }
+        let mut talk = watched_talk(medium);
+        assert_eq!(upset(talk.say("太慢了")), (false, None), "one mild word");
+        assert_eq!(upset(talk.say("怎么回事，烦死了")), (true, Some(8)), "and no more patience");
+    }
+}
+
+#[test]
+fn s20_noise_a_secret_and_calm_words_call_nobody_and_an_alarm_word_keeps_its_way() {
+    let mut talk = watched_talk(Medium::Voice);
+    let noise = Event::Said { text: "垃圾 骗子".into(), pinyin: None, confidence: 0.3 };
+    assert_eq!(upset(talk.tell(noise)), (false, None), "a recognizer that is not sure");
+    let sounds =
+        Event::Said { text: "nǐ men shì piàn zi".into(), pinyin: Some("ni men shi pian zi ma tai guo fen le".into()), confidence: 0.7 };
+    assert_eq!(upset(talk.tell(sounds)), (true, Some(8)), "an engine that writes syllables");
+    let mut talk = watched_talk(Medium::Chat);
+    talk.say("查订单");
+    assert!(talk.runner.asks_secret());
+    assert_eq!(upset(talk.say("骗子 垃圾")), (false, None), "an answer that nobody may keep is not looked at");
+    let mut talk = watched_talk(Medium::Chat);
+    assert_eq!(upset(talk.say("有人受伤了")), (false, Some(5)), "an alarm word says nothing of the tone");
+    let mut talk = watched_talk(Medium::Chat);
+    assert_eq!(upset(talk.say("垃圾公司，我要报警")), (true, Some(8)));
+    assert!(talk.out.iter().any(|wish| matches!(wish, Wish::Understood { decision, .. } if decision == "phrase")));
+}
+
+#[test]
+fn s20_who_gets_angry_while_he_waits_goes_before_others_once() {
+    let mut talk = watched_talk(Medium::Chat);
+    assert_eq!(upset(talk.say("转人工")), (false, Some(5)));
+    assert!(talk.say("还要等多久").iter().all(|wish| !matches!(wish, Wish::Raise { .. })));
+    let wishes = talk.say("等了半天没人理，什么破服务").to_vec();
+    assert!(wishes.contains(&Wish::Raise { priority: 8 }), "{wishes:?}");
+    assert!(talk.say("垃圾！骗子！").iter().all(|wish| !matches!(wish, Wish::Raise { .. } | Wish::Upset { .. })), "once");
+}
