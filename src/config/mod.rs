@@ -495,4 +495,18 @@ mod tests {
         let said: String = load(&args, Secrets::NONE).unwrap_err().iter().map(|problem| format!("{problem}\n")).collect();
         assert!(said.contains("phones.toml:2:7") && said.contains("no number of [numbers] leads this to a trunk"), "{said}");
     }
+
+    #[test]
+    fn s19_rules_for_agents_are_read_beside_the_plans_and_a_slip_in_them_keeps_everything_as_it_was() {
+        const DESK: &str = "queues:\n  help: {ring: 20s}\n";
+        const RULES: &str = "actions: 1\nlanguages: [en-US]\nrules:\n  - id: vip\n    if: customer.tags has \"VIP\"\n    queues: [help]\n    text: \"Be quick.\"\n";
+        let given = |rules: &str| home(&[("dialplans/desk.yaml", DESK), ("dialplans/actions.yaml", rules)]);
+        let (_folder, args) = given(RULES);
+        let loaded = load(&args, Secrets::NONE).expect("it loads");
+        assert_eq!(loaded.directory.help.actions.iter().map(|action| action.id.as_str()).collect::<Vec<_>>(), ["vip"]);
+        let (_folder, args) = given(&RULES.replace("[help]", "[hlep]"));
+        let problems = load(&args, Secrets::NONE).expect_err("a slip");
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|line| line.contains("actions.yaml:6:14") && line.contains("did you mean 'help'?")), "{told:?}");
+    }
 }

@@ -33,8 +33,6 @@ const BARE_NOT: f32 = -0.7;
 /// An exclamation mark, at most [`MOST_MARKS`] of them.
 const PER_MARK: f32 = 0.08;
 const MOST_MARKS: usize = 3;
-/// From this weight down a word is strong enough to show anger by itself.
-const STRONG: f32 = -3.5;
 /// From this weight down it is no mild word.
 const PLAIN: f32 = -1.5;
 /// A recognizer that writes syllables makes other words of short or weak ones.
@@ -49,8 +47,8 @@ pub struct Tone {
     pub temper: f32,
     /// Words that show displeasure; mild ones are not counted.
     pub sharp: u32,
-    /// Words that show anger by themselves.
-    pub strong: u32,
+    /// Words of those who have lost their patience: one is enough.
+    pub angry: u32,
 }
 
 /// The tone of a conversation's last customer turns.
@@ -78,9 +76,14 @@ impl Mood {
     #[must_use]
     pub fn is_below(&self, limit: f32) -> bool {
         let Some(last) = self.last.front() else { return false };
-        let (sharp, strong) = self.last.iter().fold((0, 0), |(sharp, strong), tone| (sharp + tone.sharp, strong + tone.strong));
-        self.temper() <= limit && last.temper < 0.0 && last.sharp > 0 && (strong > 0 || sharp > 1)
+        let (sharp, angry) = self.last.iter().fold((0, 0), |(sharp, angry), tone| (sharp + tone.sharp, angry + tone.angry));
+        self.temper() <= limit && last.temper < 0.0 && last.sharp > 0 && (angry > 0 || sharp > 1)
     }
+}
+
+/// Reads the words, so that the first sentence need not wait for it.
+pub fn read() {
+    LazyLock::force(&LEXICONS);
 }
 
 /// The tone of a sentence in Chinese or English, or in both.
@@ -112,6 +115,8 @@ fn word_of(token: Token<'_>) -> &str {
 enum Cue {
     /// A reproach, or a praise.
     Weight(f32),
+    /// The same of somebody who has lost his patience.
+    Anger(f32),
     /// What happened: it tells of displeasure, and shows none.
     Fact(f32),
     Not,
@@ -178,7 +183,11 @@ fn entries() -> impl Iterator<Item = (String, Cue)> {
         let mut head = head.split(' ');
         let by = if head.next()? == "en" { ',' } else { ' ' };
         let weight: f32 = head.next()?.parse().ok()?;
-        let cue = if head.next().is_some() { Cue::Fact(weight) } else { Cue::Weight(weight) };
+        let cue = match head.next() {
+            Some("anger") => Cue::Anger(weight),
+            Some(_) => Cue::Fact(weight),
+            None => Cue::Weight(weight),
+        };
         Some(body.split(by).map(move |phrase| (phrase.trim().to_owned(), cue)))
     });
     let changers = CHANGERS.iter().flat_map(|(cue, words)| words.split_whitespace().map(move |word| (word.to_owned(), *cue)));
@@ -188,7 +197,7 @@ fn entries() -> impl Iterator<Item = (String, Cue)> {
 /// By ear only words are told apart that are long enough or change others.
 fn is_plain_by_ear(length: usize, cue: Cue) -> bool {
     match cue {
-        Cue::Weight(_) | Cue::Fact(_) => length >= LEAST_SYLLABLES,
+        Cue::Weight(_) | Cue::Anger(_) | Cue::Fact(_) => length >= LEAST_SYLLABLES,
         Cue::Not | Cue::More => true,
         Cue::Less | Cue::But => length >= LEAST_SYLLABLES,
     }
@@ -272,14 +281,15 @@ fn weigh(words: &[&str], lexicon: &Lexicon, loudness: f32) -> Tone {
             continue;
         };
         match cue {
-            Cue::Weight(weight) | Cue::Fact(weight) => {
+            Cue::Weight(weight) | Cue::Anger(weight) | Cue::Fact(weight) => {
                 bare -= u32::from(weight != 0.0 && before.negates(at));
                 let weight = before.change(at, weight);
                 sum += weight * but;
-                let is_reproach = matches!(cue, Cue::Weight(_));
-                reproach += if is_reproach { weight * but } else { 0.0 };
-                tone.sharp += u32::from(is_reproach && weight <= PLAIN);
-                tone.strong += u32::from(is_reproach && weight <= STRONG);
+                if !matches!(cue, Cue::Fact(_)) {
+                    reproach += weight * but;
+                    tone.sharp += u32::from(weight <= PLAIN);
+                    tone.angry += u32::from(weight <= PLAIN && matches!(cue, Cue::Anger(_)));
+                }
                 // What was negated or raised is; the next word is not.
                 before = Before::default();
             }
@@ -368,6 +378,7 @@ mod tests {
             vec!["你们怎么回事，等了半天没人接", "烦死了，又让我重复"],
             vec!["you people are useless"],
             vec!["this is not good", "I am not happy at all"],
+            vec!["你们就是骗子"],
         ] {
             assert!(heard(&angry).is_below(LIMIT), "{angry:?}: {:?}", heard(&angry));
         }
@@ -375,6 +386,9 @@ mod tests {
             vec!["不好"],
             vec!["太慢了"],
             vec!["bad"],
+            vec!["I had a terrible accident"],
+            vec!["对方已经起诉了，我请了律师"],
+            vec!["太糟糕了"],
             vec!["太慢了", "好的，谢谢", "查一下订单"],
             vec!["什么垃圾服务，我要投诉", "好的，谢谢，太感谢了"],
             vec!["车坏了", "钱丢了", "一直打不通"],
@@ -386,7 +400,7 @@ mod tests {
     #[test]
     fn s20_a_tone_is_heard_in_syllables_where_a_recognizer_writes_no_characters() {
         let angry = tone_of_syllables("ni men tai guo fen le wo yao tou su");
-        assert!(angry.strong > 0 && angry.temper < -0.5, "{angry:?}");
+        assert!(angry.angry > 0 && angry.temper < -0.5, "{angry:?}");
         assert_eq!(tone_of_syllables("wo yao cha kuai di").sharp, 0);
     }
 }

@@ -171,7 +171,7 @@ fn upset(fields: &mut Fields<'_>, goto: Option<&Target>, context: &mut Context<'
         context.mend("D105", yaml.at, "a tone leads to no person", "add goto: NODE, one that queues, or goto: human");
     }
     // The words are read when the plan is, and not while somebody waits for an answer.
-    crate::nlu::sentiment::tone("");
+    crate::nlu::sentiment::read();
     Some(Upset { tone, raise })
 }
 

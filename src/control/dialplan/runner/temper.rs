@@ -1,7 +1,5 @@
 //! The customer's tone: from which one on a person must come in, and is he higher in the lines.
 
-use std::collections::BTreeSet;
-
 use super::hear::Heard;
 use super::{Asked, Medium, Runner, Wait};
 use crate::control::dialplan::plan::{Always, Upset};
@@ -22,8 +20,8 @@ pub struct Temper {
     mood: Mood,
     /// So much higher is he in the lines.
     raised: u8,
-    /// Commands whose tone was reached: each leads away once.
-    reached: BTreeSet<String>,
+    /// The lowest limit that was reached: a command leads away once, and a milder one not after it.
+    reached: Option<f32>,
 }
 
 impl Runner {
@@ -40,7 +38,7 @@ impl Runner {
         self.memory.temper.mood.hear(tone);
         let (command, upset) = self.reached()?;
         let temper = &mut self.memory.temper;
-        temper.reached.insert(command.name.clone());
+        temper.reached = Some(upset.tone);
         temper.raised = temper.raised.max(upset.raise);
         out.push(Wish::Upset {
             command: command.name.clone(),
@@ -55,8 +53,8 @@ impl Runner {
 
     fn reached(&self) -> Option<(Always, Upset)> {
         let temper = &self.memory.temper;
-        let open = self.plan.flow.always.iter().filter(|command| !temper.reached.contains(&command.name));
-        let below = open.filter_map(|command| Some((command, command.upset.filter(|upset| temper.mood.is_below(upset.tone))?)));
+        let is_new = |upset: &Upset| temper.reached.is_none_or(|reached| upset.tone < reached) && temper.mood.is_below(upset.tone);
+        let below = self.plan.flow.always.iter().filter_map(|command| Some((command, command.upset.filter(is_new)?)));
         below.min_by(|left, right| left.1.tone.total_cmp(&right.1.tone)).map(|(command, upset)| (command.clone(), upset))
     }
 
