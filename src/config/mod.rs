@@ -500,7 +500,8 @@ mod tests {
     fn s19_rules_for_agents_are_read_beside_the_plans_and_a_slip_in_them_keeps_everything_as_it_was() {
         const DESK: &str = "queues:\n  help: {ring: 20s}\n";
         const RULES: &str = "actions: 1\nlanguages: [en-US]\nrules:\n  - id: vip\n    if: customer.tags has \"VIP\"\n    queues: [help]\n    text: \"Be quick.\"\n";
-        let given = |rules: &str| home(&[("dialplans/desk.yaml", DESK), ("dialplans/actions.yaml", rules)]);
+        let given =
+            |rules: &str| home(&[("sip-config/hotline.toml", ""), ("dialplans/desk.yaml", DESK), ("dialplans/actions.yaml", rules)]);
         let (_folder, args) = given(RULES);
         let loaded = load(&args, Secrets::NONE).expect("it loads");
         assert_eq!(loaded.directory.help.actions.iter().map(|action| action.id.as_str()).collect::<Vec<_>>(), ["vip"]);
