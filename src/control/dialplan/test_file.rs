@@ -609,6 +609,7 @@ mod tests {
         pass(&[
             include_str!("../../../dialplans/driver-hotline.test.yaml"),
             include_str!("../../../dialplans/driver-hotline.more.test.yaml"),
+            include_str!("../../../dialplans/driver-hotline.upset.test.yaml"),
         ]);
     }
 
