@@ -372,7 +372,8 @@ mod tests {
             let eval = Eval {
                 sentence_model: None,
                 train: vec![file(train)],
-                test: file("test.tsv"),
+                test: Some(file("test.tsv")),
+                tone: None,
                 valid: None,
                 titles: titles.map(file),
                 oos: Vec::new(),
@@ -380,7 +381,7 @@ mod tests {
                 out: None,
                 json: false,
             };
-            let (train, mut test) = (eval.read(&eval.train[0]).expect("to learn"), eval.read(&eval.test).expect("to test"));
+            let (train, mut test) = (eval.read(&eval.train[0]).expect("to learn"), eval.read(&file("test.tsv")).expect("to test"));
             test.retain(|sentence| sentence.label.is_some());
             let titles = eval.titles.as_deref().map(|path| eval.read(path).expect("titles")).unwrap_or_default();
             let intents = intents(&train, &titles);

@@ -74,8 +74,8 @@ impl Call {
                     let sentence = Sentence { text, pinyin, meanings, medium: crate::nlu::Medium::Voice };
                     world.out.push(Effect::SuggestAnswer(Box::new(sentence)));
                 } else if matches!(self.stage, Stage::Line(_)) {
-                    let Heard { text, pinyin, confidence, .. } = heard;
-                    self.tell_plan(Event::Said { text, pinyin, confidence }, world);
+                    let Heard { text, pinyin, confidence, meanings, .. } = heard;
+                    self.tell_plan(Event::Said { text, pinyin, confidence, meanings }, world);
                     return;
                 }
                 if !self.on_note_words(turn, &heard.text, world) && self.sound.turn == Some(turn) && matches!(self.stage, Stage::Plan) {

@@ -110,7 +110,7 @@ impl Chat {
             };
             self.tell_plan(event, room);
         } else if matches!(self.stage, Stage::Line { .. }) {
-            self.tell_plan(Event::Said { text: text.clone(), pinyin: None, confidence: 1.0 }, room);
+            self.tell_plan(Event::said(text), room);
         } else if matches!(self.stage, Stage::Talking) {
             let sentence = Sentence { text: text.clone(), pinyin: None, meanings: meanings.clone(), medium: crate::nlu::Medium::Chat };
             room.out.push(Effect::SuggestAnswer(Box::new(sentence)));

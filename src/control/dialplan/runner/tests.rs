@@ -429,10 +429,14 @@ fn s20_an_angry_customer_comes_to_a_person_in_the_same_turn_with_a_raised_priori
 #[test]
 fn s20_noise_a_secret_and_calm_words_call_nobody_and_an_alarm_word_keeps_its_way() {
     let mut talk = watched_talk(Medium::Voice);
-    let noise = Event::Said { text: "垃圾 骗子".into(), pinyin: None, confidence: 0.3 };
+    let noise = Event::Said { text: "垃圾 骗子".into(), pinyin: None, confidence: 0.3, meanings: Meanings::default() };
     assert_eq!(upset(talk.tell(noise)), (false, None), "a recognizer that is not sure");
-    let sounds =
-        Event::Said { text: "nǐ men shì piàn zi".into(), pinyin: Some("ni men shi pian zi ma tai guo fen le".into()), confidence: 0.7 };
+    let sounds = Event::Said {
+        text: "nǐ men shì piàn zi".into(),
+        pinyin: Some("ni men shi pian zi ma tai guo fen le".into()),
+        confidence: 0.7,
+        meanings: Meanings::default(),
+    };
     assert_eq!(upset(talk.tell(sounds)), (true, Some(8)), "an engine that writes syllables");
     let mut talk = watched_talk(Medium::Chat);
     talk.say("查订单");
