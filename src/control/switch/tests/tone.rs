@@ -23,6 +23,7 @@ fn write(scene: &mut Scene, number: u128, who: &str, text: &str) {
         address: who.to_owned(),
         content: Content::Text { text: text.to_owned() },
         profile: Map::from_iter([("plan".to_owned(), Value::from("line"))]),
+        meanings: crate::nlu::Meanings::default(),
     };
     scene.input(Input::Chat(received));
 }
