@@ -16,9 +16,10 @@ use super::dialplans::published;
 use super::extract::{Body, Query, field};
 use super::problem::{Problem, Refused};
 use crate::control::dialplan::expr::{Path as Names, Scope};
-use crate::control::dialplan::knowledge::{Article, Knowledge, SURE};
+use crate::control::dialplan::knowledge::{Article, Knowledge, Reply, SURE};
 use crate::control::dialplan::template::Form;
 use crate::control::dialplan::understand::Said;
+use crate::control::dialplan::values::Search;
 use crate::control::time::Time;
 use crate::control::words::Lang;
 use crate::nlu::Medium;
@@ -57,6 +58,17 @@ pub struct Shown {
     pub text: BTreeMap<String, String>,
     /// How many answers it has for some customers only.
     pub variants: usize,
+    /// The keys of its table and how many rows that has; null without one.
+    pub table: Option<ShownTable>,
+}
+
+/// An article's table.
+#[derive(Serialize, ToSchema)]
+pub struct ShownTable {
+    /// The slots that tell its rows apart.
+    pub keys: Vec<String>,
+    /// How many there are.
+    pub rows: usize,
 }
 
 /// Articles.
@@ -88,6 +100,10 @@ pub struct Question {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub customer: Map<String, Value>,
+    /// Values of a table's keys that were asked for before: `{"person": "child"}`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub slots: Map<String, Value>,
 }
 
 /// What a plan would do with a question.
@@ -99,8 +115,13 @@ pub struct Answered {
     pub confidence: f32,
     /// From which confidence on an article answers.
     pub sure: f32,
-    /// The words.
+    /// The words; null where a table's row has still to be found, or none says it.
     pub text: Option<String>,
+    /// The values of the table's keys that are known.
+    #[schema(value_type = Object)]
+    pub slots: Map<String, Value>,
+    /// The key of the table that has to be asked for next.
+    pub asks: Option<String>,
 }
 
 /// Since when.
@@ -168,7 +189,12 @@ fn shown(kb: &str, topic: &str, article: &Article) -> Shown {
         texts
             .by_lang
             .iter()
-            .map(|(lang, text)| (lang.to_string(), text.render(&Known(Value::Object(Map::new())), lang.primary(), Form::Written)))
+            .map(|(lang, text)| {
+                (
+                    lang.to_string(),
+                    text.render(&Known { customer: Value::Object(Map::new()), slots: Map::new() }, lang.primary(), Form::Written),
+                )
+            })
             .collect()
     };
     Shown {
@@ -180,15 +206,22 @@ fn shown(kb: &str, topic: &str, article: &Article) -> Shown {
         questions: article.questions.iter().map(|(lang, all)| (lang.to_string(), all.clone())).collect(),
         text: texts(&article.text),
         variants: article.variants.len(),
+        table: article.table.as_ref().map(|table| ShownTable { keys: table.keys.clone(), rows: table.rows.len() }),
     }
 }
 
-/// `customer.*` as it was told.
-struct Known(Value);
+/// `customer.*` and slots as they were told.
+struct Known {
+    customer: Value,
+    slots: Map<String, Value>,
+}
 
 impl Scope for Known {
     fn value(&self, path: &Names) -> Option<Value> {
-        (path.root == "customer").then(|| path.follow(&self.0).cloned())?
+        match path.root.as_str() {
+            "customer" => path.follow(&self.customer).cloned(),
+            root => self.slots.get(root).and_then(|value| path.follow(value).cloned()),
+        }
     }
 }
 
@@ -249,11 +282,16 @@ pub async fn ask(State(state): State<ApiState>, caller: Caller, Body(new): Body<
     let said = Said { text: &new.question, pinyin: None, meanings: &meanings, medium: Medium::Chat };
     let (topic, confidence) = base.nearest(&said).unwrap_or_default();
     let article = base.articles.get(&topic).filter(|_| confidence >= SURE);
-    let text = article.and_then(|article| {
-        let scope = Known(Value::Object(new.customer));
-        article.answer(&scope).of(&lang).map(|text| text.render(&scope, lang.primary(), Form::Written))
-    });
-    Ok(Json(Answered { article: article.map(|article| format!("{topic}@{}", article.version)), confidence, sure: SURE, text }))
+    let scope = Known { customer: Value::Object(new.customer), slots: new.slots };
+    let search = Search { text: &new.question, lang: &lang, local: jiff::Zoned::now().datetime(), items: &[] };
+    let (reply, slots) = article.map(|article| base.reply(article, &scope, &search, Form::Written)).unzip();
+    let (text, asks) = match reply {
+        Some(Reply::Says(text)) => (Some(text), None),
+        Some(Reply::Asks(slot)) => (None, Some(slot)),
+        Some(Reply::Unsure) | None => (None, None),
+    };
+    let article = article.map(|article| format!("{topic}@{}", article.version));
+    Ok(Json(Answered { article, confidence, sure: SURE, text, slots: slots.unwrap_or_default(), asks }))
 }
 
 /// What customers asked and nobody understood, grouped by meaning: candidates for examples and articles.

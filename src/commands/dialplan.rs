@@ -154,13 +154,14 @@ fn environment() -> BTreeMap<String, String> {
     std::env::vars().collect()
 }
 
-/// The YAML files of a folder and its `knowledge` folder, sorted.
+/// The YAML files of a folder and its `knowledge` folder, sorted; the tables there too.
 fn yaml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for folder in [folder.to_path_buf(), folder.join("knowledge")] {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         let paths = entries.take(MOST_FILES).filter_map(Result::ok).map(|entry| entry.path());
-        files.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml")));
+        let is_read = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        files.extend(paths.filter(|path| is_read(path) || Source::is_table_name(&path.to_string_lossy())));
     }
     if files.is_empty() {
         bail!("there are no plans in {}; name another folder with --dir", folder.display());

@@ -19,6 +19,7 @@ const MOST_FILES: usize = 10_000;
 #[folder = "dialplans/"]
 #[include = "*.yaml"]
 #[include = "knowledge/*.yaml"]
+#[include = "knowledge/*.csv"]
 #[exclude = "*.test.yaml"]
 struct ExamplePlans;
 
@@ -130,13 +131,13 @@ fn text(path: &Path, out: &mut Vec<Problem>) -> Option<String> {
     }
 }
 
-/// The YAML files of a folder and its `knowledge` folder, tests left out, sorted.
+/// The YAML files of a folder and its `knowledge` folder, the tables there too, tests left out, sorted.
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = [Cow::Borrowed(folder), Cow::Owned(folder.join("knowledge"))]
         .iter()
         .filter_map(|folder| fs::read_dir(folder).ok())
         .flat_map(|entries| entries.take(MOST_FILES).filter_map(Result::ok).map(|entry| entry.path()))
-        .filter(|path| is_plan(&path.to_string_lossy()))
+        .filter(|path| is_plan(&path.to_string_lossy()) || Source::is_table_name(&path.to_string_lossy()))
         .collect();
     files.sort();
     files

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 
 use super::{read, yaml_files};
 use crate::control::dialplan::diff::{Became, Change, compare};
+use crate::control::dialplan::read::table;
 use crate::control::dialplan::syntax::{self, Kind, Yaml};
 use crate::control::dialplan::{FileKind, Source};
 
@@ -75,7 +76,11 @@ fn side(path: &Path) -> anyhow::Result<BTreeMap<String, Side>> {
     let (sources, mut problems) = read(&paths)?;
     let mut sides = BTreeMap::new();
     for source in sources {
-        match syntax::parse(&source.name, &source.text) {
+        let parsed = match source.is() {
+            FileKind::Table => table::as_written(&source.name, &source.text),
+            _ => syntax::parse(&source.name, &source.text),
+        };
+        match parsed {
             Ok(yaml) => drop(sides.insert(about(path, &source, &yaml), Side { source, yaml })),
             Err(found) => problems.extend(found),
         }
@@ -92,7 +97,7 @@ fn about(folder: &Path, source: &Source, yaml: &Yaml) -> String {
     let file = Path::new(&source.name).strip_prefix(folder).unwrap_or(Path::new(&source.name)).display().to_string();
     match source.is() {
         FileKind::Plan => named("id").unwrap_or(file),
-        FileKind::Knowledge | FileKind::Desk | FileKind::Actions | FileKind::Tests => file,
+        FileKind::Knowledge | FileKind::Table | FileKind::Desk | FileKind::Actions | FileKind::Tests => file,
     }
 }
 
@@ -101,6 +106,7 @@ fn kind(side: &Side) -> &'static str {
         FileKind::Plan => "a plan",
         FileKind::Desk => "a desk",
         FileKind::Knowledge => "a knowledge base",
+        FileKind::Table => "a table",
         FileKind::Actions => "rules for agents",
         FileKind::Tests => "a test file",
     }

@@ -34,7 +34,8 @@ enum Form {
 /// # Errors
 /// When a file cannot be read or written.
 pub fn run(dir: &Path, args: &Args) -> anyhow::Result<ExitCode> {
-    let files = if args.files.is_empty() { yaml_files(dir)? } else { args.files.clone() };
+    let mut files = if args.files.is_empty() { yaml_files(dir)? } else { args.files.clone() };
+    files.retain(|file| !Source::is_table_name(&file.to_string_lossy()));
     let (mut changed, mut broken) = (0, 0);
     for file in &files {
         match form(file)? {

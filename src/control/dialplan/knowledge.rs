@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::expr::{Expr, Scope};
-use super::plan::Texts;
+use serde_json::{Map, Value};
+
+use super::expr::{Expr, Path, Scope};
+use super::plan::{Slot, Texts};
+use super::table::{Consulted, Table};
+use super::template::Form;
 use super::understand::Said;
+use super::values::{self, Search};
 use crate::control::words::Lang;
 use crate::nlu::{Classifier, Focus, Intent, Options, SentenceModel};
+
+/// The variable of the row that answers.
+pub const ROW: &str = "row";
 
 /// One knowledge base.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +23,8 @@ pub struct Knowledge {
     pub name: String,
     /// Articles by topic.
     pub articles: BTreeMap<String, Article>,
+    /// What tables depend on. Plans that answer from this base have these slots too.
+    pub slots: BTreeMap<String, Slot>,
     /// Which question belongs to which article.
     pub(super) classifier: Option<Classifier>,
 }
@@ -32,6 +42,31 @@ pub struct Article {
     pub text: Texts,
     /// Answers for some, the first that fits.
     pub variants: Vec<(Expr, Texts)>,
+    /// The rows that the answer is taken from: `row.*` of its texts.
+    pub table: Option<Table>,
+}
+
+/// What an article says to a question that is put in one go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Its answer in a language.
+    Says(String),
+    /// This slot has to be asked for first.
+    Asks(String),
+    /// No row of its table says it.
+    Unsure,
+}
+
+/// Who asks, with what the question says besides.
+struct Asking<'s> {
+    who: &'s dyn Scope,
+    known: Map<String, Value>,
+}
+
+impl Scope for Asking<'_> {
+    fn value(&self, path: &Path) -> Option<Value> {
+        self.known.get(&path.root).map_or_else(|| self.who.value(path), |value| path.follow(value).cloned())
+    }
 }
 
 impl Article {
@@ -62,6 +97,33 @@ impl Knowledge {
         self.classifier = Classifier::train(&intents, &Options { meaning: model, ..Options::default() }).ok();
     }
 
+    /// The slots of a table's keys.
+    #[must_use]
+    pub fn keys<'k>(&'k self, table: &'k Table) -> Vec<(&'k String, &'k Slot)> {
+        table.keys.iter().filter_map(|key| Some((key, self.slots.get(key)?))).collect()
+    }
+
+    /// What an article says to a question put in one go, and the values of its table's keys: those the question names, and those that
+    /// are known of who asks.
+    #[must_use]
+    pub fn reply(&self, article: &Article, who: &dyn Scope, search: &Search<'_>, form: Form) -> (Reply, Map<String, Value>) {
+        let mut asking = Asking { who, known: Map::new() };
+        let mut keys = Map::new();
+        if let Some(table) = &article.table {
+            let before = table.keys.iter().filter_map(|key| Some((key.clone(), who.value(&Path { root: key.clone(), rest: Vec::new() })?)));
+            keys.extend(before.filter(|(_, value)| !value.is_null()));
+            keys.extend(values::told(&self.keys(table), search));
+            match table.consult(|key| keys.get(key).cloned()) {
+                Consulted::Row(row) => asking.known.insert(ROW.to_owned(), Value::Object(row.values.clone())),
+                Consulted::Missing(key) => return (Reply::Asks(key.to_owned()), keys),
+                Consulted::Nothing => return (Reply::Unsure, keys),
+            };
+            asking.known.extend(keys.clone());
+        }
+        let text = article.answer(&asking).of(search.lang).map(|text| text.render(&asking, search.lang.primary(), form));
+        (Reply::Says(text.unwrap_or_default()), keys)
+    }
+
     /// The article that answers a free question, when one does so surely.
     #[must_use]
     pub fn topic_of(&self, said: &Said<'_>) -> Option<String> {
@@ -80,7 +142,7 @@ impl Knowledge {
 struct Nothing;
 
 impl Scope for Nothing {
-    fn value(&self, _path: &super::expr::Path) -> Option<serde_json::Value> {
+    fn value(&self, _path: &Path) -> Option<serde_json::Value> {
         None
     }
 }

@@ -10,6 +10,7 @@ use super::knowledge::Knowledge;
 use super::plan::{Plan, Surroundings};
 use super::problem::{Problem, Severity, has_error};
 use super::read::plan::{Draft, complete_always};
+use super::read::table::{Beside, bind};
 use super::read::{self, Context};
 use super::shape::Shape;
 use super::understand::Understanding;
@@ -38,6 +39,13 @@ impl Source {
         })
     }
 
+    /// Is this the name of an article's table: `knowledge/NAME.csv`?
+    #[must_use]
+    pub fn is_table_name(name: &str) -> bool {
+        let mut parts = name.rsplit(['/', '\\']);
+        parts.next().is_some_and(|base| base.ends_with(".csv")) && parts.next() == Some("knowledge")
+    }
+
     /// What it is, by its name.
     #[must_use]
     pub fn is(&self) -> FileKind {
@@ -49,6 +57,8 @@ impl Source {
             FileKind::Desk
         } else if matches!(base, "actions.yaml" | "actions.yml") {
             FileKind::Actions
+        } else if folder == Some("knowledge") && base.ends_with(".csv") {
+            FileKind::Table
         } else if folder == Some("knowledge") {
             FileKind::Knowledge
         } else {
@@ -66,6 +76,8 @@ pub enum FileKind {
     Desk,
     /// Articles.
     Knowledge,
+    /// Rows of an article, as CSV.
+    Table,
     /// Rules for agents.
     Actions,
     /// Cases.
@@ -82,6 +94,7 @@ impl FileKind {
             FileKind::Knowledge => Shape::Knowledge,
             FileKind::Actions => Shape::Actions,
             FileKind::Tests => Shape::Tests,
+            FileKind::Table => Shape::Table,
         }
     }
 }
@@ -144,17 +157,7 @@ pub fn load_with(files: &[Source], env: &BTreeMap<String, String>, model: &Sente
             loaded.desk = desk;
         }
     }
-    let mut knowledge: BTreeMap<String, Knowledge> = BTreeMap::new();
-    for file in of_kind(FileKind::Knowledge) {
-        if let Some(base) = reading(file, env, &mut loaded.problems, read::knowledge::knowledge) {
-            knowledge
-                .entry(base.name.clone())
-                .or_insert_with(|| Knowledge { name: base.name, ..Knowledge::default() })
-                .articles
-                .extend(base.articles);
-        }
-    }
-    knowledge.values_mut().for_each(|base| base.train(model));
+    let knowledge = knowledge(files, env, model, &mut loaded.problems);
     loaded.knowledge.clone_from(&knowledge);
     let knowledge = Arc::new(knowledge);
     let around = check::Around { desk: &loaded.desk, desk_given, knowledge: &knowledge, model };
@@ -164,6 +167,7 @@ pub fn load_with(files: &[Source], env: &BTreeMap<String, String>, model: &Sente
         let mut problems = Vec::new();
         let plan = reading(file, env, &mut problems, |yaml, context| {
             let mut draft = read::plan::plan(yaml, context)?;
+            adopt(&mut draft, &knowledge, context);
             complete_always(&mut draft.flow.always);
             made.extend(context.seen.made.iter().cloned());
             check::check(&draft, &around, &mut claims, context);
@@ -190,6 +194,63 @@ pub fn load_with(files: &[Source], env: &BTreeMap<String, String>, model: &Sente
     }
     loaded.problems.extend(problems);
     loaded
+}
+
+/// The knowledge bases of all files, their tables bound.
+fn knowledge(
+    files: &[Source],
+    env: &BTreeMap<String, String>,
+    model: &SentenceModel,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Knowledge> {
+    let mut bases: BTreeMap<String, Knowledge> = BTreeMap::new();
+    let mut tables = Vec::new();
+    for file in files.iter().filter(|file| file.is() == FileKind::Knowledge) {
+        let Some(draft) = reading(file, env, problems, read::knowledge::knowledge) else { continue };
+        let name = draft.base.name.clone();
+        let base = bases.entry(name.clone()).or_insert_with(|| Knowledge { name: name.clone(), ..Knowledge::default() });
+        base.articles.extend(draft.base.articles);
+        base.slots.extend(draft.base.slots);
+        tables.extend(draft.tables.into_iter().map(|table| (name.clone(), file, table)));
+    }
+    for (base, file, table) in tables {
+        let Some(base) = bases.get_mut(&base) else { continue };
+        let folder = file.name.rfind('/').map_or("", |end| &file.name[..=end]);
+        let beside = |csv: &str| {
+            let name = format!("{folder}{csv}");
+            files.iter().find(|other| other.name == name).map(|other| (name, other.text.clone()))
+        };
+        let topic = table.topic.clone();
+        let bound = bind(table, &Beside { file: &file.name, slots: &base.slots, csv: &beside }, problems);
+        if let (Some(bound), Some(article)) = (bound, base.articles.get_mut(&topic)) {
+            if let Some(csv) = &bound.csv {
+                article.version = read::knowledge::version_with(&article.version, csv);
+            }
+            article.table = Some(bound.table);
+        }
+    }
+    bases.values_mut().for_each(|base| base.train(model));
+    bases
+}
+
+/// A plan that answers from a knowledge base has the slots that its tables depend on.
+fn adopt(draft: &mut Draft, knowledge: &BTreeMap<String, Knowledge>, context: &mut Context<'_>) {
+    let used: Vec<_> = context.seen.topics.iter().map(|(kb, _, at)| (kb.clone(), *at)).collect();
+    let mut adopted: BTreeMap<String, String> = BTreeMap::new();
+    for (kb, at) in used {
+        for (name, slot) in knowledge.get(&kb).into_iter().flat_map(|base| &base.slots) {
+            if adopted.get(name) == Some(&kb) {
+                continue;
+            }
+            if draft.values.slots.contains_key(name) || draft.values.lookups.contains_key(name) {
+                let what = format!("the knowledge base '{kb}' has a slot '{name}' of its own");
+                context.mend("D102", at, what, format!("take '{name}' out of the plan, or give it another name"));
+                continue;
+            }
+            draft.values.slots.insert(name.clone(), slot.clone());
+            adopted.insert(name.clone(), kb.clone());
+        }
+    }
 }
 
 fn reading<T>(

@@ -24,10 +24,11 @@ pub mod shape;
 pub mod shown;
 pub mod sim;
 pub mod syntax;
+pub mod table;
 pub mod template;
 pub mod test_file;
 pub mod understand;
-mod values;
+pub mod values;
 pub mod verbs;
 pub mod wish;
 

@@ -285,6 +285,8 @@ pub enum SlotType {
     Money,
     /// A number.
     Number,
+    /// Somebody's age in years.
+    Age,
     /// A person's name.
     Name,
     /// An e-mail address.

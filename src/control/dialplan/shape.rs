@@ -3,9 +3,9 @@
 
 use Shape::{
     Action, Actions, Answer, Any, Arm, Article, Calendar, Callback, Case, Command, Confirm, Coverage, Defaults, Desk, DeskQueue, Each,
-    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Prose, Queue, Saga,
-    SagaCall, Sentences, Shown, Sla, Slot, Split, SplitArm, Step, Survey, Tests, Thresholds, Ticket, Transfer, Valid, Variant, Webhook,
-    WrapUp,
+    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Prose, Queue, Saga, SagaCall,
+    Sentences, Shown, Sla, Slot, Split, SplitArm, Step, Survey, Table, TableRow, Tests, Thresholds, Ticket, Transfer, Valid, Variant,
+    Webhook, WrapUp,
 };
 
 /// What a piece of a file is.
@@ -64,6 +64,8 @@ pub enum Shape {
     Sla,
     Article,
     Variant,
+    Table,
+    TableRow,
     Case,
     Expect,
     Coverage,
@@ -80,7 +82,7 @@ impl Shape {
     fn keys(self) -> Keys {
         match self {
             Plan | Desk | Knowledge | Actions | Tests => self.keys_of_file(),
-            Case | Expect | Coverage | Action | Article | Variant | Calendar | DeskQueue | Missed | WrapUp | Sla => {
+            Case | Expect | Coverage | Action | Article | Variant | Table | TableRow | Calendar | DeskQueue | Missed | WrapUp | Sla => {
                 self.keys_beside_plans()
             }
             Step | Arm => STEP,
@@ -110,7 +112,7 @@ impl Shape {
                 ("nodes", Each(&ListOf(&Step))),
             ],
             Desk => &[("calendars", Each(&Calendar)), ("queues", Each(&DeskQueue)), ("defaults", DeskQueue)],
-            Knowledge => &[("knowledge", Any), ("languages", Any), ("articles", Each(&Article))],
+            Knowledge => &[("knowledge", Any), ("languages", Any), ("slots", Each(&Slot)), ("articles", Each(&Article))],
             Actions => &[("actions", Any), ("languages", Any), ("rules", ListOf(&Action))],
             _ => &[("tests", Any), ("clock", Any), ("cases", ListOf(&Case)), ("coverage", Coverage)],
         }
@@ -135,7 +137,9 @@ impl Shape {
             WrapUp => &[("max", Any), ("disposition", Any)],
             Sla => &[("answer", Any), ("target", Any)],
             Action => &[("id", Any), ("if", Any), ("queues", Any), ("text", Langs), ("say", Langs)],
-            Article => &[("title", Langs), ("questions", Sentences), ("text", Langs), ("variants", ListOf(&Variant))],
+            Article => &[("title", Langs), ("questions", Sentences), ("text", Langs), ("variants", ListOf(&Variant)), ("table", Table)],
+            Table => &[("keys", Any), ("csv", Any), ("rows", ListOf(&TableRow)), ("unknown", Langs)],
+            TableRow => &[],
             Variant => &[("when", Any), ("text", Langs)],
             Case => &[
                 ("name", Any),
@@ -291,7 +295,7 @@ impl Shape {
     /// Is it written in lines even where it would fit into one?
     #[must_use]
     pub fn is_block(self) -> bool {
-        matches!(self, Plan | Desk | Knowledge | Actions | Tests | Each(_) | ListOf(MenuOption | Arm | Case | Variant | Action))
+        matches!(self, Plan | Desk | Knowledge | Actions | Tests | Each(_) | ListOf(MenuOption | Arm | Case | Variant | Action | TableRow))
     }
 
     /// Is a text there said or shown to people?

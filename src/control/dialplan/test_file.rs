@@ -619,6 +619,18 @@ mod tests {
     }
 
     #[test]
+    fn s11_the_insurance_line_passes_its_cases_and_has_no_finding() {
+        let files = [
+            file("desk.yaml", include_str!("../../../examples/insurance/desk.yaml")),
+            file("insurance.yaml", include_str!("../../../examples/insurance/insurance.yaml")),
+            file("knowledge/health.yaml", include_str!("../../../examples/insurance/knowledge/health.yaml")),
+            file("knowledge/claims.csv", include_str!("../../../examples/insurance/knowledge/claims.csv")),
+        ];
+        let found = pass_in(&files, &[include_str!("../../../examples/insurance/insurance.test.yaml")]);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    #[test]
     fn s16_the_digital_worker_passes_its_cases_and_has_no_finding() {
         let files = [
             file("desk.yaml", include_str!("../../../examples/digital-worker/desk.yaml")),

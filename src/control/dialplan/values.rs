@@ -56,6 +56,7 @@ pub fn find(slot: &Slot, search: &Search<'_>) -> Found {
         SlotType::Date | SlotType::DateTime => Kind::Date,
         SlotType::Money => Kind::Money,
         SlotType::Number => Kind::Number,
+        SlotType::Age => Kind::Age,
         SlotType::Name => Kind::Name,
         SlotType::Email => Kind::Email,
         SlotType::Duration => Kind::Duration,
@@ -77,6 +78,7 @@ fn typed(kind: Kind, found: slots::Found) -> Value {
     match (kind, found.number) {
         (Kind::YesNo, _) => (found.text == "yes").into(),
         (Kind::Money | Kind::Number, Some(number)) => as_said(number),
+        (Kind::Age, Some(years)) => as_said(years),
         _ => found.text.into(),
     }
 }
@@ -87,6 +89,33 @@ pub fn as_said(number: f64) -> Value {
     /// From here on not every whole number has a place of its own.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < EXACT { (number as i64).into() } else { number.into() }
+}
+
+/// The answer to a question for an age may be the bare number.
+#[must_use]
+pub fn bare_age(search: &Search<'_>) -> Found {
+    let number = slots::find(Kind::Number, search.text, &search.context()).ok().and_then(|found| found.number);
+    number.map_or(Found::Nothing, |years| Found::Value(as_said(years.floor())))
+}
+
+/// Does a value of this kind stand out in a free sentence?
+#[must_use]
+pub fn stands_out(slot: &Slot) -> bool {
+    !matches!(slot.kind, SlotType::Text | SlotType::Recording | SlotType::Name | SlotType::YesNo | SlotType::Number | SlotType::Code)
+        && !matches!(slot.choices, Choices::List(..))
+}
+
+/// What a sentence says of these slots by itself, each word counting for one of them.
+#[must_use]
+pub fn told(slots: &[(&String, &Slot)], search: &Search<'_>) -> Vec<(String, Value)> {
+    let (fixed, open): (Vec<_>, Vec<_>) = slots.iter().copied().partition(|(_, slot)| matches!(slot.choices, Choices::Fixed(_)));
+    let mut values: Vec<(String, Value)> = closed(&fixed, None, search).into_iter().map(|(name, value)| (name.clone(), value)).collect();
+    for (name, slot) in open.into_iter().filter(|(_, slot)| stands_out(slot)) {
+        if let Found::Value(value) = find(slot, search) {
+            values.push((name.clone(), value));
+        }
+    }
+    values
 }
 
 fn sized(slot: &Slot, value: Value) -> Found {

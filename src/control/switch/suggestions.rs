@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::{Machine, Slot, Switch};
 use crate::control::dialplan::actions::Action;
-use crate::control::dialplan::knowledge::{Knowledge, SURE};
+use crate::control::dialplan::calendar::Calendar;
+use crate::control::dialplan::knowledge::{self, Knowledge, SURE};
 use crate::control::dialplan::plan::Texts;
 use crate::control::dialplan::template::Form;
+use crate::control::dialplan::values::Search;
 use crate::control::event::{Author, Fact, SessionState};
 use crate::control::session::Line;
 use crate::control::session::advice::{self, ANSWERS_OF_A_SENTENCE, Advised, Ground, Idea, Known, Sentence, is_with_people};
@@ -88,7 +90,9 @@ impl Switch {
         let near = |base: &'_ Knowledge| {
             let (topic, sure) = base.nearest(&sentence.said())?;
             let article = base.articles.get(&topic).filter(|_| sure >= SURE)?;
-            let text = article.answer(&known).of(&lang)?.render(&known, lang.primary(), Form::Written);
+            let local = Calendar::default().local(now).datetime();
+            let search = Search { text: &sentence.text, lang: &lang, local, items: &[] };
+            let (knowledge::Reply::Says(text), _) = base.reply(article, &known, &search, Form::Written) else { return None };
             Some((sure, Idea { ground: Ground::Article(format!("{topic}@{}", article.version), sure), text, say: None }))
         };
         let mut ideas: Vec<(f32, Idea)> = help.knowledge.values().filter_map(near).collect();

@@ -2,6 +2,7 @@
 //!
 //! Each kind has its own grammar over the pieces of a sentence; zh and en may be mixed in one sentence.
 
+mod age;
 mod choice;
 mod code;
 mod date;
@@ -47,6 +48,8 @@ pub enum Kind {
     Identity,
     /// A quantity: `2.5`, `3.5%`.
     Number,
+    /// Somebody's age in whole years, when it is said to be one: `5` of "5岁".
+    Age,
     /// An amount: `52.3 CNY`.
     Money,
     /// A date, a time or a span: `2026-03-19`, `2026-03-19T15:00`, `…/…` (ISO 8601).
@@ -128,6 +131,7 @@ pub fn find(kind: Kind, text: &str, context: &Context<'_>) -> Result<Found, Miss
         Kind::Card => code::card(&pieces),
         Kind::Identity => code::identity(&pieces),
         Kind::Number => number::find(&pieces).ok_or(Miss::Absent),
+        Kind::Age => age::find(&pieces).ok_or(Miss::Absent),
         Kind::Money => money::find(&pieces, context).ok_or(Miss::Absent),
         Kind::Date => date::find(&pieces, context.now).ok_or(Miss::Absent),
         Kind::Duration => duration::find(&pieces).ok_or(Miss::Absent),

@@ -288,3 +288,24 @@ proptest::proptest! {
         crate::nlu::clause::clauses(&said);
     }
 }
+
+#[test]
+fn s11_ages_are_told_by_their_words_and_no_other_number_is_one() {
+    for (said, lang, age) in [
+        ("给5岁女儿投的健康险", "zh", "5"),
+        ("我儿子五岁半", "zh", "5"),
+        ("他今年六十三周岁", "zh", "63"),
+        ("宝宝八个月大", "zh", "0"),
+        ("年龄是40", "zh", "40"),
+        ("my five-year-old daughter", "en", "5"),
+        ("she is 63 years old", "en", "63"),
+        ("a boy aged twelve", "en", "12"),
+        ("the baby is ten months old", "en", "0"),
+        ("三个月前买的", "zh", "NONE"),
+        ("我有2个女儿", "zh", "NONE"),
+        ("two daughters", "en", "NONE"),
+        ("500岁", "zh", "NONE"),
+    ] {
+        assert_eq!(text(Kind::Age, said, lang), age, "{said}");
+    }
+}

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::config::files;
+use crate::control::dialplan::Source;
 use crate::plans::PlanFile;
 
 /// Files of one folder.
@@ -21,8 +22,8 @@ const LARGEST: usize = 1 << 20;
 pub fn check(file: &PlanFile) -> Result<(), String> {
     let name = file.name.strip_prefix("knowledge/").unwrap_or(&file.name);
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.starts_with('.') || !name.chars().all(good) || !(name.ends_with(".yaml") || name.ends_with(".yml")) {
-        return Err(format!("'{}' is no file of the plans' folder: write NAME.yaml or knowledge/NAME.yaml", file.name));
+    if name.starts_with('.') || !name.chars().all(good) || !is_ours(&file.name) {
+        return Err(format!("'{}' is no file of the plans' folder: write NAME.yaml, knowledge/NAME.yaml or knowledge/NAME.csv", file.name));
     }
     if file.text.len() > LARGEST {
         return Err(format!("{} has {} bytes, at most {LARGEST} are read", file.name, file.text.len()));
@@ -30,7 +31,11 @@ pub fn check(file: &PlanFile) -> Result<(), String> {
     Ok(())
 }
 
-/// All YAML files of a folder and of its knowledge, tests too, by their names below it; the built-in center's where there is no folder.
+fn is_ours(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml") || Source::is_table_name(name)
+}
+
+/// All YAML files of a folder and of its knowledge with the tables there, tests too, by their names below it; the built-in center's where there is no folder.
 ///
 /// # Errors
 /// What the disk says.
@@ -43,10 +48,10 @@ pub fn all(folder: &Path) -> io::Result<Vec<PlanFile>> {
         let Ok(entries) = fs::read_dir(folder.join(below)) else { continue };
         for path in entries.take(MOST_FILES).filter_map(Result::ok).map(|entry| entry.path()) {
             let base = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if !path.is_file() || !(base.ends_with(".yaml") || base.ends_with(".yml")) {
+            let name = if below.is_empty() { base } else { format!("{below}/{base}") };
+            if !path.is_file() || !is_ours(&name) {
                 continue;
             }
-            let name = if below.is_empty() { base } else { format!("{below}/{base}") };
             // What is no text is told by the loader, which reads it again.
             found.push(PlanFile { name, text: String::from_utf8_lossy(&fs::read(&path)?).into_owned() });
         }
@@ -130,7 +135,8 @@ mod tests {
         for name in ["../x.yaml", "/etc/x.yaml", "a/b.yaml", ".x.yaml", "knowledge/../x.yaml", "x.toml", "knowledge/.x.yaml"] {
             assert!(check(&file(name)).is_err(), "{name}");
         }
-        assert_eq!(check(&file("a-b.test.yaml")).and(check(&file("knowledge/a.yml"))), Ok(()));
+        assert_eq!(check(&file("a-b.test.yaml")).and(check(&file("knowledge/a.yml"))).and(check(&file("knowledge/a.csv"))), Ok(()));
+        assert!(check(&file("a.csv")).is_err(), "tables stand beside articles");
     }
 
     #[test]

@@ -124,6 +124,74 @@ fn d134_options_that_say_the_same_are_too_close_and_those_of_the_good_plan_are_n
     assert!(close_options(&plan, "plan.yaml").is_empty());
 }
 
+const TABLE: &str = "knowledge: cover\nlanguages: [en-US]\nslots:\n  damage: {type: choice, values: {glass: {en-US: [window]}, tyre: {}}, ask: \"What?\"}\n  \
+                     age: {type: age, ask: \"How old?\"}\narticles:\n  who:\n    text: \"{row.answer}\"\n    table: {keys: [damage, age], csv: rows.csv}\n";
+const ROWS: &str = "damage,age,answer\nwindow,..9,\"No, it is new\"\nglass,10..,Yes\n";
+
+/// What is found in a knowledge file and its table.
+fn table_findings(yaml: &str, csv: &str) -> Vec<Problem> {
+    let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+    load(&[file("knowledge/cover.yaml", yaml), file("knowledge/rows.csv", csv)], &BTreeMap::new()).problems
+}
+
+#[test]
+fn s11_d127_a_table_that_does_not_hold_together_is_told_with_its_file_and_line() {
+    assert!(table_findings(TABLE, ROWS).is_empty(), "{:#?}", table_findings(TABLE, ROWS));
+    for (from, to, file, line, says) in [
+        ("window,..9", "windw,..9", "rows.csv", 2, "did you mean"),
+        ("glass,10..", "glass,ten", "rows.csv", 3, "0..17"),
+        ("glass,10..", "glass,5..3", "rows.csv", 3, "no number"),
+        ("glass,10..,Yes", "glass,10..", "rows.csv", 3, "has 2 fields"),
+        ("glass,10..", "glass,0..9", "rows.csv", 3, "never answers"),
+        ("damage,age,answer", "damage,age,damage", "rows.csv", 1, "two columns"),
+        ("damage,age,answer", "damage,age,answr", "cover.yaml", 8, "did you mean 'answr'"),
+        ("it is new\"", "it is new", "rows.csv", 2, "not closed"),
+        ("keys: [damage, age]", "keys: [damge, age]", "cover.yaml", 9, "did you mean 'damage'"),
+        ("csv: rows.csv", "csv: row.csv", "cover.yaml", 9, "no file 'row.csv'"),
+        ("csv: rows.csv", "csv: rows.csv, rows: []", "cover.yaml", 9, "give one of them"),
+        ("table: {keys", "tabel: {keys", "cover.yaml", 9, "did you mean 'table'"),
+        ("csv: rows.csv}", "csv: rows.csv, unknwon: x}", "cover.yaml", 9, "did you mean 'unknown'"),
+    ] {
+        let (yaml, csv) = match TABLE.contains(from) {
+            true => (changed(TABLE, from, to), ROWS.to_owned()),
+            false => (TABLE.to_owned(), changed(ROWS, from, to)),
+        };
+        let found = table_findings(&yaml, &csv);
+        let fits = |problem: &&Problem| problem.file.ends_with(file) && problem.line == line && problem.to_string().contains(says);
+        assert!(found.iter().any(|problem| fits(&problem)), "{to}: {found:#?}");
+        assert!(found.iter().all(|problem| problem.mend.as_ref().is_some_and(|mend| !mend.is_empty())), "{found:#?}");
+    }
+    let inline = changed(TABLE, "csv: rows.csv", "rows: [{damage: [glass, tyre], answer: x}, {damage: gras, answer: y}]");
+    let found = table_findings(&inline, ROWS);
+    assert!(found.iter().any(|problem| problem.id == "D127" && problem.line == 9 && problem.what.contains("'gras'")), "{found:#?}");
+    let nowhere = changed(TABLE, "    table: {keys: [damage, age], csv: rows.csv}\n", "");
+    assert!(table_findings(&nowhere, ROWS).iter().any(|problem| problem.what.contains("no table")), "{nowhere}");
+}
+
+#[test]
+fn s11_the_version_of_an_article_changes_with_its_rows() {
+    let version = |csv: &str| {
+        let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+        let loaded = load(&[file("knowledge/cover.yaml", TABLE), file("knowledge/rows.csv", csv)], &BTreeMap::new());
+        loaded.knowledge["cover"].articles["who"].version.clone()
+    };
+    assert_eq!(version(ROWS), version(ROWS));
+    assert_ne!(version(ROWS), version(&changed(ROWS, "Yes", "Perhaps")));
+}
+
+#[test]
+fn s11_a_plan_that_answers_from_tables_may_not_have_slots_of_the_same_name() {
+    let plan = "dialplan: 1\nid: p\nlanguages: [en-US]\nstart: a\nslots:\n  damage: {type: text, ask: \"x\"}\nnodes:\n  a: [{answer: {kb: cover, topic: who}}, {hangup: ~}]\n";
+    let file = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+    let files = |plan: &str| vec![file("knowledge/cover.yaml", TABLE), file("knowledge/rows.csv", ROWS), file("plan.yaml", plan)];
+    let found = load(&files(plan), &BTreeMap::new()).problems;
+    assert!(found.iter().any(|problem| problem.id == "D102" && problem.line == 8 && problem.what.contains("'damage'")), "{found:#?}");
+    let good = changed(plan, "slots:\n  damage: {type: text, ask: \"x\"}\n", "");
+    let loaded = load(&files(&good), &BTreeMap::new());
+    assert!(!loaded.is_broken(), "{:#?}", loaded.problems);
+    assert!(loaded.plans["p"].values.slots.contains_key("damage"), "it has the table's own");
+}
+
 #[test]
 fn every_rule_of_the_design_has_a_plan_that_breaks_it_here() {
     let here = concat!(include_str!("tests.rs"), include_str!("../syntax.rs"));

@@ -9,6 +9,7 @@ mod menu;
 pub mod plan;
 mod slot;
 pub(super) mod step;
+pub mod table;
 mod value;
 mod work;
 

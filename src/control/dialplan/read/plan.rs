@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::step::Builder;
 use super::{Context, Fields, menu, slot};
-use crate::control::dialplan::plan::{Always, Defaults, Flow, Matching, Menu, MultiIntent, Node, PickUp, Target, Values};
+use crate::control::dialplan::plan::{Always, Defaults, Flow, Matching, Menu, MultiIntent, Node, PickUp, Slot, Target, Values};
 use crate::control::dialplan::shape::Shape;
 use crate::control::dialplan::syntax::{Kind, Place, Yaml};
 use crate::control::words::Lang;
@@ -119,15 +119,21 @@ fn languages(fields: &mut Fields<'_>, context: &mut Context<'_>) {
     }
 }
 
-fn values(fields: &mut Fields<'_>, context: &mut Context<'_>) -> Values {
-    let mut values = Values::default();
-    let slots = fields.take("slots").and_then(|yaml| Fields::of(yaml, "slots", context));
-    for pair in slots.iter().flat_map(Fields::pairs) {
+/// The slots of a plan or a knowledge file.
+pub fn slots(fields: &mut Fields<'_>, context: &mut Context<'_>) -> BTreeMap<String, Slot> {
+    let mut slots = BTreeMap::new();
+    let block = fields.take("slots").and_then(|yaml| Fields::of(yaml, "slots", context));
+    for pair in block.iter().flat_map(Fields::pairs) {
         context.check_name(&pair.key, pair.at, "a slot");
         if let Some(slot) = slot::slot(&pair.value, context) {
-            values.slots.insert(pair.key.clone(), slot);
+            slots.insert(pair.key.clone(), slot);
         }
     }
+    slots
+}
+
+fn values(fields: &mut Fields<'_>, context: &mut Context<'_>) -> Values {
+    let mut values = Values { slots: slots(fields, context), ..Values::default() };
     let lookups = fields.take("lookups").and_then(|yaml| Fields::of(yaml, "lookups", context));
     for pair in lookups.iter().flat_map(Fields::pairs) {
         context.check_name(&pair.key, pair.at, "a lookup");

@@ -9,7 +9,7 @@ use crate::control::dialplan::plan::{Choices, FixedChoice, LookupSpec, Mask, Nee
 use crate::control::dialplan::syntax::{Kind, Place, Yaml};
 use crate::control::dialplan::template::Template;
 
-const TYPES: [(&str, Type); 17] = [
+const TYPES: [(&str, Type); 18] = [
     ("digits", Type::Digits),
     ("code", Type::Code),
     ("phone", Type::Phone),
@@ -18,6 +18,7 @@ const TYPES: [(&str, Type); 17] = [
     ("datetime", Type::DateTime),
     ("money", Type::Money),
     ("number", Type::Number),
+    ("age", Type::Age),
     ("name", Type::Name),
     ("email", Type::Email),
     ("duration", Type::Duration),

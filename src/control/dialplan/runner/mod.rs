@@ -1,11 +1,12 @@
 //! The runner: a pure state machine that leads one conversation through a plan.
 //!
-//! `mod` keeps the state and takes events, `steps` executes verbs, `outside` and `saga` speak with other systems, `turn` puts questions and
-//! minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people, `temper` hears
-//! when one must come in.
+//! `mod` keeps the state and takes events, `steps` executes verbs, `article` answers, `outside` and `saga` speak with other systems, `turn` puts
+//! questions and minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people, `temper`
+//! hears when one must come in.
 
 #[cfg(test)]
 mod answer_tests;
+mod article;
 mod hand_over;
 mod hear;
 mod memory;
@@ -266,6 +267,8 @@ struct Progress {
     asked: bool,
     /// The saga under way, and how many there were.
     saga: Option<saga::Running>,
+    /// The article whose table is being consulted at this step.
+    consulted: Option<String>,
     sagas: u32,
 }
 
@@ -457,6 +460,7 @@ impl Runner {
     fn enter(&mut self, now: Time, node: &str, out: &mut Vec<Wish>) {
         self.spot = Spot { node: node.to_owned(), step: 0, stage: 0 };
         self.tries = Tries::default();
+        self.flow.consulted = None;
         self.wait = Wait::Nothing;
         self.clocks.answer = None;
         out.push(Wish::Entered { node: node.to_owned(), turn: self.memory.turn });
@@ -497,6 +501,7 @@ impl Runner {
         self.spot.step += 1;
         self.spot.stage = 0;
         self.tries = Tries::default();
+        self.flow.consulted = None;
         self.wait = Wait::Nothing;
         self.clocks.answer = None;
     }

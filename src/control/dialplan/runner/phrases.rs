@@ -49,10 +49,14 @@ pub enum Phrase {
     Person,
     /// On the way to a person after a failure.
     ToPerson,
+    /// No row of a table says it.
+    NotSure,
+    /// Shall a person answer?
+    OfferPerson,
 }
 
 /// Those without a value: they can be made before they are wanted.
-pub const FIXED: [Phrase; 12] = [
+pub const FIXED: [Phrase; 14] = [
     Phrase::Pardon,
     Phrase::NotValid,
     Phrase::SayYesOrNo,
@@ -65,6 +69,8 @@ pub const FIXED: [Phrase; 12] = [
     Phrase::WillCall,
     Phrase::Sorry,
     Phrase::ToPerson,
+    Phrase::NotSure,
+    Phrase::OfferPerson,
 ];
 
 /// The phrase in a language: Chinese, or else English.
@@ -109,6 +115,8 @@ fn both(phrase: Phrase) -> (&'static str, &'static str) {
         Phrase::WillCall => ("好的，我们会尽快给您回电，再见。", "We will call you back as soon as we can. Goodbye."),
         Phrase::Sorry => ("很抱歉，现在无法为您接通，请稍后再拨。", "We are sorry, nobody can take your call now. Please try again later."),
         Phrase::Person => ("人工服务", "a person"),
+        Phrase::NotSure => ("这种情况我不确定。", "I am not sure about that."),
+        Phrase::OfferPerson => ("需要为您转人工吗？", "Shall I get you a person?"),
         Phrase::ToPerson => ("抱歉，暂时查不到，我为您转人工。", "Sorry, I cannot find that right now. Let me get you a person."),
     }
 }

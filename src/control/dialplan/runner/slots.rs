@@ -38,6 +38,13 @@ pub(super) enum By {
 impl Runner {
     /// Fills the slots in order.
     pub(super) fn ask_step(&mut self, now: Time, names: &[String], out: &mut Vec<Wish>) {
+        if self.fill_slots(now, names, out) {
+            self.next();
+        }
+    }
+
+    /// Asks for the first of these that is not known or not sure; `true` when all are.
+    pub(super) fn fill_slots(&mut self, now: Time, names: &[String], out: &mut Vec<Wish>) -> bool {
         let plan = Arc::clone(&self.plan);
         for name in names {
             let Some(slot) = plan.values.slots.get(name) else { continue };
@@ -45,14 +52,18 @@ impl Runner {
                 self.fill_from(now, name, slot, out);
             }
             match self.memory.slots.get(name).cloned() {
-                None => return self.ask_slot(now, name, slot, out),
+                None => {
+                    self.ask_slot(now, name, slot, out);
+                    return false;
+                }
                 Some(value) if slot.readback == Readback::Yes && !self.memory.sure.contains(name) && !value.is_null() => {
-                    return self.read_back(now, name, &value, out);
+                    self.read_back(now, name, &value, out);
+                    return false;
                 }
                 Some(_) => {}
             }
         }
-        self.next();
+        true
     }
 
     /// A value that is known already need not be asked for.
@@ -149,7 +160,10 @@ impl Runner {
     pub(super) fn slot_said(&mut self, now: Time, name: &str, heard: &Heard<'_>, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
         let Some(slot) = plan.values.slots.get(name) else { return };
-        let found = self.look_for(now, slot, heard.text);
+        let found = match self.look_for(now, slot, heard.text) {
+            Found::Nothing if slot.kind == SlotType::Age => values::bare_age(&self.search(now, heard.text, &[])),
+            found => found,
+        };
         if matches!(found, Found::Nothing | Found::Wrong) {
             if slot.need == Need::Optional && values::is_unknown(heard.text) {
                 self.quiet_turn(out);
@@ -199,6 +213,7 @@ impl Runner {
                 at.and_then(|at| values.get(at)).map_or(Found::Nothing, |choice| Found::Value(choice.value.clone().into()))
             }
             (_, Choices::List(..)) => at.and_then(|at| self.items(now, slot).get(at).cloned()).map_or(Found::Nothing, Found::Value),
+            (SlotType::Age, _) => keys.parse::<u8>().map_or(Found::Wrong, |years| Found::Value(years.into())),
             (SlotType::Number | SlotType::Money, _) => {
                 keys.replace('*', ".").parse().map_or(Found::Wrong, |number| Found::Value(values::as_said(number)))
             }
@@ -339,12 +354,18 @@ impl Runner {
     /// Values of other slots of the same `ask` in the same sentence.
     fn fill_others(&mut self, now: Time, name: &str, text: &str, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
-        let steps = plan.flow.nodes.get(&self.spot.node).map(|node| node.steps.as_slice()).unwrap_or_default();
-        if let Some(Verb::Ask(ask)) = steps.get(self.spot.step).map(|step| &step.verb) {
-            let others: Vec<String> = ask.slots.iter().chain(&ask.also).filter(|other| *other != name).cloned().collect();
-            let own = plan.values.slots.get(name).map(|slot| (slot, self.look_for(now, slot, text)));
-            self.fill_all(now, &others, text, own, out);
-        }
+        let together: Vec<&String> = match self.current_verb(&plan) {
+            Some(Verb::Ask(ask)) => ask.slots.iter().chain(&ask.also).collect(),
+            Some(Verb::Answer(answer)) => {
+                let base = plan.surroundings.knowledge.get(&answer.kb);
+                let article = base.zip(self.flow.consulted.as_ref()).and_then(|(base, topic)| base.articles.get(topic));
+                article.and_then(|article| article.table.as_ref()).map(|table| table.keys.iter().collect()).unwrap_or_default()
+            }
+            _ => return,
+        };
+        let others: Vec<String> = together.into_iter().filter(|other| *other != name).cloned().collect();
+        let own = plan.values.slots.get(name).map(|slot| (slot, self.look_for(now, slot, text)));
+        self.fill_all(now, &others, text, own, out);
     }
 
     /// Values in the sentence that named an intent.
@@ -356,7 +377,7 @@ impl Runner {
     /// Takes each value that belongs to one slot only.
     fn fill_all(&mut self, now: Time, names: &[String], text: &str, own: Option<(&Slot, Found)>, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
-        let slots = names.iter().filter_map(|name| Some((name, plan.values.slots.get(name).filter(|slot| stands_out(slot))?)));
+        let slots = names.iter().filter_map(|name| Some((name, plan.values.slots.get(name).filter(|slot| values::stands_out(slot))?)));
         let (closed, open): (Vec<_>, Vec<_>) = slots.partition(|(_, slot)| matches!(slot.choices, Choices::Fixed(_)));
         let taken = own.as_ref().map(|(_, found)| found.clone());
         let first = own.and_then(|(slot, _)| values::words_of(slot, &self.search(now, text, &[])));
@@ -382,12 +403,6 @@ impl Runner {
             }
         }
     }
-}
-
-/// Does a value of this kind stand out in a free sentence?
-fn stands_out(slot: &Slot) -> bool {
-    !matches!(slot.kind, SlotType::Text | SlotType::Recording | SlotType::Name | SlotType::YesNo | SlotType::Number | SlotType::Code)
-        && !matches!(slot.choices, Choices::List(..))
 }
 
 /// Has a known value the form the slot wants?

@@ -6,14 +6,10 @@ use serde_json::Value;
 
 use super::phrases::{Phrase, filled};
 use super::{DEEPEST_CALL, Runner, Wait};
-use crate::control::dialplan::plan::{
-    ARM_OF, Answer, Hours, Limit, Message, Plan, Play, Sound, Split, SplitBy, Switch, Target, Texts, Verb,
-};
+use crate::control::dialplan::plan::{ARM_OF, Hours, Limit, Message, Plan, Play, Sound, Split, SplitBy, Switch, Texts, Verb};
 use crate::control::dialplan::template::Form;
-use crate::control::dialplan::understand::Said;
 use crate::control::dialplan::wish::Wish;
 use crate::control::time::Time;
-use crate::control::words::decision::UNANSWERED;
 use crate::control::words::media::Prompt;
 
 /// Steps without a pause, after which a plan goes in circles.
@@ -183,35 +179,6 @@ impl Runner {
             self.memory.vars.remove(name);
             self.memory.found.remove(name);
         }
-        self.next();
-    }
-
-    fn answer(&mut self, now: Time, answer: &Answer, plan: &Plan, out: &mut Vec<Wish>) {
-        let base = plan.surroundings.knowledge.get(&answer.kb);
-        let (text, meanings) = (self.memory.last_said.as_str(), &self.memory.last_meant);
-        let said = Said { text, pinyin: None, meanings, medium: self.nlu_medium() };
-        let topic = answer.topic.clone().or_else(|| base.and_then(|base| base.topic_of(&said)));
-        let article = topic.as_ref().zip(base).and_then(|(topic, base)| base.articles.get(topic));
-        let Some((article, topic)) = article.zip(topic.as_ref()) else {
-            if answer.topic.is_none() {
-                let text = self.memory.last_said.clone();
-                out.push(Wish::Understood { text, intents: Vec::new(), decision: UNANSWERED.to_owned() });
-            }
-            match &answer.unsure {
-                Some(target) => self.go(now, target, out),
-                None if answer.topic.is_some() => {
-                    out.push(Wish::PlanFailed {
-                        why: format!("{}: no article {}/{}", self.spot.node, answer.kb, topic.unwrap_or_default()),
-                    });
-                    self.next();
-                }
-                None => self.go(now, &Target::Human, out),
-            }
-            return;
-        };
-        let texts = article.answer(&self.view(now)).clone();
-        out.push(Wish::Answered { article: format!("{topic}@{}", article.version) });
-        self.push_texts(now, &texts);
         self.next();
     }
 

@@ -412,7 +412,7 @@ impl Runner {
         }
     }
 
-    fn ready(&self, phrase: Phrase) -> Prompt {
+    pub(super) fn ready(&self, phrase: Phrase) -> Prompt {
         Prompt::Text { id: None, text: filled(phrase, &self.lang, &[]), lang: self.lang.clone() }
     }
 
@@ -438,6 +438,7 @@ pub(super) fn keyed(kind: &SlotType) -> bool {
             | SlotType::Phone
             | SlotType::Card
             | SlotType::Number
+            | SlotType::Age
             | SlotType::Money
             | SlotType::Choice
             | SlotType::YesNo
