@@ -24,6 +24,8 @@ pub struct Dialplan {
     pub id: String,
     /// The name people see.
     pub title: String,
+    /// `self_service finder hybrid`
+    pub mode: String,
     /// The version that new sessions get: the hash of its canonical content.
     pub version: String,
     /// Languages, the default first.
@@ -163,6 +165,7 @@ fn shown(state: &ApiState, plan: &Plan) -> Dialplan {
     Dialplan {
         id: plan.id.clone(),
         title: plan.title.clone(),
+        mode: plan.mode.word().to_owned(),
         version: plan.version.clone(),
         languages: plan.languages.iter().map(ToString::to_string).collect(),
         numbers: plan.numbers.clone(),

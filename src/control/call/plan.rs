@@ -69,7 +69,7 @@ impl Call {
             }
             speech::Event::Heard { leg, turn, heard } if leg == self.caller => {
                 self.say_heard(&heard, world);
-                if matches!(self.stage, Stage::Talking { .. }) {
+                if matches!(self.stage, Stage::Talking { .. }) || self.talk.as_ref().is_some_and(Talk::is_human_first) {
                     let (text, pinyin, meanings) = (heard.text.clone(), heard.pinyin.clone(), heard.meanings.clone());
                     let sentence = Sentence { text, pinyin, meanings, medium: crate::nlu::Medium::Voice };
                     world.out.push(Effect::SuggestAnswer(Box::new(sentence)));

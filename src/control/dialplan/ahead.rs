@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{Plan, Texts};
+use super::plan::{Mode, Plan, Texts};
 use super::runner::phrases;
 use super::template::Part;
 use super::verbs::{Play, Sound, Verb};
@@ -41,6 +41,9 @@ fn texts(plan: &Plan) -> Vec<&Texts> {
     let mut out: Vec<&Texts> = verbs(plan).flat_map(|verb| said_by(plan, verb)).collect();
     out.extend(plan.values.slots.values().flat_map(|slot| std::iter::once(&slot.ask).chain(slot.valid.iter().map(|(_, say)| say))));
     out.extend(plan.values.lookups.values().map(|lookup| &lookup.wait_say));
+    if let Mode::Hybrid(hybrid) = &plan.mode {
+        out.push(&hybrid.say);
+    }
     out
 }
 

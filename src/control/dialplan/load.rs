@@ -311,6 +311,7 @@ fn finish(
         defaults: draft.defaults,
         understanding: Arc::new(understanding),
         surroundings,
+        mode: draft.mode.0,
     };
     plans.insert(plan.id.clone(), Arc::new(plan));
 }

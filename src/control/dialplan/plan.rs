@@ -40,6 +40,43 @@ pub struct Plan {
     pub understanding: Arc<Understanding>,
     /// Opening hours, articles and queue defaults from the files beside it.
     pub surroundings: Surroundings,
+    /// What kind of robot it is.
+    pub mode: Mode,
+}
+
+/// What kind of robot a plan is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Mode {
+    /// It helps as far as it can.
+    #[default]
+    SelfService,
+    /// It finds something in a list of goods.
+    Finder,
+    /// A person serves, and the robot only begins.
+    Hybrid(Hybrid),
+}
+
+impl Mode {
+    /// Its name in plans and in the API.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Mode::SelfService => "self_service",
+            Mode::Finder => "finder",
+            Mode::Hybrid(_) => "hybrid",
+        }
+    }
+}
+
+/// Human first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hybrid {
+    /// After so many turns of the customer nothing more is asked.
+    pub turns: u32,
+    /// But it goes here.
+    pub goto: Target,
+    /// What is said then; else a built-in phrase.
+    pub say: Texts,
 }
 
 /// What a plan takes from the files beside it.
@@ -374,8 +411,35 @@ pub enum Choices {
     None,
     /// Fixed values with what people say for them, by language.
     Fixed(Vec<FixedChoice>),
-    /// A list in a variable and the field that names an item.
-    List(super::expr::Path, String),
+    /// A list in a variable.
+    List(Box<ListChoice>),
+}
+
+/// A choice from a list that is known only in the conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListChoice {
+    /// Where the list is.
+    pub path: super::expr::Path,
+    /// The field that names an item.
+    pub label: String,
+    /// So many are offered, the first ones.
+    pub most: usize,
+    /// How they are told.
+    pub telling: Telling,
+}
+
+/// How the items of a list are told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Telling {
+    /// By the slot's question.
+    Question,
+    /// One after the other.
+    Items {
+        /// Each of them; else its label.
+        shown: Texts,
+        /// Where it goes on when the customer wants none.
+        none: Target,
+    },
 }
 
 /// A fixed choice.

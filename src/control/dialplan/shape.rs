@@ -3,9 +3,9 @@
 
 use Shape::{
     Action, Actions, Answer, Any, Arm, Article, Calendar, Callback, Case, Command, Confirm, Coverage, Defaults, Desk, DeskQueue, Each,
-    Expect, Hours, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Prose, Queue, Saga, SagaCall,
-    Sentences, Shown, Sla, Slot, Split, SplitArm, Step, Survey, Table, TableRow, Tests, Thresholds, Ticket, Transfer, Valid, Variant,
-    Webhook, WrapUp,
+    Expect, Find, Hours, Hybrid, Knowledge, Langs, LeaveMessage, ListOf, Lookup, Menu, MenuOption, Message, Missed, NoInput, Plan, Prose,
+    Queue, Saga, SagaCall, Sentences, Shown, Sla, Slot, Split, SplitArm, Step, Survey, Table, TableRow, Tests, Thresholds, Ticket,
+    Transfer, Valid, Variant, Webhook, WrapUp,
 };
 
 /// What a piece of a file is.
@@ -45,7 +45,9 @@ pub enum Shape {
     Answer,
     Callback,
     Confirm,
+    Find,
     Hours,
+    Hybrid,
     LeaveMessage,
     Message,
     Queue,
@@ -99,6 +101,8 @@ impl Shape {
                 ("dialplan", Any),
                 ("id", Any),
                 ("title", Any),
+                ("mode", Any),
+                ("hybrid", Hybrid),
                 ("languages", Any),
                 ("numbers", Any),
                 ("start", Any),
@@ -261,6 +265,19 @@ impl Shape {
             }
             Saga => &[("id", Any), ("calls", ListOf(&SagaCall)), ("retries", Any), ("wait_say", Langs), ("failed", Any), ("stuck", Any)],
             SagaCall => &[("do", Any), ("undo", Any)],
+            Find => &[
+                ("ask", Any),
+                ("lookup", Any),
+                ("items", Any),
+                ("label", Any),
+                ("most", Any),
+                ("prompt", Langs),
+                ("say", Langs),
+                ("save_as", Any),
+                ("none", Any),
+                ("error", Any),
+            ],
+            Hybrid => &[("turns", Any), ("goto", Any), ("say", Langs)],
             Transfer => &[
                 ("to", Any),
                 ("trunk", Any),
@@ -339,6 +356,7 @@ const STEP: Keys = &[
     ("menu", Menu),
     ("confirm", Confirm),
     ("branch", ListOf(&Arm)),
+    ("find", Find),
     ("answer", Answer),
     ("queue", Queue),
     ("transfer", Transfer),

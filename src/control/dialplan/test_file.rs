@@ -631,6 +631,22 @@ mod tests {
     }
 
     #[test]
+    fn s13_the_finder_and_the_human_first_line_pass_their_cases_and_have_no_finding() {
+        let finder = [
+            file("desk.yaml", include_str!("../../../examples/finder/desk.yaml")),
+            file("toys.yaml", include_str!("../../../examples/finder/toys.yaml")),
+        ];
+        let found = pass_in(&finder, &[include_str!("../../../examples/finder/toys.test.yaml")]);
+        assert!(found.is_empty(), "{found:#?}");
+        let hybrid = [
+            file("desk.yaml", include_str!("../../../examples/hybrid/desk.yaml")),
+            file("concierge.yaml", include_str!("../../../examples/hybrid/concierge.yaml")),
+        ];
+        let found = pass_in(&hybrid, &[include_str!("../../../examples/hybrid/concierge.test.yaml")]);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    #[test]
     fn s16_the_digital_worker_passes_its_cases_and_has_no_finding() {
         let files = [
             file("desk.yaml", include_str!("../../../examples/digital-worker/desk.yaml")),

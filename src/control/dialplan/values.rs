@@ -263,14 +263,21 @@ fn choice(slot: &Slot, search: &Search<'_>) -> Found {
                 None => Found::Nothing,
             }
         }
-        Choices::List(_, label) => {
-            let titles: Vec<String> = search.items.iter().map(|item| item.get(label).map(super::expr::plain).unwrap_or_default()).collect();
+        Choices::List(list) => {
+            let titles: Vec<String> =
+                search.items.iter().map(|item| item.get(&list.label).map(super::expr::plain).unwrap_or_default()).collect();
             let words: Vec<Vec<&str>> = titles.iter().map(|title| vec![title.as_str()]).collect();
             let at = longest(search.text, &words).or_else(|| which(search.text, &titles)).or_else(|| overlapping(search.text, &titles));
             at.map_or(Found::Nothing, |at| Found::Value(search.items[at].clone()))
         }
         Choices::None => Found::Nothing,
     }
+}
+
+/// "Neither of them", to something that was offered.
+#[must_use]
+pub fn is_none_of_them(search: &Search<'_>) -> bool {
+    slots::find(Kind::Choice, search.text, &search.context()).is_ok_and(|found| found.text == "0")
 }
 
 /// The choice with the longest words in the sentence, words being whole in Latin script.

@@ -103,6 +103,11 @@ impl Chat {
     pub fn on_line(&mut self, content: &Content, meanings: &Meanings, room: &mut Room<'_>) {
         self.live(room);
         let Content::Text { text } = content else { return };
+        let sentence = Sentence { text: text.clone(), pinyin: None, meanings: meanings.clone(), medium: crate::nlu::Medium::Chat };
+        let is_advised = matches!(self.stage, Stage::Talking) || self.talk.as_ref().is_some_and(Talk::is_human_first);
+        if is_advised && !self.asks_secret() {
+            room.out.push(Effect::SuggestAnswer(Box::new(sentence)));
+        }
         if matches!(self.stage, Stage::Plan) {
             let event = match single_key(text) {
                 Some(key) => Event::Pressed(key),
@@ -111,9 +116,6 @@ impl Chat {
             self.tell_plan(event, room);
         } else if matches!(self.stage, Stage::Line { .. }) {
             self.tell_plan(Event::said(text), room);
-        } else if matches!(self.stage, Stage::Talking) {
-            let sentence = Sentence { text: text.clone(), pinyin: None, meanings: meanings.clone(), medium: crate::nlu::Medium::Chat };
-            room.out.push(Effect::SuggestAnswer(Box::new(sentence)));
         }
     }
 

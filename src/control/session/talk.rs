@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::effect::{Clock, Effect};
 use super::{Customer, Left, NewTicket};
 use crate::control::dialplan::expr::Path;
-use crate::control::dialplan::plan::Plan;
+use crate::control::dialplan::plan::{Mode, Plan};
 use crate::control::dialplan::wish::{Event, Stage, Wish};
 use crate::control::dialplan::{Caller, Medium, Runner, Start};
 use crate::control::discreet::SECRET;
@@ -82,6 +82,12 @@ impl Talk {
     #[must_use]
     pub fn value(&self, now: Time, path: &Path) -> Option<Value> {
         self.runner.value(now, path)
+    }
+
+    /// Does a person serve, so that he is advised from the first sentence on?
+    #[must_use]
+    pub fn is_human_first(&self) -> bool {
+        matches!(self.runner.plan().mode, Mode::Hybrid(_))
     }
 
     /// Does it wait for the customer's answer?

@@ -19,6 +19,7 @@ mod errands;
 mod keys;
 mod lamps;
 mod masks;
+mod modes;
 mod pages;
 mod reasons;
 mod scene;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::control::dialplan::plan::{Flow, Node, Plan, Target, Verb};
+use crate::control::dialplan::plan::{Flow, Mode, Node, Plan, Target, Verb};
 use crate::control::dialplan::read::Context;
 use crate::control::dialplan::read::plan::Draft;
 use crate::control::dialplan::syntax::Place;
@@ -176,7 +176,11 @@ fn roots(draft: &Draft) -> Vec<String> {
     let commands = draft.flow.always.iter().filter_map(|command| resolve(&command.does, &draft.flow));
     let defaults = [&draft.defaults.error, &draft.defaults.no_match.1, &draft.defaults.no_input.2, &draft.defaults.asr_overload];
     let defaults = defaults.into_iter().filter_map(|target| resolve(target, &draft.flow));
-    std::iter::once(draft.start.0.clone()).chain(commands).chain(defaults).collect()
+    let handed_over = match &draft.mode.0 {
+        Mode::Hybrid(hybrid) => resolve(&hybrid.goto, &draft.flow),
+        _ => None,
+    };
+    std::iter::once(draft.start.0.clone()).chain(commands).chain(handed_over).chain(defaults).collect()
 }
 
 fn unreachable(draft: &Draft, graph: &Graph, context: &mut Context<'_>) {

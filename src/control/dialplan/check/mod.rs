@@ -6,6 +6,7 @@ mod broken;
 mod close;
 mod flow;
 mod menus;
+mod mode;
 mod names;
 #[cfg(test)]
 mod near;
@@ -58,4 +59,5 @@ pub fn check(draft: &Draft, around: &Around<'_>, claims: &mut Claims, context: &
     flow::check(draft, context);
     menus::check(draft, context);
     steps::check(draft, around, context);
+    mode::check(draft, context);
 }

@@ -1,7 +1,7 @@
 //! The rules by their stable ids, for reports that name them.
 
 /// Each rule and what it minds.
-pub const RULES: [(&str, &str); 41] = [
+pub const RULES: [(&str, &str); 42] = [
     ("D100", "The file is no YAML."),
     ("D101", "Prose with signs of YAML is not quoted."),
     ("D102", "A key or name stands twice, or something of YAML is used that plans do not have."),
@@ -19,6 +19,7 @@ pub const RULES: [(&str, &str); 41] = [
     ("D125", "A variable is undefined."),
     ("D126", "A knowledge base or article is undefined."),
     ("D127", "A table of an article does not fit its slots or texts."),
+    ("D128", "A plan is not what its mode says."),
     ("D130", "A menu's option has no key."),
     ("D131", "An option has no examples in a declared language, or two share a key."),
     ("D132", "An option has fewer than three examples."),

@@ -56,6 +56,8 @@ fn every_rule_finds_its_slip_and_says_where_and_how_to_mend_it() {
         ("D125", "{track.city}", "{trak.city}"),
         ("D125", "{track.city}", "{track.town}"),
         ("D126", "topic: hours", "topic: ours"),
+        ("D128", "title: Test", "title: Test\nmode: finder"),
+        ("D128", "  human:\n    - queue: {to: desk, overflow: [{after: 4m, goto: bye}]}", "mode: hybrid\nx:\n  human:\n    - goto: bye"),
         ("D130", "{key: 1, goto: track, label", "{goto: track, label"),
         ("D131", "[where is my order, track my parcel, when does my parcel come]", "[]"),
         ("D132", "[where is my order, track my parcel, when does my parcel come]", "[where is my order]"),
@@ -138,7 +140,7 @@ fn table_findings(yaml: &str, csv: &str) -> Vec<Problem> {
 fn s11_d127_a_table_that_does_not_hold_together_is_told_with_its_file_and_line() {
     assert!(table_findings(TABLE, ROWS).is_empty(), "{:#?}", table_findings(TABLE, ROWS));
     for (from, to, file, line, says) in [
-        ("window,..9", "windw,..9", "rows.csv", 2, "did you mean"),
+        ("window,..9", "glas,..9", "rows.csv", 2, "did you mean 'glass'"),
         ("glass,10..", "glass,ten", "rows.csv", 3, "0..17"),
         ("glass,10..", "glass,5..3", "rows.csv", 3, "no number"),
         ("glass,10..,Yes", "glass,10..", "rows.csv", 3, "has 2 fields"),

@@ -79,7 +79,7 @@ struct Diff {
 }
 
 /// Keys whose value is the name of a node.
-const TARGETS: [&str; 21] = [
+const TARGETS: [&str; 22] = [
     "start",
     "goto",
     "else",
@@ -97,6 +97,7 @@ const TARGETS: [&str; 21] = [
     "unsure",
     "fallback",
     "failed",
+    "none",
     "stuck",
     "call",
     "asr_overload",

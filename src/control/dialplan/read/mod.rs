@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod desk;
 mod fields;
+pub mod find;
 mod hand_over;
 pub mod knowledge;
 mod menu;
@@ -16,7 +17,7 @@ mod work;
 use std::collections::BTreeMap;
 
 use super::expr::Path;
-use super::plan::{Menu, Prompted, Target};
+use super::plan::{Menu, Prompted, Slot, Target};
 use super::problem::{Problem, Severity};
 use super::syntax::Place;
 use crate::control::words::Lang;
@@ -55,6 +56,8 @@ pub struct Seen {
     pub slots: Vec<(String, Place)>,
     /// Lookups that are run.
     pub lookups: Vec<(String, Place)>,
+    /// Slots that steps make for what they find.
+    pub found: Vec<(String, Slot, Place)>,
     /// Calls of sagas that are not the last and have no way back.
     pub one_way: Vec<(String, Place)>,
     /// Knowledge base and topic.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::step::Builder;
 use super::{Context, Fields, menu, slot};
-use crate::control::dialplan::plan::{Always, Defaults, Flow, Matching, Menu, MultiIntent, Node, PickUp, Slot, Target, Values};
+use crate::control::dialplan::plan::{
+    Always, Defaults, Flow, Hybrid, Matching, Menu, Mode, MultiIntent, Node, PickUp, Slot, Target, Texts, Values,
+};
 use crate::control::dialplan::shape::Shape;
 use crate::control::dialplan::syntax::{Kind, Place, Yaml};
 use crate::control::words::Lang;
@@ -34,6 +36,8 @@ pub struct Draft {
     pub flow: Flow,
     /// Defaults.
     pub defaults: Defaults,
+    /// What kind of robot it is, and where that stands.
+    pub mode: (Mode, Place),
     /// Hash of the content.
     pub version: String,
     /// Does the plan say where a failure leads?
@@ -65,16 +69,18 @@ pub fn plan(yaml: &Yaml, context: &mut Context<'_>) -> Option<Draft> {
     let channels = fields.take("channels").map(|yaml| context.texts_list(yaml, "channels")).unwrap_or_default();
     let start = fields.need("start", context).and_then(|yaml| Some((context.text(yaml, "start")?, yaml.at)));
     let calendar = fields.take("calendar").and_then(|yaml| Some((context.text(yaml, "calendar")?, yaml.at)));
+    let mode = mode(&mut fields, context);
     let error_is_given = match fields.take("defaults").and_then(|yaml| yaml.get("error")) {
         Some(_) => Given::Written,
         None => Given::ByDefault,
     };
     let defaults = fields.take("defaults").map(|yaml| defaults(yaml, context)).unwrap_or_default();
     let always = fields.take("always").map(|yaml| menu::always(yaml, context)).unwrap_or_default();
-    let values = values(&mut fields, context);
+    let mut values = values(&mut fields, context);
     let shared = shared_menus(&mut fields, context);
     let (nodes, places) = nodes(&mut fields, context);
     fields.finish(context);
+    found_slots(&mut values, context);
     use_menus(&shared, context);
     let flow = Flow {
         start: start.clone()?.0,
@@ -99,9 +105,45 @@ pub fn plan(yaml: &Yaml, context: &mut Context<'_>) -> Option<Draft> {
         places,
         flow,
         defaults,
+        mode,
         version,
         error_is_given,
     })
+}
+
+/// `mode: self_service | finder | hybrid`, and `hybrid: {turns, goto, say}` beside it.
+fn mode(fields: &mut Fields<'_>, context: &mut Context<'_>) -> (Mode, Place) {
+    const TURNS: u32 = 2;
+    const MOST_TURNS: u32 = 20;
+    let start = Hybrid { turns: TURNS, goto: Target::Human, say: Texts::default() };
+    let known = [("self_service", Mode::SelfService), ("finder", Mode::Finder), ("hybrid", Mode::Hybrid(start.clone()))];
+    let words: Vec<(&str, usize)> = known.iter().enumerate().map(|(at, (word, _))| (*word, at)).collect();
+    let written = fields.take("mode");
+    let mode = written.and_then(|yaml| context.word(yaml, "mode", &words)).map(|at| known[at].1.clone()).unwrap_or_default();
+    let at = written.map_or(fields.at, |yaml| yaml.at);
+    let Some(yaml) = fields.take("hybrid") else { return (mode, at) };
+    if !matches!(mode, Mode::Hybrid(_)) {
+        context.mend("D104", yaml.at, "'hybrid' belongs to mode: hybrid", "write mode: hybrid, or take it away");
+    }
+    let Some(mut inner) = Fields::of(yaml, "hybrid", context) else { return (mode, at) };
+    let hybrid = Hybrid {
+        turns: inner.take("turns").and_then(|yaml| context.number(yaml, "turns", 1..=MOST_TURNS)).unwrap_or(start.turns),
+        goto: inner.take("goto").and_then(|yaml| context.target(yaml, "goto")).unwrap_or(start.goto),
+        say: inner.take("say").map(|yaml| context.texts(yaml, "say")).unwrap_or_default(),
+    };
+    inner.finish(context);
+    (Mode::Hybrid(hybrid), at)
+}
+
+/// The slots that `find` steps choose into.
+fn found_slots(values: &mut Values, context: &mut Context<'_>) {
+    for (name, slot, at) in std::mem::take(&mut context.seen.found) {
+        if values.slots.contains_key(&name) || values.lookups.contains_key(&name) {
+            context.mend("D102", at, format!("there is a slot or lookup '{name}' already"), "save what is found under another name");
+            continue;
+        }
+        values.slots.insert(name, slot);
+    }
 }
 
 fn languages(fields: &mut Fields<'_>, context: &mut Context<'_>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Context, Fields};
 use crate::control::dialplan::pick::Place as Picked;
-use crate::control::dialplan::plan::{Choices, FixedChoice, LookupSpec, Mask, Need, Readback, Slot, SlotType, Texts};
+use crate::control::dialplan::plan::{Choices, FixedChoice, ListChoice, LookupSpec, Mask, Need, Readback, Slot, SlotType, Telling, Texts};
 use crate::control::dialplan::syntax::{Kind, Place, Yaml};
 use crate::control::dialplan::template::Template;
 
@@ -105,7 +105,7 @@ fn choices(kind: &Type, fields: &mut Fields<'_>, context: &mut Context<'_>) -> C
         (None, Some(yaml)) => match context.path(yaml, "from_list") {
             Some(path) => {
                 context.seen.paths.push((path.clone(), yaml.at));
-                Choices::List(path, label)
+                Choices::List(Box::new(ListChoice { path, label, most: usize::MAX, telling: Telling::Question }))
             }
             None => Choices::None,
         },

@@ -2,7 +2,7 @@
 
 use super::hand_over;
 use super::value::parse_duration;
-use super::{Context, Fields, menu, slot, work};
+use super::{Context, Fields, find, menu, slot, work};
 use crate::control::dialplan::expr::Expr;
 use crate::control::dialplan::plan::{
     Answer, Ask, Callback, Confirm, Hours, Limit, LookupStep, Message, Play, Sound, Split, SplitBy, Step, Survey, Switch, Target, Texts,
@@ -13,13 +13,14 @@ use crate::control::dialplan::shape::BESIDE;
 use crate::control::dialplan::syntax::{Kind, Pair, Place, Yaml};
 
 /// What a step may do.
-pub const VERBS: [&str; 26] = [
+pub const VERBS: [&str; 27] = [
     "say",
     "play",
     "menu",
     "ask",
     "confirm",
     "lookup",
+    "find",
     "branch",
     "answer",
     "queue",
@@ -98,6 +99,8 @@ impl<'n> Builder<'n> {
             count += 1;
             if pair.key == "branch" {
                 self.branch(&pair.value, context);
+            } else if pair.key == "find" {
+                self.find(&pair.value, context);
             } else if let Some(verb) = verb(pair, pairs, self.node, context) {
                 self.push(verb, pair.at);
             }
@@ -105,6 +108,19 @@ impl<'n> Builder<'n> {
         if count == 0 && pairs.iter().all(|pair| known.contains(&pair.key.as_str())) {
             context.mend("D105", at, "the step does nothing", format!("add one of {}", VERBS.join(", ")));
         }
+    }
+
+    fn find(&mut self, yaml: &Yaml, context: &mut Context<'_>) {
+        let Some(find) = find::find(yaml, context) else { return };
+        self.push(Verb::Clear(vec![find.save_as.clone(), find.lookup.name.clone()]), yaml.at);
+        if !find.ask.slots.is_empty() {
+            self.push(Verb::Ask(find.ask), yaml.at);
+        }
+        self.push(Verb::Lookup(find.lookup), yaml.at);
+        let gate = self.push(Verb::JumpUnless(find.is_empty, 0), yaml.at);
+        self.push(Verb::Goto(find.none), yaml.at);
+        self.land(gate);
+        self.push(Verb::Ask(Ask { slots: vec![find.save_as], also: Vec::new() }), yaml.at);
     }
 
     fn branch(&mut self, yaml: &Yaml, context: &mut Context<'_>) {
@@ -218,7 +234,7 @@ fn play(yaml: &Yaml, beside: &[Pair], context: &mut Context<'_>) -> Option<Verb>
     Some(Verb::Play(Play { sound, times }))
 }
 
-fn asked(yaml: &Yaml, context: &mut Context<'_>) -> Vec<String> {
+pub(super) fn asked(yaml: &Yaml, context: &mut Context<'_>) -> Vec<String> {
     let slots = context.texts_list(yaml, "ask");
     context.seen.slots.extend(slots.iter().cloned());
     slots.into_iter().map(|(name, _)| name).collect()

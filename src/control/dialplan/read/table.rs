@@ -167,7 +167,8 @@ fn unknown_columns(used: &[(Path, Place)], columns: &[String], report: &mut Repo
 fn read_rows(raw: Vec<RawRow>, keys: &[(String, Option<&Slot>)], columns: &[String], report: &mut Report<'_>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     // Rows of single values are found again by these; only those that take more have to be gone through.
-    let (mut narrow, mut broad): (BTreeMap<Vec<String>, usize>, Vec<(usize, Row)>) = (BTreeMap::new(), Vec::new());
+    let mut narrow: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    let mut broad: Vec<(usize, Row)> = Vec::new();
     if let Some((at, _)) = raw.get(MOST_ROWS) {
         report.add("D103", *at, format!("a table has at most {MOST_ROWS} rows"), "split the article");
     }
@@ -248,7 +249,6 @@ fn range(text: &str) -> Option<(f64, f64)> {
 }
 
 /// A CSV file as if its rows stood in the article, to be compared.
-#[must_use]
 pub fn as_written(file: &str, text: &str) -> Result<Yaml, Vec<Problem>> {
     let mut problems = Vec::new();
     let rows = lines(text, &mut Report { file: file.to_owned(), problems: &mut problems });

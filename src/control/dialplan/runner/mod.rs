@@ -1,8 +1,8 @@
 //! The runner: a pure state machine that leads one conversation through a plan.
 //!
 //! `mod` keeps the state and takes events, `steps` executes verbs, `article` answers, `outside` and `saga` speak with other systems, `turn` puts
-//! questions and minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `hand_over` gives the customer to people, `temper`
-//! hears when one must come in.
+//! questions and minds the ladders, `hear` takes answers, `menu` chooses, `slots` fills, `offer` offers what was found, `hand_over` gives the
+//! customer to people, `temper` hears when one must come in.
 
 #[cfg(test)]
 mod answer_tests;
@@ -11,6 +11,7 @@ mod hand_over;
 mod hear;
 mod memory;
 mod menu;
+mod offer;
 mod outside;
 pub(super) mod phrases;
 mod saga;

@@ -53,10 +53,16 @@ pub enum Phrase {
     NotSure,
     /// Shall a person answer?
     OfferPerson,
+    /// Several things that were found.
+    OfferItems,
+    /// One thing that was found.
+    OfferOne,
+    /// A person goes on.
+    GetPerson,
 }
 
 /// Those without a value: they can be made before they are wanted.
-pub const FIXED: [Phrase; 14] = [
+pub const FIXED: [Phrase; 15] = [
     Phrase::Pardon,
     Phrase::NotValid,
     Phrase::SayYesOrNo,
@@ -71,6 +77,7 @@ pub const FIXED: [Phrase; 14] = [
     Phrase::ToPerson,
     Phrase::NotSure,
     Phrase::OfferPerson,
+    Phrase::GetPerson,
 ];
 
 /// The phrase in a language: Chinese, or else English.
@@ -117,6 +124,9 @@ fn both(phrase: Phrase) -> (&'static str, &'static str) {
         Phrase::Person => ("人工服务", "a person"),
         Phrase::NotSure => ("这种情况我不确定。", "I am not sure about that."),
         Phrase::OfferPerson => ("需要为您转人工吗？", "Shall I get you a person?"),
+        Phrase::OfferItems => ("为您找到：{}。您要哪一个？", "I found: {}. Which one would you like?"),
+        Phrase::OfferOne => ("为您找到{}，要这个吗？", "I found {}. Would you like that?"),
+        Phrase::GetPerson => ("好的，我请同事来接着为您服务。", "Thank you. A colleague will go on from here."),
         Phrase::ToPerson => ("抱歉，暂时查不到，我为您转人工。", "Sorry, I cannot find that right now. Let me get you a person."),
     }
 }

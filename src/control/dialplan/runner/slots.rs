@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::hear::Heard;
+use super::offer::Taken;
 use super::phrases::{Phrase, filled};
 use super::{Asked, Medium, Runner, Wait};
 use crate::control::dialplan::expr::plain;
@@ -97,7 +98,7 @@ impl Runner {
         if self.is_speaking(now, out) {
             return;
         }
-        let mut prompts: Vec<Prompt> = self.prompt(now, &slot.ask).into_iter().collect();
+        let mut prompts: Vec<Prompt> = self.prompt(now, &slot.ask).into_iter().chain(self.offer_items(now, slot)).collect();
         if self.reads_keys() && super::turn::keyed(&slot.kind) {
             let text = filled(Phrase::UseKeys, &self.lang, &[]);
             prompts.push(Prompt::Text { id: None, text, lang: self.lang.clone() });
@@ -106,29 +107,11 @@ impl Runner {
         self.ask(now, Asked::Slot(name.to_owned()), prompts, buttons, out);
     }
 
-    fn choice_buttons(&self, now: Time, slot: &Slot) -> Vec<(String, String)> {
-        match &slot.choices {
-            Choices::Fixed(values) => values.iter().map(|choice| (choice.value.clone(), choice.value.clone())).collect(),
-            Choices::List(_, label) => {
-                let items = self.items(now, slot);
-                let titles = items.iter().map(|item| item.get(label).map(plain).unwrap_or_default());
-                titles.enumerate().map(|(at, title)| (title, (at + 1).to_string())).collect()
-            }
-            Choices::None => Vec::new(),
-        }
-    }
-
-    fn items(&self, now: Time, slot: &Slot) -> Vec<Value> {
-        use crate::control::dialplan::expr::Scope;
-        let Choices::List(path, _) = &slot.choices else { return Vec::new() };
-        self.view(now).value(path).and_then(|value| value.as_array().cloned()).unwrap_or_default()
-    }
-
     /// What the recognizer may expect of a slot; a list's titles are known only now.
     pub(super) fn slot_hints(&self, slot: &Slot) -> Arc<Hints> {
-        if let Choices::List(_, label) = &slot.choices {
+        if let Choices::List(list) = &slot.choices {
             let items = self.items(Time::default(), slot);
-            return hints::of(items.iter().map(|item| item.get(label).map(plain).unwrap_or_default()).collect(), None);
+            return hints::of(items.iter().map(|item| item.get(&list.label).map(plain).unwrap_or_default()).collect(), None);
         }
         slot.hints.get(&self.lang).cloned().unwrap_or_default()
     }
@@ -160,6 +143,15 @@ impl Runner {
     pub(super) fn slot_said(&mut self, now: Time, name: &str, heard: &Heard<'_>, out: &mut Vec<Wish>) {
         let plan = Arc::clone(&self.plan);
         let Some(slot) = plan.values.slots.get(name) else { return };
+        match self.item_said(now, slot, heard.text) {
+            Some(Taken::Item(item)) => return self.take_value(now, name, Found::Value(item), By::Words, out),
+            Some(Taken::None(target)) => {
+                let intents = vec![Scored { intent: target.name().to_owned(), score: 1.0 }];
+                out.push(Wish::Understood { text: heard.text.to_owned(), intents, decision: "slot".to_owned() });
+                return self.go(now, &target, out);
+            }
+            None => {}
+        }
         let found = match self.look_for(now, slot, heard.text) {
             Found::Nothing if slot.kind == SlotType::Age => values::bare_age(&self.search(now, heard.text, &[])),
             found => found,

@@ -113,6 +113,9 @@ impl Runner {
 
     /// Puts a question: what is pending is said before it. Waits for quiet by itself.
     pub(super) fn ask(&mut self, now: Time, kind: Asked, mut prompts: Vec<Prompt>, buttons: Vec<(String, String)>, out: &mut Vec<Wish>) {
+        if self.hands_over(now, out) {
+            return;
+        }
         self.flow.asked = true;
         if self.voice.ear == Ear::Shut {
             let question = Question { kind, prompts, buttons, barge_in: self.plan.defaults.barge_in, keys: String::new() };
