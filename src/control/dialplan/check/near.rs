@@ -1,7 +1,7 @@
 //! Every rule beside a plan that comes close to breaking it and does not: a rule that finds too much is switched off by people.
 
 use super::rules::RULES;
-use super::tests::{DESK, GOOD, changed, loaded, with};
+use super::tests::{DESK, GOOD, ROWS, TABLE, changed, loaded, with};
 
 const LATE: &str = "[where is my order, track my parcel, when does my parcel come]";
 const BACK: &str = "[I want to return it, send it back, get my money back]";
@@ -9,7 +9,7 @@ const MORE: &str = "- confirm: {prompt: \"Anything else?\", \"yes\": main, \"no\
 const LINE: &str = "- queue: {to: desk, overflow: [{after: 4m, goto: bye}]}";
 
 /// The rule, what of the good plan is written otherwise, and how.
-const NEAR: [(&str, &str, &str); 43] = [
+const NEAR: [(&str, &str, &str); 44] = [
     ("D100", "title: Test", "title: Test   # --- no second document, and\ttabs are no indent here"),
     ("D101", "say: {en-US: \"Where is my order? Please wait.\"}", "say: {en-US: 'Where is my order, please: wait'}"),
     ("D102", "title: Test", "title: \"&no anchor *no alias !no tag\""),
@@ -31,6 +31,7 @@ const NEAR: [(&str, &str, &str); 43] = [
     ("D125", "- goto: more", "- set: {x: \"1\"}\n    - say: \"{x}\"\n    - goto: more"),
     ("D125", "hangup: \"Goodbye.\"", "hangup: \"Thank you for the {csat5}.\""),
     ("D126", "topic: hours", "unsure: human"),
+    ("D128", "title: Test", "title: Test\nmode: hybrid\nhybrid: {turns: 3}"),
     ("D130", "{key: 1, goto: track", "{key: \"#\", goto: track"),
     ("D131", LATE, "[where is my order, track my parcel, when does it come]"),
     ("D132", LATE, "[my order, my parcel, when does it come]"),
@@ -86,6 +87,9 @@ fn rules_of_several_files_pass_what_is_right() {
     assert!(loaded(GOOD, &special, &[]).problems.iter().all(|problem| problem.id != "D180"));
     let second = changed(&changed(GOOD, "id: test", "id: other"), "\"1000\"", "\"1001\"");
     assert!(loaded(GOOD, DESK, &[("second.yaml", &second)]).problems.iter().all(|problem| problem.id != "D220"));
+    let narrower_first = changed(ROWS, "glass,10..", "glass,*");
+    let table = [("knowledge/cover.yaml", TABLE), ("knowledge/rows.csv", narrower_first.as_str())];
+    assert!(loaded(GOOD, DESK, &table).problems.iter().all(|problem| problem.id != "D127"));
     let five: String = (3..6).map(|key| format!("\n          - {{key: {key}, goto: bye, label: \"number {key}\"}}")).collect();
     assert!(with("        options:", &format!("        options:{five}")).iter().all(|problem| problem.id != "D135"));
 }

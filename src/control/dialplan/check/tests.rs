@@ -126,9 +126,9 @@ fn d134_options_that_say_the_same_are_too_close_and_those_of_the_good_plan_are_n
     assert!(close_options(&plan, "plan.yaml").is_empty());
 }
 
-const TABLE: &str = "knowledge: cover\nlanguages: [en-US]\nslots:\n  damage: {type: choice, values: {glass: {en-US: [window]}, tyre: {}}, ask: \"What?\"}\n  \
+pub(super) const TABLE: &str = "knowledge: cover\nlanguages: [en-US]\nslots:\n  damage: {type: choice, values: {glass: {en-US: [window]}, tyre: {}}, ask: \"What?\"}\n  \
                      age: {type: age, ask: \"How old?\"}\narticles:\n  who:\n    text: \"{row.answer}\"\n    table: {keys: [damage, age], csv: rows.csv}\n";
-const ROWS: &str = "damage,age,answer\nwindow,..9,\"No, it is new\"\nglass,10..,Yes\n";
+pub(super) const ROWS: &str = "damage,age,answer\nwindow,..9,\"No, it is new\"\nglass,10..,Yes\n";
 
 /// What is found in a knowledge file and its table.
 fn table_findings(yaml: &str, csv: &str) -> Vec<Problem> {
