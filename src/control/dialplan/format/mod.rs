@@ -11,6 +11,9 @@ use super::problem::{Problem, Severity};
 use super::read::knowledge::version;
 use super::syntax;
 
+/// A comment that has moved belongs to another part when it is read again, which may then be short enough for one line.
+const MOST_ROUNDS: usize = 4;
+
 /// The file in canonical form. What it says is the same: the hash of its content and all its comments are compared before it is given.
 ///
 /// # Errors
@@ -23,7 +26,13 @@ pub fn canonical(file: &Source) -> Result<String, Vec<Problem>> {
         let mend = Some("format it by hand, and report the file".to_owned());
         vec![Problem { id: "D100", severity: Severity::Error, file: file.name.clone(), line: 1, column: 1, what, mend }]
     };
-    let text = once(&file.text, shape).ok_or_else(|| changed("its parts are not where the parser says"))?;
+    let mut text = once(&file.text, shape).ok_or_else(|| changed("its parts are not where the parser says"))?;
+    for _ in 0..MOST_ROUNDS {
+        match once(&text, shape) {
+            Some(again) if again != text => text = again,
+            _ => break,
+        }
+    }
     let after = syntax::parse(&file.name, &text).map_err(|_| changed("the result would be no YAML"))?;
     if version(&before, shape) != version(&after, shape) {
         return Err(changed("the result would say something else"));

@@ -141,6 +141,17 @@ fn what_comes_with_the_program_is_in_canonical_form_and_its_prose_in_quotes() {
     assert!(formatted("nodes:\n  a: [{say: {zh-CN: 您好, en-US: Hello}}]\n").contains("{zh-CN: \"您好\", en-US: \"Hello\"}"));
 }
 
+/// Found by chance, as the plans below are made.
+#[test]
+fn comments_of_lists_in_lists_are_kept_and_their_form_is_found_at_once() {
+    let two = "zz:\n  - \n    -  # beside\n      id: a   # behind\n      zz: b\n";
+    assert!(formatted(two).contains("# beside\n") && formatted(two).contains("# behind"), "{}", formatted(two));
+    let moved = "nodes:\n  -\n    # above\n    -\n      nodes: \"a\"   # behind\n";
+    for text in [two, moved] {
+        assert_eq!(formatted(&formatted(text)), formatted(text));
+    }
+}
+
 #[test]
 fn what_is_broken_is_refused_with_its_place() {
     let problems = canonical(&file("plan.yaml", "a: 1\nb: [1, 2\n")).expect_err("broken");

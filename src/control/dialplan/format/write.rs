@@ -104,6 +104,12 @@ fn value(entry: &Entry, head: String, shape: Shape, indent: usize, out: &mut Vec
 /// `- value`; the first key of a map stands beside the dash, and what stands above that key stands above the dash.
 fn item(entry: &Entry, shape: Shape, indent: usize, out: &mut Vec<String>) {
     let mut entry = entry.clone();
+    // Two comments cannot end the same line.
+    if ends_with_comment(&entry.value, shape)
+        && let Some((_, beside)) = entry.beside.take()
+    {
+        comment(&beside, indent, out);
+    }
     for line in taken_above(&mut entry.value, shape) {
         comment(&line, indent, out);
     }
@@ -135,6 +141,15 @@ fn taken_above(node: &mut Node, shape: Shape) -> Vec<String> {
         above.extend(taken_above(&mut first.value, shape.of_item()));
     }
     above
+}
+
+/// Is there a comment at the end of the first line of a list or map?
+fn ends_with_comment(node: &Node, shape: Shape) -> bool {
+    match &node.kind {
+        Kind::Map(pairs) => order(pairs, shape).first().is_some_and(|at| pairs[*at].beside.is_some()),
+        Kind::List(items) => items.first().is_some_and(|item| item.beside.is_some() || ends_with_comment(&item.value, shape.of_item())),
+        Kind::Text(_) | Kind::Bare(_) => false,
+    }
 }
 
 /// Has it entries, so that it may be written in lines?

@@ -188,6 +188,25 @@ fn a_lookup_has_an_arm_for_each_way_it_can_go_and_the_default_where_it_has_none(
 }
 
 #[test]
+fn a_find_asks_what_it_needs_and_offers_what_was_found_or_goes_where_it_says() {
+    let more = "mode: finder\nslots:\n  age: {type: age, ask: \"How old?\"}\nlookups:\n  \
+                skus: {get: \"https://shop.test/skus?age={age}\", timeout: 2s, pick: {items: $.items}}\n";
+    let nodes = "  main:\n    - find: {ask: age, lookup: skus, label: name, say: \"{item.name}\", save_as: sku, none: nothing, error: down}\n    \
+                 - hangup: \"One {sku.name}.\"\n  nothing: [{hangup: \"Nothing fits.\"}]\n  down: [{hangup: \"It is down.\"}]\n";
+    let said = |mock: Mock| {
+        let world = World { lookups: BTreeMap::from([("skus".to_owned(), mock)]), ..World::default() };
+        let mut talk = talk_at(plan_with(more, nodes), caller(), OPEN, world);
+        talk.say("five years old");
+        talk.say("the second one");
+        heard(talk)
+    };
+    let both = said(Mock::Answer(json!({"items": [{"name": "Blocks"}, {"name": "Train"}]})));
+    assert!(both.starts_with("How old?") && both.contains("Blocks") && both.ends_with("One Train."), "{both}");
+    assert!(said(Mock::Answer(json!({"items": []}))).ends_with("Nothing fits."));
+    assert!(said(Mock::Failed).ends_with("It is down."));
+}
+
+#[test]
 fn a_saga_does_all_of_its_calls_or_goes_where_it_says_and_undoes_what_was_done() {
     let lookups = "lookups:\n  book: {post: \"https://a.test/book\", timeout: 2s, body: {who: \"{caller.phone}\"}}\n  \
                    unbook: {post: \"https://a.test/unbook\", timeout: 2s}\n  pay: {post: \"https://b.test/pay\", timeout: 2s}\n";
