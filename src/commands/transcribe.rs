@@ -1,5 +1,6 @@
 //! `hotline transcribe`: writes down a recording, both sides of it, with times.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,7 +47,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config { models: args.models.clone(), whisper: args.whisper.clone(), ..Config::default() };
     let engines = Arc::new(Engines::load(config)?);
     let mut bar = LateBar::new("{bar:40} {percent} % {eta}")?;
-    let mut tell = |done, all| bar.tell(done, Some(all));
+    let mut tell = |done, all| {
+        bar.tell(done, Some(all));
+        ControlFlow::Continue(())
+    };
     let lang = Lang::new(&args.lang);
     let utterances = if args.file.extension().is_some_and(|end| end == OPUS) {
         let packed = after_call::whole(&args.file, &Keys::default()).with_context(|| format!("cannot read {}", args.file.display()))?;

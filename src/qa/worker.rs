@@ -75,8 +75,8 @@ pub enum Unheard {
     Ever(String),
 }
 
-/// Turns a recording in a language into words; runs on a thread of its own.
-pub type Transcribe = Arc<dyn Fn(&Path, &Lang) -> Result<Transcribed, Unheard> + Send + Sync>;
+/// Turns a recording in a language into words; runs on a thread of its own. It asks now and then whether anybody still wants them.
+pub type Transcribe = Arc<dyn Fn(&Path, &Lang, &dyn Fn() -> bool) -> Result<Transcribed, Unheard> + Send + Sync>;
 /// Takes card numbers and the like out of a text before it is kept.
 pub type Redact = fn(&str) -> String;
 
@@ -191,9 +191,17 @@ impl Worker {
         let (file, transcribe) = (self.recordings.join(&recording.path), transcribe.clone());
         let (tell, told) = oneshot::channel();
         // A thread of its own: it takes a priority that no other work should find itself at.
-        let thread = std::thread::Builder::new().name("transcript".into()).spawn(move || tell.send(transcribe(&file, &lang)));
-        let heard = match thread {
-            Ok(_) => told.await.unwrap_or_else(|_| Err(Unheard::Now("the recognizer broke off".to_owned()))),
+        let work = move || {
+            let heard = transcribe(&file, &lang, &|| !tell.is_closed());
+            // Who asked may have gone away.
+            let _ = tell.send(heard);
+        };
+        let heard = match std::thread::Builder::new().name("transcript".into()).spawn(work) {
+            Ok(thread) => {
+                // The runtime waits for this at its end: what a recognizer works with must not be taken down under it.
+                tokio::task::spawn_blocking(move || drop(thread.join()));
+                told.await.unwrap_or_else(|_| Err(Unheard::Now("the recognizer broke off".to_owned())))
+            }
             Err(why) => Err(Unheard::Now(format!("no thread for the recognizer: {why}"))),
         };
         let transcribed = match heard {

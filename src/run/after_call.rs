@@ -1,5 +1,6 @@
 //! What happens to a session after its end: recordings become transcripts, sessions are measured by scorecards.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,14 +72,15 @@ pub fn worker(
 }
 
 fn transcriber(engines: Arc<Engines>, keys: Keys) -> Transcribe {
-    Arc::new(move |file, lang| {
+    Arc::new(move |file, lang, is_wanted| {
         priority::set_nice(NICE);
         if engines.serving(lang, Purpose::AfterCall).is_empty() {
             return Err(Unheard::Ever(format!("no recognizer for {lang} after the call: `hotline models list` shows what can be had")));
         }
         let now = |why: &dyn std::fmt::Display| Unheard::Now(why.to_string());
+        let mut go_on = |_, _| if is_wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
         let wav = whole(file, &keys).map_err(|why| now(&why))?;
-        let heard = speech::transcribe::wav(&engines, &wav, lang, &mut |_, _| {}).map_err(|why| now(&why))?;
+        let heard = speech::transcribe::wav(&engines, &wav, lang, &mut go_on).map_err(|why| now(&why))?;
         Ok(both_sides(lang, heard))
     })
 }

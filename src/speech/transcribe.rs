@@ -1,6 +1,6 @@
 //! Transcripts of whole recordings: speech is cut out by voice activity, each piece goes through the after-call engine.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +56,9 @@ pub enum TranscribeError {
     /// The file.
     #[error(transparent)]
     File(#[from] WavError),
+    /// Nobody waits for it any more.
+    #[error("broken off")]
+    BrokenOff,
     /// No engine for the language.
     #[error("nobody here writes down '{lang}': {mend}")]
     NoEngine {
@@ -66,8 +69,8 @@ pub enum TranscribeError {
     },
 }
 
-/// How far a transcript has come: done and all, in milliseconds of speech.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+/// Told how far a transcript has come: done and all, in milliseconds of speech. It may break it off.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
 /// Writes down a recording: both channels of a stereo file, in the order of time. Waits; made for a thread of its own.
 ///
@@ -100,7 +103,9 @@ pub fn wav(engines: &Arc<Engines>, wav: &Wav, lang: &Lang, progress: Progress<'_
             Err(why) => tracing::debug!(?why, start_ms = millis(piece.start), "a piece of a recording gave no words"),
         }
         done += u64::from(millis(piece.len()));
-        progress(done, all);
+        if progress(done, all).is_break() {
+            return Err(TranscribeError::BrokenOff);
+        }
     }
     Ok(out)
 }
@@ -167,7 +172,11 @@ mod tests {
         let path = folder.path().join("call.wav");
         stereo(&path);
         let mut seen = (0, 0);
-        let heard = recording(&engines(), &path, &Lang::new("en-US"), &mut |done, all| seen = (done, all)).unwrap();
+        let heard = recording(&engines(), &path, &Lang::new("en-US"), &mut |done, all| {
+            seen = (done, all);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
         let lines: Vec<_> = heard.iter().map(|line| (line.side, line.text.as_str())).collect();
         let wanted = [
             (Side::Customer, "I want to check my order."),
@@ -187,9 +196,10 @@ mod tests {
         stereo(&path);
         let config = Config { models: "/nowhere".into(), ..Config::default() };
         let none = Arc::new(Engines::load(config).unwrap());
-        let why = recording(&none, &path, &Lang::new("zh-CN"), &mut |_, _| {}).unwrap_err().to_string();
+        let why = recording(&none, &path, &Lang::new("zh-CN"), &mut |_, _| ControlFlow::Continue(())).unwrap_err().to_string();
         assert!(why.contains("'zh-CN'") && why.contains("models pull"), "{why}");
-        let gone = recording(&none, Path::new("/nowhere/x.wav"), &Lang::new("en"), &mut |_, _| {}).unwrap_err().to_string();
+        let gone =
+            recording(&none, Path::new("/nowhere/x.wav"), &Lang::new("en"), &mut |_, _| ControlFlow::Continue(())).unwrap_err().to_string();
         assert!(gone.contains("/nowhere/x.wav"), "{gone}");
         assert_eq!(resample(&[], 8_000, RATE), Vec::<i16>::new());
     }

@@ -58,10 +58,11 @@ fn worker(house: &House, fails: u32, why: Unheard) -> Worker {
     let tries = AtomicU32::new(0);
     let said = Utterance { offset_ms: 0, duration_ms: 900, text: format!("my card is {CARD}"), confidence: 0.9, lang: None };
     let heard = Transcribed { engine: "fixed".to_owned(), customer: vec![said], heard: vec![] };
-    let transcribe = move |_: &std::path::Path, _: &hotline::control::words::Lang| match tries.fetch_add(1, Ordering::Relaxed) {
-        before if before < fails => Err(why.clone()),
-        _ => Ok(heard.clone()),
-    };
+    let transcribe =
+        move |_: &std::path::Path, _: &hotline::control::words::Lang, _: &dyn Fn() -> bool| match tries.fetch_add(1, Ordering::Relaxed) {
+            before if before < fails => Err(why.clone()),
+            _ => Ok(heard.clone()),
+        };
     Worker { transcribe: Some(Arc::new(transcribe)), redact: hotline::nlu::redact::redact, ..house.quality.clone() }
 }
 
@@ -88,6 +89,34 @@ async fn a_transcript_that_failed_waits_for_its_next_try_and_then_is_there_maske
     let texts: Vec<&str> = transcript["utterances"].as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["hello", "my card is [card]"]);
     assert_eq!(house.json("/v1/evaluations").await["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn s86_a_server_that_ends_breaks_off_the_transcript_under_way_and_ends_after_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (begun, began) = std::sync::mpsc::channel();
+    let ended = std::sync::Arc::new(AtomicU32::new(0));
+    let count = std::sync::Arc::clone(&ended);
+    let transcribe = move |_: &std::path::Path, _: &hotline::control::words::Lang, is_wanted: &dyn Fn() -> bool| {
+        begun.send(()).unwrap();
+        while is_wanted() {
+            std::thread::yield_now();
+        }
+        count.fetch_add(1, Ordering::SeqCst);
+        Err(Unheard::Now("broken off".to_owned()))
+    };
+    let house = runtime.block_on(async {
+        let house = House::open().await;
+        house.given(a_recorded_call(9)).await;
+        house
+    });
+    let worker = Worker { transcribe: Some(std::sync::Arc::new(transcribe)), ..house.quality.clone() };
+    let task = runtime.spawn(async move { work(&worker).await });
+    began.recv().unwrap();
+    task.abort();
+    drop(house);
+    drop(runtime);
+    assert_eq!(ended.load(Ordering::SeqCst), 1, "its thread has ended before the runtime has");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Sound in the simulator and in test cases: recorded clips, heard by the recognizers of the models' folder.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ impl Ear {
         if engines.serving(lang, Purpose::AfterCall).is_empty() {
             return Err(format!("no recognizer for {lang} in {}: `hotline models list` shows what can be had", self.models.display()));
         }
-        let heard = transcribe::recording(&engines, clip, lang, &mut |_, _| {}).map_err(|why| why.to_string())?;
+        let heard = transcribe::recording(&engines, clip, lang, &mut |_, _| ControlFlow::Continue(())).map_err(|why| why.to_string())?;
         let texts: Vec<&str> = heard.iter().map(|piece| piece.text.as_str()).filter(|text| !text.is_empty()).collect();
         let pinyin: Vec<&str> = heard.iter().filter_map(|piece| piece.pinyin.as_deref()).collect();
         let joint = if lang.speech() == "zh" { "" } else { " " };
