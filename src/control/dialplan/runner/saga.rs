@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::outside::unset;
 use super::{Runner, Wait};
-use crate::control::dialplan::plan::{Saga, SagaCall};
+use crate::control::dialplan::expr::{Path, Scope};
+use crate::control::dialplan::plan::{LookupSpec, Saga, SagaCall};
 use crate::control::dialplan::wish::{Stage, Wish};
 use crate::control::time::Time;
 use crate::control::words::lookup::{Finding, Lookup};
@@ -144,7 +145,7 @@ impl Runner {
             self.saga_answered(saga, Finding::Failed("the lookup is not known".to_owned()), Duration::ZERO, out);
             return;
         };
-        if let Some(finding) = unset(spec) {
+        if let Some(finding) = unset(spec).or_else(|| self.without_address(now, spec)) {
             // Asking again would not give it a value.
             running.tries = saga.retries;
             self.flow.saga = Some(running);
@@ -166,6 +167,13 @@ impl Runner {
         }
         self.clocks.moment = running.moment;
         self.flow.saga = Some(running);
+    }
+
+    /// A value that the address needs and nobody has: what is deleted or changed at `…/jobs/` would be another thing.
+    fn without_address(&self, now: Time, spec: &LookupSpec) -> Option<Finding> {
+        let view = self.view(now);
+        let is_missing = |path: &&Path| view.value(path).is_none_or(|value| value.is_null() || value == "");
+        spec.url.paths().find(is_missing).map(|path| Finding::Failed(format!("{{{path}}} of its address has no value")))
     }
 
     /// Each call of each saga has a key of its own, its tries have the same.

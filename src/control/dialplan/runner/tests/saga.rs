@@ -80,6 +80,16 @@ fn s16_when_the_last_call_fails_the_others_are_undone_in_reverse_order() {
 }
 
 #[test]
+fn s16_a_call_whose_address_lacks_a_value_is_not_made() {
+    let mut talk = reporting();
+    answer(&mut talk, Finding::Found(json!({})));
+    answer(&mut talk, Finding::Found(json!({"id": "T1", "minutes": 20})));
+    assert_eq!(stages(&talk.out), ["truck done", "rental started", "rental failed", "untruck undoing"]);
+    answer(&mut talk, Finding::Found(serde_json::Value::Null));
+    assert_eq!(stages(&talk.out), ["untruck undone", "unclaim undoing", "unclaim undo_failed", "all stuck"], "not DELETE …/claims/");
+}
+
+#[test]
 fn s16_the_plan_says_once_that_it_takes_a_moment_however_many_calls_there_are() {
     let mut talk = reporting();
     let moment = BEGIN + Duration::from_millis(800);
